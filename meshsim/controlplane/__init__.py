@@ -1,0 +1,1 @@
+"""Pilot: registry views, push context, one generator a resource type, debounce, push queue, connections."""

@@ -1,0 +1,1 @@
+"""Envoy: warming and activation, decisions from decoded xDS, and the event core that runs them under load."""

@@ -1,0 +1,300 @@
+"""What the event core is told: pods, proxies, clusters, hosts, routes, calls and traffic as plain numbered values.
+
+The world translates decisions into these; `meshsim.dataplane.layout` packs them into the tables of
+`meshsim.dataplane.core`. Every id is an index that its maker counts up from 0; every time is in nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from meshsim.units import Nanos
+
+
+class Shape(IntEnum):
+    """Family of a distribution."""
+
+    FIXED = 0
+    EXPONENTIAL = 1
+    LOGNORMAL = 2
+    GAMMA = 3
+    PARETO = 4
+    UNIFORM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A time distribution: `scale` is the mean of FIXED, EXPONENTIAL and GAMMA, the median of LOGNORMAL, the minimum of
+    PARETO and UNIFORM; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the maximum of UNIFORM.
+    """
+
+    shape: Shape
+    scale: Nanos
+    spread: float = 0.0
+
+
+class LbPolicy(IntEnum):
+    """Load balancing policy of a cluster."""
+
+    LEAST_REQUEST = 0
+    ROUND_ROBIN = 1
+    RANDOM = 2
+    ORIGINAL_DST = 3
+    """The caller's own destination: the cluster has that one host."""
+
+
+class RetryOn(IntFlag):
+    """Retry conditions of a route (Envoy source/common/router/retry_state_impl.cc)."""
+
+    NONE = 0
+    FIVE_XX = 1
+    GATEWAY_ERROR = 2
+    CONNECT_FAILURE = 4
+    REFUSED_STREAM = 8
+    RESET = 16
+    RESET_BEFORE_REQUEST = 32
+    RETRIABLE_4XX = 64
+    RETRIABLE_STATUS_CODES = 128
+    ENVOY_RATELIMITED = 256
+    GRPC_CANCELLED = 512
+    GRPC_DEADLINE_EXCEEDED = 1024
+    GRPC_RESOURCE_EXHAUSTED = 2048
+    GRPC_INTERNAL = 4096
+    GRPC_UNAVAILABLE = 8192
+
+
+class Flag(IntFlag):
+    """Response flags of an access log line (Envoy source/common/stream_info/utility.h)."""
+
+    NONE = 0
+    UH = 1
+    """No healthy upstream."""
+    UF = 2
+    """Upstream connection failure."""
+    UO = 4
+    """Upstream overflow (circuit breaking)."""
+    NR = 8
+    """No route configured."""
+    URX = 16
+    """Retry limit exceeded."""
+    UT = 32
+    """Upstream request timeout."""
+    UC = 64
+    """Upstream connection termination."""
+    NC = 128
+    """Upstream cluster not found."""
+    DI = 256
+    """Delay injected."""
+    FI = 512
+    """Abort injected."""
+    DC = 1024
+    """Downstream connection termination."""
+    UAEX = 2048
+    """Denied by authorization."""
+    LR = 4096
+    """Connection local reset."""
+    UR = 8192
+    """Upstream remote reset."""
+    RL = 16384
+    """Rate limited."""
+
+
+class RouteKind(IntEnum):
+    """What a route does with a request that nothing stopped before."""
+
+    FORWARD = 0
+    LOCAL_REPLY = 1
+    """The proxy answers itself with `RouteSpec.status` and `RouteSpec.flag` (no route, redirect, direct response, denied)."""
+
+
+class InboundKind(IntEnum):
+    """What the other end's proxy does with an attempt that reaches its host."""
+
+    SERVE = 0
+    """To the application."""
+    REPLY = 1
+    """The server-side proxy answers `HostSpec.inbound_status` itself (RBAC 403, no route 404)."""
+    RESET = 2
+    """The connection is closed by the server side (STRICT mTLS refuses plaintext, no filter chain): UC at the caller."""
+    REFUSE = 3
+    """Nothing listens: connection refused: UF at the caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySpec:
+    """An Envoy (sidecar or gateway) as a queueing station: `workers` event loops, each FIFO."""
+
+    workers: int
+    outbound: Distribution
+    """CPU time to take a request in and send it upstream (and the same again for its response)."""
+    inbound: Distribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSpec:
+    """An application instance: `workers` requests at once, the rest waits in a FIFO."""
+
+    proxy: int
+    """Its sidecar, -1 without."""
+    workload: int
+    """Group for series (workload and version)."""
+    workers: int
+    """Concurrency; 0 = unlimited."""
+    hold_while_calling: bool
+    """Whether a worker stays occupied while the handler waits for its calls (thread-per-request) or not (async)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerSpec:
+    """What a workload does with one kind of request: own service time, then its calls, then the answer."""
+
+    service: Distribution
+    error_rate: float
+    """Probability that the own work ends in `error_status`; calls are then not made."""
+    error_status: int
+    calls: tuple[int, ...]
+    """Call ids, in groups: all calls of a `CallSpec.group` run in parallel, groups one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSpec:
+    """One call a handler makes; resolved for each caller pod to a flow."""
+
+    group: int
+    probability: float
+    fail_parent: bool
+    """Whether a 5xx answer of this call makes the caller answer 5xx (its own status 500)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """One endpoint of a cluster as one proxy sees it."""
+
+    pod: int
+    """The pod behind it; -1 for an address outside the simulation, which answers 200 after `external`."""
+    weight: int
+    healthy: bool
+    """EDS health."""
+    handler: int
+    """Handler that the request reaches there."""
+    latency: Nanos
+    """One-way network latency."""
+    jitter: Nanos
+    """Mean of the exponential part on top of it."""
+    handshake_rtts: int
+    """Round trips of a new connection (1 TCP, 2 TCP and TLS 1.3) beyond the request's own."""
+    inbound: InboundKind
+    inbound_status: int = 200
+    inbound_flag: Flag = Flag.NONE
+    reachable: bool = True
+    """False while the network between both is partitioned: connects time out, sent requests hang."""
+    lost: float = 0.0
+    """Probability that an attempt is lost on the link (a loss the transport repairs is latency, not this)."""
+    external: Distribution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierSpec:
+    """Outlier detection of a cluster (Envoy source/common/upstream/outlier_detection_impl.cc)."""
+
+    interval: Nanos
+    base_ejection: Nanos
+    max_ejection: Nanos
+    max_ejection_percent: int
+    consecutive_5xx: int
+    """0 = detector off."""
+    consecutive_gateway: int
+    consecutive_local: int
+    split_local_errors: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """One cluster of one proxy: balancing, limits and outlier detection over its hosts."""
+
+    proxy: int
+    policy: LbPolicy
+    choice_count: int
+    panic_threshold: int
+    """Percent; 0 = never panic."""
+    max_connections: int
+    max_pending_requests: int
+    max_requests: int
+    max_retries: int
+    max_requests_per_connection: int
+    connect_timeout: Nanos
+    http2: bool
+    """Whether upstream connections carry many requests at once."""
+    outlier: OutlierSpec | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSpec:
+    """What one proxy does with one flow under one configuration version."""
+
+    kind: RouteKind
+    status: int = 200
+    flag: Flag = Flag.NONE
+    clusters: tuple[tuple[int, int], ...] = ()
+    """(cluster id, weight) in Envoy's order; a cluster id of -1 is a cluster the proxy does not have (NC)."""
+    timeout: Nanos = 0
+    """Route timeout, 0 = none."""
+    per_try_timeout: Nanos = 0
+    retries: int = 0
+    retry_on: RetryOn = RetryOn.NONE
+    retriable_codes: tuple[int, ...] = ()
+    backoff_base: Nanos = 25_000_000
+    backoff_max: Nanos = 250_000_000
+    host_reselect_attempts: int = 0
+    """With the previous_hosts predicate: how often a retry picks again; 0 = predicate absent."""
+    delay_ppm: int = 0
+    """Fault delay: share of requests in parts per million."""
+    delay: Nanos = 0
+    abort_ppm: int = 0
+    abort_status: int = 0
+    mirrors: tuple[tuple[int, int], ...] = ()
+    """(cluster id, parts per million)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSpec:
+    """One kind of request at one proxy: caller pod or traffic source, call, destination and request template.
+
+    Its route is replaced by `Engine.set_route` at the instant the proxy's configuration takes effect.
+    """
+
+    proxy: int
+    """The proxy that decides, -1 when the caller has none (then the route is what the caller's address lookup gives)."""
+    workload: int
+    """The caller's group for series."""
+    pod: int
+    """The caller pod, -1 for a traffic source."""
+    call: int
+    """The call it resolves, -1 for a traffic source."""
+
+
+class Arrivals(IntEnum):
+    """How a traffic source spaces its requests."""
+
+    POISSON = 0
+    CONSTANT = 1
+    CLOSED = 2
+    """`SourceSpec.users` users, each waits `SourceSpec.think` after an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """A traffic source."""
+
+    flows: tuple[int, ...]
+    """One flow an entry proxy; requests go to them in turn by keyed draw."""
+    arrivals: Arrivals
+    rate_per_s: float
+    """Requests a second of an open loop; rates change through `Engine.set_rate`."""
+    users: int
+    think: Distribution | None
+    start: Nanos
+    stop: Nanos
+    latency: Nanos
+    """One-way latency between the source and the entry proxy."""
