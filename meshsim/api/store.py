@@ -11,7 +11,7 @@ from meshsim.api.objects import ApiObject, ObjectKey
 class ObjectView(Protocol):
     """Read access to objects."""
 
-    def list(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
+    def select(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
         """Objects of a kind sorted by (namespace, name); any group or namespace when ``None``."""
         ...
 
@@ -48,7 +48,7 @@ class ObjectStore:
                 return item
         return None
 
-    def list(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
+    def select(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
         found = [
             item
             for key, item in self._by_kind.get(kind, {}).items()
@@ -62,7 +62,7 @@ class ObjectStore:
 
     def __iter__(self) -> Iterator[ApiObject]:
         for kind in self.kinds():
-            yield from self.list(kind)
+            yield from self.select(kind)
 
     def __len__(self) -> int:
         return sum(len(items) for items in self._by_kind.values())

@@ -1,6 +1,15 @@
 """Durations to integer nanoseconds, rates, sizes, percentages, distributions: parsing and printing."""
 
-from meshsim.units.duration import HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, Nanos, format_duration, parse_duration
+from meshsim.units.duration import (
+    HOUR,
+    MICROSECOND,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    Nanos,
+    format_duration,
+    parse_duration,
+)
 
 __all__ = [
     "HOUR",

@@ -45,7 +45,9 @@ from envoy.extensions.filters.common.fault.v3 import fault_pb2 as common_fault_p
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as buffer_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2 as composite_pb2
 from envoy.extensions.filters.http.cors.v3 import cors_pb2 as cors_pb2
-from envoy.extensions.filters.http.dynamic_forward_proxy.v3 import dynamic_forward_proxy_pb2 as http_dynamic_forward_proxy_pb2
+from envoy.extensions.filters.http.dynamic_forward_proxy.v3 import (
+    dynamic_forward_proxy_pb2 as http_dynamic_forward_proxy_pb2,
+)
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as http_ext_authz_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2 as fault_pb2
 from envoy.extensions.filters.http.grpc_stats.v3 import config_pb2 as grpc_stats_pb2
@@ -68,12 +70,16 @@ from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_p
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2 as tls_inspector_pb2
 from envoy.extensions.filters.network.connection_limit.v3 import connection_limit_pb2 as connection_limit_pb2
 from envoy.extensions.filters.network.ext_authz.v3 import ext_authz_pb2 as network_ext_authz_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as http_connection_manager_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as http_connection_manager_pb2,
+)
 from envoy.extensions.filters.network.mongo_proxy.v3 import mongo_proxy_pb2 as mongo_proxy_pb2
 from envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac_pb2
 from envoy.extensions.filters.network.redis_proxy.v3 import redis_proxy_pb2 as redis_proxy_pb2
 from envoy.extensions.filters.network.sni_cluster.v3 import sni_cluster_pb2 as sni_cluster_pb2
-from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3 import sni_dynamic_forward_proxy_pb2 as sni_dynamic_forward_proxy_pb2
+from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3 import (
+    sni_dynamic_forward_proxy_pb2 as sni_dynamic_forward_proxy_pb2,
+)
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2 as tcp_proxy_pb2
 from envoy.extensions.filters.network.wasm.v3 import wasm_pb2 as network_wasm_pb2
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2 as reqwithoutquery_formatter_pb2
@@ -83,9 +89,13 @@ from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 a
 from envoy.extensions.path.rewrite.uri_template.v3 import uri_template_rewrite_pb2 as uri_template_rewrite_pb2
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2 as request_id_uuid_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2 as previous_hosts_pb2
-from envoy.extensions.retry.priority.previous_priorities.v3 import previous_priorities_config_pb2 as previous_priorities_pb2
+from envoy.extensions.retry.priority.previous_priorities.v3 import (
+    previous_priorities_config_pb2 as previous_priorities_pb2,
+)
 from envoy.extensions.transport_sockets.internal_upstream.v3 import internal_upstream_pb2 as internal_upstream_pb2
-from envoy.extensions.transport_sockets.proxy_protocol.v3 import upstream_proxy_protocol_pb2 as upstream_proxy_protocol_pb2
+from envoy.extensions.transport_sockets.proxy_protocol.v3 import (
+    upstream_proxy_protocol_pb2 as upstream_proxy_protocol_pb2,
+)
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2 as raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2 as tls_common_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2 as tls_secret_pb2
@@ -112,6 +122,7 @@ from google.protobuf import empty_pb2 as empty_pb2
 from google.protobuf import struct_pb2 as struct_pb2
 from google.protobuf import wrappers_pb2 as wrappers_pb2
 from udpa.type.v1 import typed_struct_pb2 as typed_struct_pb2
+
 from xds.core.v3 import cidr_pb2 as cidr_pb2
 from xds.type.matcher.v3 import matcher_pb2 as matcher_pb2
 from xds.type.v3 import typed_struct_pb2 as xds_typed_struct_pb2

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, TypeVar
 
-from google.protobuf import any_pb2, json_format, symbol_database
+from google.protobuf import any_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
 from meshsim.errors import InternalError
@@ -71,7 +71,5 @@ def import_all_messages() -> None:
 def message_class(type_url: str) -> type[Message]:
     """The class behind a type URL."""
     import_all_messages()
-    descriptor = symbol_database.Default().pool.FindMessageTypeByName(type_url.removeprefix(PREFIX))
-    from google.protobuf import message_factory
-
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(type_url.removeprefix(PREFIX))
     return message_factory.GetMessageClass(descriptor)
