@@ -1,0 +1,234 @@
+"""What services do with a request and what clients send: the `workloads` and `traffic` of a scenario."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from meshsim.scenario.node import Headers, Labels, Many, Name, Node, exactly_one
+from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
+
+_AUTHORITY: Final = re.compile(r"^(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?$")
+
+Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
+"""An HTTP status code."""
+
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _authority(value: object) -> object:
+    if not isinstance(value, str) or not _AUTHORITY.match(value):
+        raise PydanticCustomError("authority", f"expected a host such as reviews or reviews:9080, got {value!r}")
+    return value
+
+
+def _destination(value: object) -> object:
+    _authority(value)
+    if ":" not in str(value):
+        raise PydanticCustomError("destination", f"'{value}' says no port; write host:port, such as {value}:80")
+    return value
+
+
+Authority: TypeAlias = Annotated[str, BeforeValidator(_authority)]
+"""`host` or `host:port`."""
+
+Destination: TypeAlias = Annotated[str, BeforeValidator(_destination)]
+"""`host:port`."""
+
+
+class Style(Enum):
+    """What a worker of an application does while the handler waits for its own calls."""
+
+    THREADS = "threads"
+    """The worker stays occupied."""
+    ASYNC = "async"
+    """The worker takes the next request."""
+
+
+class Failures(Node):
+    """Answers that fail before the workload makes its calls."""
+
+    rate: Ratio
+    """Share of the requests."""
+    status: Status = 500
+    """What they are answered with."""
+
+
+class Serve(Node):
+    """What a workload does itself for a request."""
+
+    time: Time | None = None
+    """Own service time, without the calls and the waiting; a distribution. Nothing: it answers at once."""
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Requests a pod works on at once; the others wait in line. Nothing: no limit."""
+    style: Annotated[Style, Field(strict=False)] = Style.THREADS
+    """Whether a worker is occupied while its calls are under way (`threads`) or not (`async`)."""
+    errors: Failures | None = None
+    """Failing answers of its own."""
+
+
+class Call(Node):
+    """A request the workload makes while it handles one."""
+
+    to: Destination
+    """`host:port`, the host as the application's code would write it (short name, FQDN or external host)."""
+    path: Annotated[str, Field(pattern="^/")] = "/"
+    """Request path."""
+    method: Annotated[str, Field(pattern="^[A-Z]+$")] = "GET"
+    """Request method."""
+    headers: Headers = Field(default_factory=dict)
+    """Request headers beside those the proxies add."""
+    probability: Ratio = 1.0
+    """How often it is made."""
+    optional: bool = False
+    """Whether the workload answers well although this call failed."""
+
+    @property
+    def host(self) -> str:
+        return self.to.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.to.rpartition(":")[2])
+
+
+def _call(value: object) -> object:
+    return {"to": value} if isinstance(value, str) else value
+
+
+CallOrHost: TypeAlias = Annotated[Call, BeforeValidator(_call, json_schema_input_type=str | Call)]
+"""A call, which may be written as its `host:port`."""
+
+
+class Parallel(Node):
+    """Calls made at the same time; the next ones wait for all of them."""
+
+    parallel: Annotated[Many[CallOrHost], Field(min_length=1)]
+    """The calls."""
+
+
+def _step(value: object) -> Any:
+    """A step is parsed as what it looks like, so that an error is about that and not about the alternatives."""
+    if isinstance(value, Call | Parallel):
+        return value
+    if isinstance(value, Mapping) and "parallel" in value:
+        return Parallel.model_validate(value)
+    return Call.model_validate(_call(value))
+
+
+class Workload(Node):
+    """How the application containers of the pods with these labels behave."""
+
+    match: Annotated[Labels, Field(min_length=1)]
+    """Labels of the pods; the first entry that matches a pod counts."""
+    namespace: Name | None = None
+    """Only pods of this namespace. Nothing: of any."""
+    serve: Serve = Serve()
+    """What it does itself."""
+    calls: Many[
+        Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]
+    ] = ()
+    """What it calls for each request, one after the other."""
+
+    @property
+    def call_groups(self) -> tuple[tuple[Call, ...], ...]:
+        """The calls in the order they are made; those of a group at the same time."""
+        return tuple(step.parallel if isinstance(step, Parallel) else (step,) for step in self.calls)
+
+
+class Request(Node):
+    """What a client asks for."""
+
+    host: Authority
+    """Host header, with the port if it is not 80."""
+    path: Annotated[str, Field(pattern="^/")] = "/"
+    """Request path."""
+    method: Annotated[str, Field(pattern="^[A-Z]+$")] = "GET"
+    """Request method."""
+    headers: Headers = Field(default_factory=dict)
+    """Request headers."""
+
+    @property
+    def hostname(self) -> str:
+        """The host without its port."""
+        return self.host.partition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port in the host, else 80."""
+        return int(self.host.partition(":")[2] or 80)
+
+
+class PodSelector(Node):
+    """Pods that send traffic."""
+
+    match: Annotated[Labels, Field(min_length=1)]
+    """Labels of the pods."""
+    namespace: Name | None = None
+    """Only pods of this namespace. Nothing: of any."""
+
+
+class Gateway(Node):
+    """A gateway workload that traffic from outside enters through."""
+
+    name: Name
+    """Name of the gateway's Service."""
+    namespace: Name | None = None
+    """Its namespace. Nothing: the only Service of that name."""
+    port: Port | None = None
+    """Port of that Service. Nothing: the port of the request's host."""
+
+
+def _gateway(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Arrivals(Enum):
+    """How an open loop spaces its requests."""
+
+    POISSON = "poisson"
+    CONSTANT = "constant"
+
+
+class Traffic(Node):
+    """A stream of requests: an open loop with a rate, or a closed loop of users who wait for the answer and think."""
+
+    name: Name
+    """Name, for expectations and results."""
+    from_: PodSelector | None = Field(default=None, alias="from")
+    """The pods that send it."""
+    through: Annotated[Gateway, BeforeValidator(_gateway, json_schema_input_type=str | Gateway)] | None = None
+    """The gateway it enters through, from outside the mesh."""
+    request: Request
+    """What is asked for."""
+    rate: Rate | None = None
+    """Open loop: requests a second of all sending pods together."""
+    arrivals: Annotated[Arrivals, Field(strict=False)] = Arrivals.POISSON
+    """Spacing of an open loop's requests."""
+    users: Annotated[int, Field(ge=1)] | None = None
+    """Closed loop: how many users."""
+    think: Time | None = None
+    """Closed loop: time between an answer and the user's next request."""
+    start: Duration = 0
+    """When it begins."""
+    stop: Duration | None = None
+    """When it ends. Nothing: with the run."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Traffic:
+        exactly_one(self, "traffic", "from_", "through")
+        exactly_one(self, "traffic", "rate", "users")
+        if self.rate is not None and self.think is not None:
+            raise PydanticCustomError("think", "'think' belongs to 'users', an open loop ('rate') does not wait")
+        if self.users is not None and "arrivals" in self.model_fields_set:
+            raise PydanticCustomError("arrivals", "'arrivals' belongs to 'rate'; users send when they have thought")
+        if self.users is not None and self.think is None:
+            raise PydanticCustomError("think", "'users' need 'think', the time between an answer and the next request")
+        if self.stop is not None and self.stop <= self.start:
+            raise PydanticCustomError("stop", "'stop' must be later than 'start'")
+        return self

@@ -1,0 +1,131 @@
+"""What every mapping of a scenario file has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+
+class Node(BaseModel):
+    """A mapping with known keys: unknown ones are errors, values are never converted in silence."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        use_attribute_docstrings=True,
+        arbitrary_types_allowed=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rejoin(cls, value: object) -> object:
+        return rejoin_parentheses(value) if isinstance(value, Mapping) else value
+
+
+def rejoin_parentheses(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The mapping with values that YAML cut at a comma inside parentheses put together again.
+
+    In a flow mapping YAML reads `{time: lognormal(8ms, 1.4)}` as the keys `time` and `1.4)`; nobody means that.
+    """
+    if not any(isinstance(key, str) and key.endswith(")") and item is None for key, item in mapping.items()):
+        return mapping
+    joined: dict[Any, Any] = {}
+    opened: Any = None
+    for key, item in mapping.items():
+        if opened is not None and item is None and isinstance(key, str):
+            joined[opened] += f", {key}"
+        else:
+            opened = key
+            joined[key] = item
+        text = joined[opened]
+        if not isinstance(text, str) or text.count("(") <= text.count(")"):
+            opened = None
+    return joined
+
+
+def exactly_one(node: Node, what: str, *names: str) -> str:
+    """The one of these fields that is given; a validation error for none or several."""
+    fields = type(node).model_fields
+    given = [name for name in names if name in node.model_fields_set]
+    if len(given) == 1:
+        return given[0]
+    keys = [fields[name].alias or name for name in names]
+    listed = ", ".join(f"'{key}'" for key in keys[:-1]) + f" or '{keys[-1]}'"
+    if not given:
+        raise PydanticCustomError("exactly_one", f"{what} needs one of {listed}")
+    both = " and ".join(f"'{fields[name].alias or name}'" for name in given)
+    raise PydanticCustomError("exactly_one", f"{what} takes only one of {listed}, not {both}")
+
+
+def _one_as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
+"""A list."""
+
+OneOrMany: TypeAlias = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_one_as_list)]
+"""A list, which may be written as its only item."""
+
+
+def _text_map(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("mapping", "expected a mapping such as {app: reviews}")
+    for key, item in value.items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise PydanticCustomError(
+                "text_map", f"expected text for '{key}', got {item!r}; write it in quotes" if isinstance(key, str)
+                else f"expected text as key, got {key!r}; write it in quotes"
+            )
+    return dict(value)
+
+
+Labels: TypeAlias = Annotated[dict[str, str], BeforeValidator(_text_map)]
+"""Kubernetes labels: every one of them must match."""
+
+Headers: TypeAlias = Annotated[dict[str, str], BeforeValidator(_text_map)]
+"""HTTP headers by name."""
+
+
+def _raw_map(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("mapping", "expected a mapping")
+    return value
+
+
+RawMapping: TypeAlias = Annotated[
+    Mapping[str, Any],
+    BeforeValidator(_raw_map),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
+]
+"""YAML that belongs to somebody else's schema."""
+
+
+def _manifest(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("manifest", "expected the path of a file or folder, or an object with apiVersion and kind")
+    missing = [key for key in ("apiVersion", "kind") if not isinstance(value.get(key), str)]
+    if missing:
+        raise PydanticCustomError("manifest", f"an inline object needs '{missing[0]}'")
+    return value
+
+
+Manifest: TypeAlias = Annotated[
+    Mapping[str, Any],
+    BeforeValidator(_manifest),
+    WithJsonSchema(
+        {"type": "object", "required": ["apiVersion", "kind"], "additionalProperties": True, "title": "Inline object"}
+    ),
+]
+"""A Kubernetes or Istio object written in place."""
+
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+"""A name without blanks."""

@@ -1,0 +1,104 @@
+"""Quantities of a scenario file: text with a unit in, plain numbers in one unit out.
+
+A bare number is refused: `rate: 50` could mean a second, a minute or a user. Each type carries the JSON Schema that an
+editor needs to say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from meshsim.errors import InputError
+from meshsim.scenario.interim import Distribution, parse_distribution, parse_percent, parse_rate
+from meshsim.units import Nanos, format_duration, parse_duration
+
+_DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
+
+
+def _reader(what: str, example: str, parse: Callable[[str], Any]) -> Callable[[object], Any]:
+    """A validator that takes text only and says what was expected."""
+
+    def read(value: object) -> Any:
+        if not isinstance(value, str):
+            raise PydanticCustomError("quantity", f"expected {what}, such as {example}, got {_shown(value)}")
+        try:
+            return parse(value)
+        except InputError as error:
+            raise PydanticCustomError(
+                "quantity", f"expected {what}, such as {example}, got {_shown(value)}"
+            ) from error
+
+    return read
+
+
+def _shown(value: object) -> str:
+    """The value as a person wrote it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "nothing"
+    if isinstance(value, int | float):
+        return f"the bare number {value}"
+    if isinstance(value, str):
+        return f"'{value}'"
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
+
+
+def _span(text: str) -> Nanos:
+    span = parse_duration(text)
+    if span < 0:
+        raise InputError(f"'{text}' is negative")
+    return span
+
+
+def _positive_rate(text: str) -> float:
+    rate = float(parse_rate(text))
+    if not rate > 0:
+        raise InputError(f"'{text}' is not more than 0")
+    return rate
+
+
+def _fraction(text: str) -> float:
+    share = float(parse_percent(text))
+    if not 0 <= share <= 1:
+        raise InputError(f"'{text}' is not between 0% and 100%")
+    return share
+
+
+Duration: TypeAlias = Annotated[
+    Nanos,
+    BeforeValidator(_reader("a duration", "200ms or 1m30s", _span)),
+    PlainSerializer(format_duration),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["200ms", "1m30s"]}),
+]
+"""A span of time in nanoseconds, not negative."""
+
+Rate: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_reader("a rate", "50/s or 1200/m", _positive_rate)),
+    PlainSerializer(lambda rate: f"{rate:g}/s"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+k?/(s|m|h|ms|min|sec)$", "examples": ["50/s", "1200/m"]}),
+]
+"""Requests a second."""
+
+Ratio: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_reader("a percentage", "99%", _fraction)),
+    PlainSerializer(lambda share: f"{share * 100:g}%"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["99%", "0.1%"]}),
+]
+"""A share of 1, written in percent."""
+
+Time: TypeAlias = Annotated[
+    Distribution,
+    BeforeValidator(
+        _reader("a duration or a distribution", "5ms, exponential(5ms) or lognormal(8ms, 1.4)", parse_distribution)
+    ),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)"]}),
+]
+"""How a span of time is distributed."""
