@@ -29,12 +29,12 @@ _STRING_MATCHES: Final = ("uri", "scheme", "method", "authority")
 _MATCH_MAPS: Final = ("headers", "withoutHeaders", "queryParams")
 
 
-def merge_routes(root: Fields, delegate: Sequence[Fields]) -> list[Fields]:
+def merge_routes(root: Fields, delegate: Sequence[Fields]) -> list[Mapping[str, object]]:
     """The delegate's routes narrowed by the root's matches; a route that contradicts the root is left out."""
     return [merged for route in delegate if (merged := _merge_route(root, route)) is not None]
 
 
-def _merge_route(root: Fields, route: Fields) -> Fields | None:
+def _merge_route(root: Fields, route: Fields) -> Mapping[str, object] | None:
     matches = _merge_matches(root.items("match"), route.items("match"))
     if matches is None:
         return None
@@ -48,7 +48,7 @@ def _merge_route(root: Fields, route: Fields) -> Fields | None:
     for key in _INHERITED:
         if key not in route and key in root:
             body[key] = root.value(key)
-    return Fields(body, route.path)
+    return body
 
 
 def _joined(root: str, own: str) -> str:

@@ -1,7 +1,7 @@
-"""Host lists of Gateways and VirtualServices, and names as Envoy's domains write them.
+"""Host names, plain or wildcard: how they cover each other, how short ones are completed, how domains write them.
 
-Modelled on istio pkg/config/host/names.go, pilot/pkg/model/config.go (resolveGatewayName) and
-pilot/pkg/networking/util/util.go (DomainName, IPv6Compliant), release 1.31.
+Modelled on istio pkg/config/host/name.go, names.go, pilot/pkg/model/config.go (ResolveShortnameToFQDN,
+resolveGatewayName) and pilot/pkg/networking/util/util.go (DomainName, IPv6Compliant), release 1.31.
 """
 
 from __future__ import annotations
@@ -10,10 +10,39 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
-from meshsim.controlplane.hosts import subset_of
-
 MESH_GATEWAY: Final = "mesh"
 """The reserved gateway name that stands for every sidecar."""
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether the name starts with ``*``."""
+    return host.startswith("*")
+
+
+def hosts_overlap(one: str, other: str) -> bool:
+    """Whether one name covers the other in either direction (``*.com`` and ``foo.com`` do)."""
+    if is_wildcard(one):
+        if is_wildcard(other):
+            short, long = (one, other) if len(one) < len(other) else (other, one)
+            return long[1:].endswith(short[1:])
+        return other.endswith(one[1:])
+    if is_wildcard(other):
+        return one.endswith(other[1:])
+    return one == other
+
+
+def host_within(host: str, cover: str) -> bool:
+    """Whether every name of `host` is one of `cover`."""
+    if is_wildcard(host):
+        return is_wildcard(cover) and len(host) >= len(cover) and host[1:].endswith(cover[1:])
+    if is_wildcard(cover):
+        return host.endswith(cover[1:])
+    return host == cover
+
+
+def host_order(host: str) -> tuple[bool, int, str]:
+    """Sort key: plain names before wildcards, longest first, then by letters."""
+    return (is_wildcard(host), -len(host), host)
 
 
 def intersection(hosts: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -21,9 +50,9 @@ def intersection(hosts: Sequence[str], others: Sequence[str]) -> list[str]:
     result: dict[str, None] = {}
     for host in hosts:
         for other in others:
-            if subset_of(host, other):
+            if host_within(host, other):
                 result.setdefault(host)
-            elif subset_of(other, host):
+            elif host_within(other, host):
                 result.setdefault(other)
     return list(result)
 
@@ -38,6 +67,17 @@ def hosts_for_namespace(hosts: Sequence[str], namespace: str) -> list[str]:
         elif owner in (namespace, "*"):
             result.append(name.partition("/")[0])
     return result
+
+
+def resolve_short_name(host: str, namespace: str, domain: str) -> str:
+    """The full name behind a host of an Istio object.
+
+    Only a name without a dot is completed; ``name.namespace`` stays as it is written, and so do ``*`` and addresses.
+    """
+    if not host or host == "*" or "." in host or is_ip_address(host):
+        return host
+    full = f"{host}.{namespace}" if namespace else host
+    return f"{full}.svc.{domain}" if domain else full
 
 
 def resolve_gateway_name(gateway: str, namespace: str) -> str:

@@ -1,30 +1,25 @@
-"""VirtualServices as Pilot reads them: names completed, delegates merged, oldest first, indexed by gateway.
+"""VirtualServices as Pilot reads them: names completed, delegates merged, oldest first.
 
 Modelled on istio pilot/pkg/model/virtualservice.go and push_context.go (initVirtualServices), release 1.31.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
 from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
 from meshsim.controlplane.delegates import merge_routes
-from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_gateway_name
-from meshsim.controlplane.hosts import resolve_short_name
+from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_gateway_name, resolve_short_name
 from meshsim.controlplane.mesh import MeshConfig
-from meshsim.units import Nanos
+from meshsim.controlplane.model import VirtualService
+from meshsim.controlplane.visibility import exported_to
 
 NETWORKING_GROUP: Final = "networking.istio.io"
 
 ROUTE_SEMANTICS_ANNOTATION: Final = "internal.istio.io/route-semantics"
 """Set on VirtualServices that were made from Ingress or Gateway API objects."""
-
-_PUBLIC: Final = "*"
-_PRIVATE: Final = "."
-_NONE: Final = "~"
 
 
 class RouteSemantics(Enum):
@@ -35,47 +30,17 @@ class RouteSemantics(Enum):
     GATEWAY = "gateway"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VirtualService:
-    """A VirtualService after resolution; compared by identity, made once for a change of its objects."""
-
-    name: str
-    namespace: str
-    hosts: tuple[str, ...]
-    gateways: tuple[str, ...]
-    """``mesh`` or ``namespace/name``; never empty."""
-    export_to: tuple[str, ...]
-    """``*``, ``.``, ``~`` and namespaces, sorted; the mesh default already put in."""
-    http: tuple[Fields, ...]
-    tcp: tuple[Fields, ...]
-    tls: tuple[Fields, ...]
-    semantics: RouteSemantics
-    created: Nanos
-    source: ApiObject
-    """The object it was made from; a root's when delegates were merged into it."""
-    delegates: tuple[ObjectKey, ...] = ()
-    """Keys of the delegates its routes refer to, found or not."""
-
-    @property
-    def gateway_semantics(self) -> bool:
-        """Made from Gateway API routes."""
-        return self.semantics is RouteSemantics.GATEWAY
-
-    @property
-    def path_separated_prefix(self) -> bool:
-        """Whether a prefix matches whole path segments only."""
-        return self.semantics is not RouteSemantics.ISTIO
-
-    @property
-    def bound_to_mesh(self) -> bool:
-        return MESH_GATEWAY in self.gateways
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+def route_semantics(source: ApiObject) -> RouteSemantics:
+    """The matching rules of the object a VirtualService was made from."""
+    value = source.annotations.get(ROUTE_SEMANTICS_ANNOTATION, "")
+    return next((kind for kind in RouteSemantics if kind.value == value), RouteSemantics.ISTIO)
 
 
 def resolve_virtual_services(objects: ObjectView, mesh: MeshConfig) -> tuple[VirtualService, ...]:
-    """Every VirtualService that has hosts, oldest first (then by name and namespace), delegates merged in."""
+    """Every VirtualService that has hosts, oldest first (then by name and namespace), delegates merged in.
+
+    A route to a delegate that does not exist or is not exported to the root's namespace is left out.
+    """
     specs: list[tuple[ApiObject, Mapping[str, object]]] = []
     delegates: dict[tuple[str, str], tuple[ApiObject, Mapping[str, object]]] = {}
     for item in objects.select("VirtualService", group=NETWORKING_GROUP):
@@ -96,90 +61,42 @@ def _virtual_service(
     mesh: MeshConfig,
 ) -> VirtualService:
     fields = Fields(spec, "spec")
-    used: list[ObjectKey] = []
-    http: list[Fields] = []
+    used: dict[ObjectKey, ApiObject] = {}
+    http: list[Mapping[str, object]] = []
     for route in fields.items("http"):
         if "delegate" not in route:
-            http.append(route)
+            http.append(route.body)
             continue
         reference = route.fields("delegate")
         key = (reference.text("namespace") or item.namespace, reference.text("name"))
-        used.append(ObjectKey(NETWORKING_GROUP, "VirtualService", *key))
         target = delegates.get(key)
-        if target is None or not _reaches(_export_to(target[0], Fields(target[1]), mesh), key[0], item.namespace):
+        if target is None or not exported_to(_export_to(Fields(target[1]), mesh), key[0], item.namespace):
             continue
+        used[target[0].key] = target[0]
         http += merge_routes(route, Fields(target[1], "spec").items("http"))
-    try:
-        semantics = RouteSemantics(item.annotations.get(ROUTE_SEMANTICS_ANNOTATION, ""))
-    except ValueError:
-        semantics = RouteSemantics.ISTIO
     return VirtualService(
+        source=item,
+        spec=Fields({**spec, "http": http} if "http" in fields else spec, "spec"),
         name=item.name,
         namespace=item.namespace,
+        created=item.created,
         hosts=fields.texts("hosts"),
         gateways=fields.texts("gateways") or (MESH_GATEWAY,),
-        export_to=_export_to(item, fields, mesh),
-        http=tuple(http),
-        tcp=fields.items("tcp"),
-        tls=fields.items("tls"),
-        semantics=semantics,
-        created=item.created,
-        source=item,
-        delegates=tuple(used),
+        export_to=_export_to(fields, mesh),
+        gateway_semantics=route_semantics(item) is RouteSemantics.GATEWAY,
+        delegates=tuple(used.values()),
     )
 
 
-def _export_to(item: ApiObject, spec: Fields, mesh: MeshConfig) -> tuple[str, ...]:
+def _export_to(spec: Fields, mesh: MeshConfig) -> frozenset[str]:
     """The visibility of an object; of a mesh default only ``.`` and ``*`` count, in this order."""
     given = spec.texts("exportTo")
     if given:
-        return tuple(sorted(dict.fromkeys(given)))
-    default = mesh.virtual_service_export_to
-    for choice in (_PRIVATE, _PUBLIC):
-        if choice in default:
-            return (choice,)
-    return (_NONE,)
-
-
-def _reaches(export_to: Iterable[str], owner: str, namespace: str) -> bool:
-    return any(
-        choice in (_PUBLIC, namespace) or (choice == _PRIVATE and owner == namespace)
-        for choice in export_to
-    )
-
-
-class VirtualServiceIndex:
-    """VirtualServices by who sees them and which gateway they bind to."""
-
-    __slots__ = ("_exported", "_private", "_public", "all")
-
-    def __init__(self, virtual_services: Sequence[VirtualService]) -> None:
-        self.all: Final = tuple(virtual_services)
-        self._private: dict[tuple[str, str], list[VirtualService]] = {}
-        self._exported: dict[tuple[str, str], list[VirtualService]] = {}
-        self._public: dict[str, list[VirtualService]] = {}
-        for vs in virtual_services:
-            for gateway in vs.gateways:
-                self._add(vs, gateway)
-
-    def _add(self, vs: VirtualService, gateway: str) -> None:
-        if _PUBLIC in vs.export_to:
-            self._public.setdefault(gateway, []).append(vs)
-        elif _NONE not in vs.export_to:
-            for choice in vs.export_to:
-                if choice in (_PRIVATE, vs.namespace):
-                    self._private.setdefault((vs.namespace, gateway), []).append(vs)
-                else:
-                    self._exported.setdefault((choice, gateway), []).append(vs)
-
-    def for_gateway(self, namespace: str, gateway: str) -> tuple[VirtualService, ...]:
-        """What a proxy of a namespace sees of a gateway (``mesh`` or ``ns/name``).
-
-        Those of its own namespace alone come first, then those exported to it by name, then the public ones;
-        each part oldest first (istio push_context.go VirtualServicesForGateway).
-        """
-        key = (namespace, gateway)
-        return (*self._private.get(key, ()), *self._exported.get(key, ()), *self._public.get(gateway, ()))
+        return frozenset(given)
+    for choice in (".", "*"):
+        if choice in mesh.virtual_service_export_to:
+            return frozenset((choice,))
+    return frozenset(("~",))
 
 
 def _resolved_spec(item: ApiObject, domain: str) -> Mapping[str, object]:
@@ -187,7 +104,7 @@ def _resolved_spec(item: ApiObject, domain: str) -> Mapping[str, object]:
     spec = item.body.get("spec")
     if not isinstance(spec, Mapping):
         return {}
-    if item.annotations.get(ROUTE_SEMANTICS_ANNOTATION) == RouteSemantics.GATEWAY.value:
+    if route_semantics(item) is RouteSemantics.GATEWAY:
         return spec
 
     def host(name: str) -> str:
