@@ -1,0 +1,175 @@
+"""Connected proxies: each an ADS client with the configuration it follows, on the simulated clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from meshsim.controlplane.model import Proxy
+from meshsim.controlplane.pilot import Pilot
+from meshsim.dataplane.active import ActiveConfig
+from meshsim.kernel import Environment, below
+from meshsim.trace import ProxyEffective, Taps
+from meshsim.units import Nanos
+from meshsim.world.envoy_timing import EnvoyTiming
+from meshsim.xds.ads_client import AdsClient, Applied, Reaction
+from meshsim.xds.messages import base_pb2, discovery_pb2
+
+OnChanged = Callable[["RunningProxy", dict[str, list[str]]], None]
+"""Called when something took effect: the proxy, and changed names by type."""
+
+OnConfig = Callable[[str, str, str, bytes | None], None]
+"""Called for each resource that arrived or went: proxy, type URL, name, body."""
+
+
+@dataclass(slots=True, eq=False)
+class RunningProxy:
+    """One Envoy of the run."""
+
+    proxy: Proxy
+    config: ActiveConfig
+    client: AdsClient
+    connected: bool = False
+    failures: int = 0
+    """Connection attempts that failed in a row."""
+    alive: bool = True
+    busy_until: Nanos = 0
+    """Responses are taken in one after the other."""
+
+
+class Fleet:
+    """All proxies of the run and their streams to Pilot."""
+
+    def __init__(self, env: Environment, seed: int, timing: EnvoyTiming, taps: Taps, network: Nanos) -> None:
+        self._env = env
+        self._seed = seed
+        self._timing = timing
+        self._taps = taps
+        self._network = network
+        self.proxies: dict[str, RunningProxy] = {}
+        self._pilot: Pilot | None = None
+        self._settling = False
+        self.on_changed: OnChanged | None = None
+        self.on_config: OnConfig | None = None
+
+    def attach(self, pilot: Pilot) -> None:
+        """Use this Pilot for every stream."""
+        self._pilot = pilot
+
+    @property
+    def pilot(self) -> Pilot:
+        assert self._pilot is not None, "attach a Pilot first"
+        return self._pilot
+
+    def settle(self, proxies: Sequence[Proxy]) -> None:
+        """Connect proxies that have run since long before the start: everything applied at once."""
+        self._settling = True
+        try:
+            self.pilot.settle(lambda: [self.start(p) for p in proxies] and None)
+        finally:
+            self._settling = False
+
+    def start(self, proxy: Proxy) -> None:
+        """A proxy process begins; its first request leaves after its start-up time."""
+        config = ActiveConfig()
+        name = proxy.id
+
+        def apply(
+            type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
+        ) -> Applied:
+            if self.on_config is not None:
+                for resource, body in changed.items():
+                    self.on_config(name, type_url, resource, body)
+                for resource in removed:
+                    self.on_config(name, type_url, resource, None)
+            return config.apply(type_url, changed, removed, version)
+
+        node = base_pb2.Node(id=proxy.node_id, cluster=proxy.cluster)
+        running = RunningProxy(proxy, config, AdsClient(node, apply))
+        self.proxies[name] = running
+        self._later(self._timing.start, lambda: self._connect(running))
+
+    def stop(self, name: str) -> None:
+        """The proxy's process is gone."""
+        running = self.proxies.pop(name, None)
+        if running is not None:
+            running.alive = False
+            if running.connected:
+                running.connected = False
+                self.pilot.disconnect(name)
+
+    # ---- Pilot's transport --------------------------------------------------------------------------------------
+
+    def deliver(self, connection: str, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+        """A response reached the proxy; taken in after those before it."""
+        running = self.proxies.get(connection)
+        if running is None:
+            return
+        if self._settling:
+            self._take(running, response)
+            return
+        begin = max(self._env.instant, running.busy_until)
+        running.busy_until = begin + self._timing.apply(response)
+        self._env.call_at(running.busy_until, lambda: self._take(running, response))
+
+    def closed(self, connection: str) -> None:
+        """Pilot closed the stream: the configuration stays, the proxy tries again with back-off."""
+        running = self.proxies.get(connection)
+        if running is None:
+            return
+        running.connected = False
+        running.client.on_disconnected()
+        self._retry(running)
+
+    # ---- stream -------------------------------------------------------------------------------------------------
+
+    def _connect(self, running: RunningProxy) -> None:
+        if not running.alive or running.connected:
+            return
+        if not self.pilot.connect(running.proxy):
+            self._retry(running)
+            return
+        running.connected = True
+        running.failures = 0
+        self._send(running, running.client.on_connected())
+
+    def _retry(self, running: RunningProxy) -> None:
+        cap = min(self._timing.reconnect_base << min(running.failures, 16), self._timing.reconnect_max)
+        running.failures += 1
+        wait = below(cap, self._seed, "ads-reconnect", running.proxy.id, self._env.instant, running.failures)
+        self._env.call_at(self._env.instant + max(1, wait), lambda: self._connect(running))
+
+    def _take(self, running: RunningProxy, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+        if not running.alive or not running.connected:
+            return
+        reaction = running.client.on_response(response)
+        name = running.proxy.id
+        changed: dict[str, list[str]] = {}
+        for change in reaction.changes:
+            changed.setdefault(change.type_url, []).append(change.name)
+        if not self._settling:
+            push = self.pilot.push_of(name, response.nonce)
+            for type_url in sorted({response.type_url, *changed}):
+                if type_url in changed or not reaction.rejected:
+                    self._taps.proxy_effective(
+                        ProxyEffective(self._env.instant, push, name, type_url, response.nonce)
+                    )
+        if changed and self.on_changed is not None:
+            self.on_changed(running, changed)
+        self._send(running, reaction)
+
+    def _send(self, running: RunningProxy, reaction: Reaction) -> None:
+        name = running.proxy.id
+        for request in reaction.send:
+            if self._settling:
+                self.pilot.on_request(name, request)
+            else:
+                self._env.call_at(
+                    self._env.instant + self._network, lambda r=request: self.pilot.on_request(name, r)
+                )
+
+    def _later(self, delay: Nanos, action: Callable[[], None]) -> None:
+        if self._settling:
+            action()
+        else:
+            self._env.call_at(self._env.instant + delay, action)

@@ -1,0 +1,99 @@
+"""Reading a folder of recordings: its worlds, what was recorded of each proxy, the mesh configuration."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshsim.api import ApiObject, ObjectStore
+from meshsim.api.loading import load_file, load_plain
+from meshsim.errors import InputError, Position
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWorld:
+    """One small cluster: the objects in it and the MeshConfig overrides it ran with."""
+
+    name: str
+    objects: tuple[ApiObject, ...]
+    mesh_base: Mapping[str, object]
+    mesh_overrides: Mapping[str, object]
+
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProxy:
+    """What one proxy sent as its node and received by type."""
+
+    id: str
+    """``namespace/pod``."""
+    node: Mapping[str, object]
+    resources: Mapping[str, list[Mapping[str, object]]]
+    """By short type name (``cds``, ``eds`` ...)."""
+
+
+def world_names(folder: Path) -> list[str]:
+    """Names of the worlds in the folder, sorted."""
+    worlds = folder / "worlds"
+    if not worlds.is_dir():
+        raise InputError(
+            f"{folder} has no worlds/ folder",
+            Position(str(folder)),
+            "a folder of recordings holds worlds/NAME/world.yaml and xds/NAME/NAMESPACE__POD.json.gz",
+        )
+    return sorted(path.name for path in worlds.iterdir() if (path / "world.yaml").is_file())
+
+
+def read_world(folder: Path, name: str) -> RecordedWorld:
+    """The objects and mesh configuration of a world."""
+    here = folder / "worlds" / name
+    objects: list[ApiObject] = []
+    for part in ("world.yaml", "istio.yaml"):
+        if (here / part).is_file():
+            objects += load_file(here / part).objects
+    return RecordedWorld(
+        name,
+        tuple(objects),
+        _mapping(folder / "worlds" / "meshconfig-base.yaml"),
+        _mapping(here / "meshconfig.yaml"),
+    )
+
+
+def read_proxies(folder: Path, kind: str, world: str) -> list[RecordedProxy]:
+    """What was recorded of each proxy of a world, by proxy."""
+    found = []
+    for path in sorted((folder / kind / world).glob("*__*.json*")):
+        namespace, _, pod = path.name.partition(".json")[0].partition("__")
+        body = read_json(path)
+        if not isinstance(body, dict):
+            raise InputError("a recording of a proxy is a JSON object", Position(str(path)))
+        node = body.pop("node", {})
+        found.append(RecordedProxy(f"{namespace}/{pod}", node, {k: v for k, v in body.items() if isinstance(v, list)}))
+    return found
+
+
+def read_json(path: Path) -> object:
+    """A JSON document, gzipped or plain."""
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        return json.loads(data)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read: {error}", Position(str(path))) from error
+
+
+def _mapping(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        return {}
+    body = load_plain(path)
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise InputError("a mesh configuration is a mapping", Position(str(path), 1))
+    return body
