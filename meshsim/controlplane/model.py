@@ -187,6 +187,52 @@ class Endpoint:
     send_unhealthy: bool = False
 
 
+class MutualTls(Enum):
+    """Effective PeerAuthentication mode."""
+
+    UNKNOWN = "UNKNOWN"
+    """No PeerAuthentication says anything: PERMISSIVE for servers."""
+    DISABLE = "DISABLE"
+    PERMISSIVE = "PERMISSIVE"
+    STRICT = "STRICT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VirtualService:
+    """A VirtualService as generators read it: delegates merged, hosts and destinations resolved."""
+
+    source: ApiObject
+    """The root object."""
+    spec: Fields
+    """Its specification with the routes of its delegates merged in."""
+    name: str
+    namespace: str
+    created: Nanos
+    hosts: tuple[str, ...]
+    """Fully qualified where the name had no dot."""
+    gateways: tuple[str, ...]
+    """``mesh`` or ``namespace/name``; ``("mesh",)`` when none is given."""
+    export_to: frozenset[str]
+    """``*``, ``.``, ``~`` or namespaces; the mesh default filled in."""
+    gateway_semantics: bool = False
+    """Made from a Gateway API route or an Ingress: hosts and prefixes match as those APIs say."""
+    delegates: tuple[ApiObject, ...] = ()
+    """Delegate VirtualServices merged into `spec`."""
+
+
+class PushStatus:
+    """Conflicts that Pilot counted: metric, then key (host, listener or proxy), then proxy id and message."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def add(self, metric: str, key: str, proxy: str = "", message: str = "") -> None:
+        """Count a conflict once for each key."""
+        self.counts.setdefault(metric, {})[key] = (proxy, message)
+
+
 class ProxyType(Enum):
     """Kind of proxy in the node id."""
 

@@ -1,0 +1,114 @@
+"""The service registry: services and endpoints of the kube and of ServiceEntries, as Pilot sees them.
+
+istio pilot/pkg/serviceregistry, pilot/pkg/model/push_context.go (initServiceRegistry), release 1.31.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from meshsim.controlplane.kube_registry import KubeRegistry
+from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
+from meshsim.controlplane.namespaces import discovered_namespaces
+from meshsim.controlplane.service_entries import ServiceEntryRegistry
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.mesh import MeshConfig
+    from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.push_context import Snapshot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EndpointSet:
+    """All endpoints of a host in one namespace, by port name; made once for a change of any of its sources."""
+
+    by_port: Mapping[str, tuple[Endpoint, ...]]
+    service_accounts: tuple[str, ...]
+
+
+class ServiceRegistry:
+    """Both registries together, indexed by host."""
+
+    def __init__(self, objects: Snapshot, mesh: MeshConfig, previous: ServiceRegistry | None = None) -> None:
+        namespaces = discovered_namespaces(objects, mesh)
+        self.kube = KubeRegistry(objects, mesh, namespaces, previous.kube if previous else None)
+        self.external = ServiceEntryRegistry(
+            objects, mesh, namespaces, self.kube, previous.external if previous else None
+        )
+        merged = sorted(
+            [*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace)
+        )
+        self.services: tuple[Service, ...] = tuple(_with_aliases(merged, previous))
+        self.by_host: dict[str, dict[str, Service]] = {}
+        for service in self.services:
+            owners = self.by_host.setdefault(service.hostname, {})
+            have = owners.get(service.namespace)
+            if have is None or (have.registry is not Registry.KUBERNETES and service.registry is Registry.KUBERNETES):
+                owners[service.namespace] = service
+        self._endpoints: dict[tuple[str, str], EndpointSet] = {}
+        self._previous_endpoints = previous._endpoints if previous is not None else {}
+
+    def endpoint_set(self, service: Service) -> EndpointSet:
+        """Endpoints of the host and namespace of a service from every registry."""
+        key = (service.hostname, service.namespace)
+        found = self._endpoints.get(key)
+        if found is None:
+            found = self._build(key)
+            self._endpoints[key] = found
+        return found
+
+    def _build(self, key: tuple[str, str]) -> EndpointSet:
+        parts: Sequence[Endpoint] = (*self.kube.endpoints(*key), *self.external.endpoints(*key))
+        by_port: dict[str, list[Endpoint]] = {}
+        for endpoint in parts:
+            by_port.setdefault(endpoint.port_name, []).append(endpoint)
+        frozen = {name: tuple(items) for name, items in by_port.items()}
+        before = self._previous_endpoints.get(key)
+        if before is not None and before.by_port == frozen:
+            return before
+        accounts = sorted({e.service_account for e in parts if e.service_account})
+        return EndpointSet(frozen, tuple(accounts))
+
+    def endpoints(self, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
+        """Addresses behind a port."""
+        return self.endpoint_set(service).by_port.get(port.name, ())
+
+    def service_accounts(self, service: Service) -> tuple[str, ...]:
+        """SPIFFE ids that may serve a service."""
+        own = service.service_accounts
+        found = self.endpoint_set(service).service_accounts
+        return found if not own else tuple(sorted({*own, *found}))
+
+    def targets(self, proxy: Proxy) -> tuple[ServiceTarget, ...]:
+        """Service ports that the workload of a proxy serves."""
+        return (*self.kube.targets(proxy), *self.external.targets(proxy))
+
+
+def _with_aliases(services: Sequence[Service], previous: ServiceRegistry | None) -> Iterable[Service]:
+    """Give each service the ExternalName hosts that lead to it, over any number of hops."""
+    raw = {(s.hostname, s.namespace): s.external_name for s in services if s.resolution is Resolution.ALIAS}
+    if not raw:
+        yield from services
+        return
+    by_host = {host: target for (host, _), target in raw.items()}
+    aliases: dict[str, list[tuple[str, str]]] = {}
+    for (host, namespace), first in raw.items():
+        target = first
+        seen = {host, target}
+        while target in by_host:
+            following = by_host[target]
+            if following in seen:
+                break
+            seen.add(following)
+            target = following
+        aliases.setdefault(target, []).append((namespace, host))
+    known = {id(s): s for s in previous.services} if previous is not None else {}
+    for service in services:
+        names = tuple(host for _, host in sorted(aliases.get(service.hostname, ())))
+        if not names:
+            yield service
+            continue
+        before = known.get(id(service))
+        yield before if before is not None and before.aliases == names else replace(service, aliases=names)
