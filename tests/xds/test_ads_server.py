@@ -1,0 +1,85 @@
+"""Istiod's end of a delta stream: what is answered, what is not (istio pilot/pkg/xds/delta_test.go's situations)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from meshsim.xds import type_urls
+from meshsim.xds.ads_server import AdsServerStream, RequestKind
+from meshsim.xds.messages import discovery_pb2
+
+_Request = discovery_pb2.DeltaDiscoveryRequest
+
+
+class _Resource(NamedTuple):
+    name: str
+    body: bytes
+
+
+def _stream_with_clusters() -> tuple[AdsServerStream, str]:
+    stream = AdsServerStream("p")
+    first = stream.on_request(_Request(type_url=type_urls.CLUSTER))
+    assert first.kind is RequestKind.FIRST
+    response = stream.respond(type_urls.CLUSTER, [_Resource("a", b"1"), _Resource("b", b"2")], [], "v1")
+    return stream, response.nonce
+
+
+def test_the_first_request_of_a_type_is_answered() -> None:
+    stream, _ = _stream_with_clusters()
+    assert list(stream.watches[type_urls.CLUSTER].names) == ["a", "b"]
+
+
+def test_an_ack_is_not_answered() -> None:
+    stream, nonce = _stream_with_clusters()
+    ack = stream.on_request(_Request(type_url=type_urls.CLUSTER, response_nonce=nonce))
+    assert ack.kind is RequestKind.ACK
+    assert stream.watches[type_urls.CLUSTER].nonce_acked == nonce
+
+
+def test_a_nack_keeps_its_reason_and_is_not_answered() -> None:
+    stream, nonce = _stream_with_clusters()
+    request = _Request(type_url=type_urls.CLUSTER, response_nonce=nonce)
+    request.error_detail.message = "bad cluster"
+    assert stream.on_request(request).kind is RequestKind.NACK
+    assert stream.watches[type_urls.CLUSTER].last_error == "bad cluster"
+
+
+def test_an_older_nonce_is_ignored() -> None:
+    stream, nonce = _stream_with_clusters()
+    stream.respond(type_urls.CLUSTER, [], ["a"], "v2")
+    late = stream.on_request(_Request(type_url=type_urls.CLUSTER, response_nonce=nonce))
+    assert late.kind is RequestKind.EXPIRED
+
+
+def test_added_names_are_answered_alone() -> None:
+    stream = AdsServerStream("p")
+    first = stream.on_request(_Request(type_url=type_urls.ENDPOINT, resource_names_subscribe=["a"]))
+    assert first.names == ("a",)
+    more = stream.on_request(_Request(type_url=type_urls.ENDPOINT, resource_names_subscribe=["a", "b"]))
+    assert (more.kind, more.names) == (RequestKind.SUBSCRIBE, ("b",))
+    less = stream.on_request(_Request(type_url=type_urls.ENDPOINT, resource_names_unsubscribe=["a"]))
+    assert less.kind is RequestKind.UNSUBSCRIBE
+    assert list(stream.watches[type_urls.ENDPOINT].names) == ["b"]
+
+
+def test_a_reconnect_tells_what_the_client_holds() -> None:
+    stream = AdsServerStream("p")
+    request = _Request(type_url=type_urls.CLUSTER, initial_resource_versions={"gone": "", "kept": ""})
+    received = stream.on_request(request)
+    assert received.kind is RequestKind.FIRST
+    assert dict(received.known) == {"gone": "", "kept": ""}
+    assert set(stream.watches[type_urls.CLUSTER].names) == {"gone", "kept"}
+
+
+def test_removed_resources_are_forgotten() -> None:
+    stream, _ = _stream_with_clusters()
+    response = stream.respond(type_urls.CLUSTER, [], ["b", "a"], "v2")
+    assert list(response.removed_resources) == ["a", "b"]
+    assert not stream.watches[type_urls.CLUSTER].names
+
+
+def test_types_are_watched_in_push_order() -> None:
+    stream = AdsServerStream("p")
+    for type_url in (type_urls.NAME_TABLE, type_urls.ROUTE, type_urls.CLUSTER, type_urls.LISTENER, type_urls.ENDPOINT):
+        stream.on_request(_Request(type_url=type_url))
+    assert [type_urls.SHORT[t] for t in stream.watched_types()] == ["cds", "eds", "lds", "rds", "nds"]
