@@ -31,8 +31,10 @@ from envoy.config.listener.v3 import listener_pb2 as listener_pb2
 from envoy.config.rbac.v3 import rbac_pb2 as rbac_pb2
 from envoy.config.route.v3 import route_components_pb2 as route_components_pb2
 from envoy.config.route.v3 import route_pb2 as route_pb2
+from envoy.config.trace.v3 import datadog_pb2 as trace_datadog_pb2
 from envoy.config.trace.v3 import http_tracer_pb2 as http_tracer_pb2
 from envoy.config.trace.v3 import opentelemetry_pb2 as trace_opentelemetry_pb2
+from envoy.config.trace.v3 import skywalking_pb2 as trace_skywalking_pb2
 from envoy.config.trace.v3 import zipkin_pb2 as trace_zipkin_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2 as file_access_log_pb2
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2 as cel_access_log_filter_pb2
@@ -83,6 +85,7 @@ from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3 import (
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2 as tcp_proxy_pb2
 from envoy.extensions.filters.network.wasm.v3 import wasm_pb2 as network_wasm_pb2
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2 as reqwithoutquery_formatter_pb2
+from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as preserve_case_pb2
 from envoy.extensions.internal_redirect.previous_routes.v3 import previous_routes_config_pb2 as originate_redirect_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2 as cares_dns_resolver_pb2
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as uri_template_match_pb2
@@ -92,6 +95,13 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2 as 
 from envoy.extensions.retry.priority.previous_priorities.v3 import (
     previous_priorities_config_pb2 as previous_priorities_pb2,
 )
+from envoy.extensions.tracers.opentelemetry.resource_detectors.v3 import (
+    dynatrace_resource_detector_pb2 as dynatrace_resource_detector_pb2,
+)
+from envoy.extensions.tracers.opentelemetry.resource_detectors.v3 import (
+    environment_resource_detector_pb2 as environment_resource_detector_pb2,
+)
+from envoy.extensions.tracers.opentelemetry.samplers.v3 import dynatrace_sampler_pb2 as dynatrace_sampler_pb2
 from envoy.extensions.transport_sockets.internal_upstream.v3 import internal_upstream_pb2 as internal_upstream_pb2
 from envoy.extensions.transport_sockets.proxy_protocol.v3 import (
     upstream_proxy_protocol_pb2 as upstream_proxy_protocol_pb2,
@@ -121,6 +131,7 @@ from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import empty_pb2 as empty_pb2
 from google.protobuf import struct_pb2 as struct_pb2
 from google.protobuf import wrappers_pb2 as wrappers_pb2
+from opentelemetry.proto.common.v1 import common_pb2 as otlp_common_pb2
 from udpa.type.v1 import typed_struct_pb2 as typed_struct_pb2
 
 from xds.core.v3 import cidr_pb2 as cidr_pb2
@@ -154,9 +165,12 @@ __all__ = [
     "dns_cache_pb2",
     "duration_pb2",
     "dynamic_forward_proxy_cluster_pb2",
+    "dynatrace_resource_detector_pb2",
+    "dynatrace_sampler_pb2",
     "empty_pb2",
     "endpoint_components_pb2",
     "endpoint_pb2",
+    "environment_resource_detector_pb2",
     "extension_pb2",
     "fault_pb2",
     "file_access_log_pb2",
@@ -195,9 +209,11 @@ __all__ = [
     "original_src_pb2",
     "originate_redirect_pb2",
     "otel_access_log_pb2",
+    "otlp_common_pb2",
     "outlier_detection_pb2",
     "path_pb2",
     "percent_pb2",
+    "preserve_case_pb2",
     "previous_hosts_pb2",
     "previous_priorities_pb2",
     "protocol_pb2",
@@ -228,7 +244,9 @@ __all__ = [
     "tls_pb2",
     "tls_secret_pb2",
     "token_bucket_pb2",
+    "trace_datadog_pb2",
     "trace_opentelemetry_pb2",
+    "trace_skywalking_pb2",
     "trace_zipkin_pb2",
     "typed_struct_pb2",
     "upstream_proxy_protocol_pb2",

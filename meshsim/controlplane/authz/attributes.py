@@ -114,7 +114,8 @@ def _remote_ip(_: RuleContext, value: str) -> Principal | None:
 
 
 def _namespace(_: RuleContext, value: str) -> Principal | None:
-    return _authenticated(m.regex(f".*/ns/{value.replace('*', '.*')}/.*"))
+    expression = ".*".join(m.quote_meta(part) for part in value.split("*"))
+    return _authenticated(m.regex(f".*/ns/{expression}/.*"))
 
 
 def _service_account(context: RuleContext, value: str) -> Principal | None:
