@@ -133,7 +133,6 @@ from google.protobuf import struct_pb2 as struct_pb2
 from google.protobuf import wrappers_pb2 as wrappers_pb2
 from opentelemetry.proto.common.v1 import common_pb2 as otlp_common_pb2
 from udpa.type.v1 import typed_struct_pb2 as typed_struct_pb2
-
 from xds.core.v3 import cidr_pb2 as cidr_pb2
 from xds.type.matcher.v3 import matcher_pb2 as matcher_pb2
 from xds.type.v3 import typed_struct_pb2 as xds_typed_struct_pb2
