@@ -5,7 +5,7 @@ from meshsim.api.documents import Document, Documents, parse_documents
 from meshsim.api.fields import Fields
 from meshsim.api.loading import Loaded, load_file, load_paths, load_text, object_from_body, read_text
 from meshsim.api.objects import ApiObject, ObjectKey, Origin
-from meshsim.api.positions import locate
+from meshsim.api.positions import locate, locate_value
 from meshsim.api.store import ObjectStore, ObjectView
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "load_paths",
     "load_text",
     "locate",
+    "locate_value",
     "make_object",
     "object_from_body",
     "parse_documents",

@@ -34,6 +34,15 @@ def locate(origin: Origin, path: str = "") -> Position:
     return Position(origin.file, origin.line + place.mark.line, place.mark.column + 1)
 
 
+def locate_value(origin: Origin, path: str = "") -> Position:
+    """Position of the value at a path, where `locate` gives that of its key; of the key when the path ends earlier."""
+    place = _find(origin, path)
+    if place is None:
+        return Position(origin.file, origin.line)
+    mark = place.mark if place.rest else place.node.start_mark
+    return Position(origin.file, origin.line + mark.line, mark.column + 1)
+
+
 def scalar_text(origin: Origin, path: str) -> str | None:
     """The scalar at a path exactly as it was written, without quotes; ``None`` when there is none."""
     place = _find(origin, path)

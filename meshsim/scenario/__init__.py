@@ -12,6 +12,7 @@ from meshsim.scenario.expectations import (
     SuccessRate,
 )
 from meshsim.scenario.instants import Anchors, Instant, Span, Window, parse_instant
+from meshsim.scenario.inventory import Inventory, PodTemplate
 from meshsim.scenario.load import (
     Arrivals,
     Call,
@@ -25,7 +26,9 @@ from meshsim.scenario.load import (
     Traffic,
     Workload,
 )
-from meshsim.scenario.model import KubeletTiming, Mesh, NetworkTiming, PilotTiming, ProxyTiming, Scenario
+from meshsim.scenario.loaded import LoadedScenario, TimedAction
+from meshsim.scenario.loading import load_document, load_scenario, load_text
+from meshsim.scenario.model import Mesh, Scenario
 from meshsim.scenario.timeline import (
     Delayed,
     Link,
@@ -48,20 +51,19 @@ __all__ = [
     "Failures",
     "Gateway",
     "Instant",
-    "KubeletTiming",
+    "Inventory",
     "Latency",
     "Link",
+    "LoadedScenario",
     "Mesh",
     "Nacks",
-    "NetworkTiming",
     "ObjectReference",
     "Parallel",
-    "PilotTiming",
     "Place",
     "PodSelector",
+    "PodTemplate",
     "Pods",
     "Propagation",
-    "ProxyTiming",
     "Request",
     "RequestCount",
     "Restarted",
@@ -72,9 +74,13 @@ __all__ = [
     "Span",
     "Style",
     "SuccessRate",
+    "TimedAction",
     "TimelineEntry",
     "Traffic",
     "Window",
     "Workload",
+    "load_document",
+    "load_scenario",
+    "load_text",
     "parse_instant",
 ]

@@ -110,9 +110,7 @@ _WINDOW_SCHEMA: Final[dict[str, Any]] = {
     ]
 }
 
-At: TypeAlias = Annotated[
-    Instant, BeforeValidator(_instant), PlainSerializer(str), WithJsonSchema(_INSTANT_SCHEMA)
-]
+At: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(str), WithJsonSchema(_INSTANT_SCHEMA)]
 """A time of the run, absolute or relative to a timeline id."""
 
 Windows: TypeAlias = Annotated[

@@ -130,9 +130,7 @@ class Workload(Node):
     """Only pods of this namespace. Nothing: of any."""
     serve: Serve = Serve()
     """What it does itself."""
-    calls: Many[
-        Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]
-    ] = ()
+    calls: Many[Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]] = ()
     """What it calls for each request, one after the other."""
 
     @property

@@ -13,16 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from meshsim.scenario.expectations import Expectation
 from meshsim.scenario.load import Traffic, Workload
-from meshsim.scenario.node import Many, Name, Node, RawMapping
-from meshsim.scenario.quantities import Duration, Time
-from meshsim.scenario.timeline import Source, TimelineEntry
+from meshsim.scenario.node import Many, Name, Node, RawMapping, Source
+from meshsim.scenario.quantities import Duration
+from meshsim.scenario.timeline import TimelineEntry
+from meshsim.scenario.timing import Timing
 
 
 def _release(value: object) -> object:
     if isinstance(value, float):
-        raise PydanticCustomError("release", f"write the release in quotes: \"{value}\"")
+        raise PydanticCustomError("release", f'write the release in quotes: "{value}"')
     if value != "1.31":
-        raise PydanticCustomError("release", f"expected the release \"1.31\", the only one modelled, got {value!r}")
+        raise PydanticCustomError("release", f'expected the release "1.31", the only one modelled, got {value!r}')
     return value
 
 
@@ -55,74 +56,6 @@ Seeds: TypeAlias = Annotated[
 """Seeds of the replications: a count (5 means 1 to 5) or a list."""
 
 
-class PilotTiming(Node):
-    """How long istiod takes. Nothing given: its defaults and measured costs."""
-
-    debounce_after: Duration | None = None
-    """PILOT_DEBOUNCE_AFTER: quiet time before a push."""
-    debounce_max: Duration | None = None
-    """PILOT_DEBOUNCE_MAX: longest wait from the first change."""
-    push_throttle: Annotated[int, Field(ge=1)] | None = None
-    """PILOT_PUSH_THROTTLE: proxies pushed to at the same time."""
-    cpus: Annotated[int, Field(ge=1)] | None = None
-    """CPUs of istiod; the default throttle and the parallel generation depend on it."""
-    push_context: Duration | None = None
-    """Time to build a push context."""
-    generate: Duration | None = None
-    """Time to generate one proxy's full configuration."""
-
-
-class KubeletTiming(Node):
-    """How long a pod takes to start and stop. Nothing given: the documented defaults."""
-
-    schedule: Duration | None = None
-    """From a pod's creation until it is bound to a node."""
-    pull: Duration | None = None
-    """To pull one image."""
-    create: Duration | None = None
-    """To create and start one container."""
-    init: Duration | None = None
-    """To run one init container."""
-    sidecar: Duration | None = None
-    """From the start of istio-proxy until it answers its readiness probe, its configuration aside."""
-    app: Duration | None = None
-    """From the start of an application container until it can serve."""
-    node_monitor_grace: Duration | None = None
-    """From the loss of a node until it is marked as not ready."""
-    eviction: Duration | None = None
-    """From then until its pods are replaced."""
-
-
-class ProxyTiming(Node):
-    """What a request costs in a sidecar or gateway. Nothing given: the measured defaults."""
-
-    workers: Annotated[int, Field(ge=1)] | None = None
-    """Worker threads (`concurrency`)."""
-    outbound: Time | None = None
-    """CPU time of a request on its way out, and again of its answer."""
-    inbound: Time | None = None
-    """CPU time of a request on its way in, and again of its answer."""
-    apply: Duration | None = None
-    """From the receipt of a response until traffic follows it, warming aside."""
-
-
-class NetworkTiming(Node):
-    """One-way latencies. Nothing given: the documented defaults."""
-
-    same_node: Duration | None = None
-    """Between two pods of a node."""
-    same_zone: Duration | None = None
-    """Between two nodes of a zone."""
-    same_region: Duration | None = None
-    """Between two zones of a region."""
-    between_regions: Duration | None = None
-    """Between two regions."""
-    client: Duration | None = None
-    """Between a client outside the mesh and a gateway."""
-    jitter: Duration | None = None
-    """Mean of the exponential part on top of each."""
-
-
 class Mesh(Node):
     """The service mesh's own settings."""
 
@@ -132,14 +65,8 @@ class Mesh(Node):
     """The real MeshConfig: same keys, same meaning."""
     inject: Many[Name] = ()
     """Namespaces to inject sidecars into, as by the label istio-injection=enabled."""
-    pilot: PilotTiming = PilotTiming()
-    """How long istiod takes."""
-    kubelet: KubeletTiming = KubeletTiming()
-    """How long pods take to start and stop."""
-    proxy: ProxyTiming = ProxyTiming()
-    """What a request costs in a proxy."""
-    network: NetworkTiming = NetworkTiming()
-    """How long packets take."""
+    timing: Timing = Timing()
+    """How long things take in the control plane, the kubelet, the proxies and on the network."""
 
 
 class Scenario(Node):

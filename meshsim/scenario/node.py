@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -23,6 +32,10 @@ class Node(BaseModel):
         use_attribute_docstrings=True,
         arbitrary_types_allowed=True,
     )
+
+    def overrides(self) -> dict[str, object]:
+        """The fields the file gives, by their Python name: what replaces a default elsewhere."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
     @model_validator(mode="before")
     @classmethod
@@ -81,10 +94,8 @@ def _text_map(value: object) -> object:
         raise PydanticCustomError("mapping", "expected a mapping such as {app: reviews}")
     for key, item in value.items():
         if not isinstance(key, str) or not isinstance(item, str):
-            raise PydanticCustomError(
-                "text_map", f"expected text for '{key}', got {item!r}; write it in quotes" if isinstance(key, str)
-                else f"expected text as key, got {key!r}; write it in quotes"
-            )
+            wrong = f"for '{key}', got {item!r}" if isinstance(key, str) else f"as key, got {key!r}"
+            raise PydanticCustomError("text_map", f"expected text {wrong}; write it in quotes")
     return dict(value)
 
 
@@ -109,23 +120,39 @@ RawMapping: TypeAlias = Annotated[
 """YAML that belongs to somebody else's schema."""
 
 
-def _manifest(value: object) -> object:
+def _source(value: object) -> object:
+    if isinstance(value, str):
+        if not value.strip():
+            raise PydanticCustomError("source", "expected the path of a file, folder or glob, got nothing")
+        return value
     if not isinstance(value, Mapping):
-        raise PydanticCustomError("manifest", "expected the path of a file or folder, or an object with apiVersion and kind")
+        raise PydanticCustomError(
+            "source", "expected the path of a file, folder or glob, or an object with apiVersion and kind"
+        )
     missing = [key for key in ("apiVersion", "kind") if not isinstance(value.get(key), str)]
     if missing:
-        raise PydanticCustomError("manifest", f"an inline object needs '{missing[0]}'")
+        raise PydanticCustomError("source", f"an inline object needs '{missing[0]}'")
     return value
 
 
-Manifest: TypeAlias = Annotated[
-    Mapping[str, Any],
-    BeforeValidator(_manifest),
+Source: TypeAlias = Annotated[
+    str | Mapping[str, Any],
+    PlainValidator(_source),
     WithJsonSchema(
-        {"type": "object", "required": ["apiVersion", "kind"], "additionalProperties": True, "title": "Inline object"}
+        {
+            "anyOf": [
+                {"type": "string", "title": "file, folder or glob"},
+                {
+                    "type": "object",
+                    "title": "inline object",
+                    "required": ["apiVersion", "kind"],
+                    "additionalProperties": True,
+                },
+            ]
+        }
     ),
 ]
-"""A Kubernetes or Istio object written in place."""
+"""A file, folder or glob beside the scenario, or a Kubernetes or Istio object written in place."""
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 """A name without blanks."""

@@ -28,9 +28,7 @@ def _reader(what: str, example: str, parse: Callable[[str], Any]) -> Callable[[o
         try:
             return parse(value)
         except InputError as error:
-            raise PydanticCustomError(
-                "quantity", f"expected {what}, such as {example}, got {_shown(value)}"
-            ) from error
+            raise PydanticCustomError("quantity", f"expected {what}, such as {example}, got {_shown(value)}") from error
 
     return read
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from meshsim.errors import InputError
 from meshsim.scenario.instants import END, START, At, parse_instant
-from meshsim.scenario.node import Labels, Manifest, Name, Node, OneOrMany, exactly_one
+from meshsim.scenario.node import Labels, Name, Node, OneOrMany, Source, exactly_one
 from meshsim.scenario.quantities import Duration
-
-
-Source: TypeAlias = str | Manifest
-"""A file, folder or glob beside the scenario, or an inline object."""
 
 
 class ObjectReference(Node):
@@ -28,6 +24,20 @@ class ObjectReference(Node):
     """Its namespace."""
     group: str | None = None
     """API group where two kinds have one name (`gateway.networking.k8s.io`). Nothing: any."""
+
+
+def _deletion(value: object) -> Any:
+    return value if isinstance(value, str | ObjectReference) else ObjectReference.model_validate(value)
+
+
+Deletion: TypeAlias = Annotated[
+    str | ObjectReference, BeforeValidator(_deletion, json_schema_input_type=str | ObjectReference)
+]
+"""A file with the objects to delete, or one object by its kind and name."""
+
+
+def _controller(deployment: str | None, statefulset: str | None, namespace: str) -> str:
+    return f"Deployment {namespace}/{deployment}" if deployment else f"StatefulSet {namespace}/{statefulset}"
 
 
 class Scaled(Node):
@@ -47,6 +57,11 @@ class Scaled(Node):
         exactly_one(self, "scale", "deployment", "statefulset")
         return self
 
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return _controller(self.deployment, self.statefulset, self.namespace)
+
 
 class Restarted(Node):
     """A Deployment or StatefulSet whose pods are replaced as `kubectl rollout restart` does."""
@@ -62,6 +77,11 @@ class Restarted(Node):
     def _check(self) -> Restarted:
         exactly_one(self, "restart", "deployment", "statefulset")
         return self
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return _controller(self.deployment, self.statefulset, self.namespace)
 
 
 class Pods(Node):
@@ -101,6 +121,22 @@ class Place(Node):
                 raise PydanticCustomError("namespace", f"a {which} has no namespace")
         return self
 
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        if self.node is not None:
+            return f"Node {self.node}"
+        if self.zone is not None:
+            return f"zone {self.zone}"
+        if self.pod is not None:
+            return f"Pod {self.namespace or 'default'}/{self.pod}"
+        if self.pods is not None:
+            labels = ",".join(f"{key}={value}" for key, value in self.pods.match.items())
+            return f"pods {labels}" + (f" in {self.namespace}" if self.namespace else "")
+        if self.deployment is None and self.statefulset is None:
+            return f"namespace {self.namespace}"
+        return _controller(self.deployment, self.statefulset, self.namespace or "default")
+
 
 class Link(Node):
     """The network between two parts of the cluster, both ways."""
@@ -135,7 +171,7 @@ def _timeline_id(value: object) -> object:
         parsed = None
     if parsed is None or parsed.anchor != value:
         raise PydanticCustomError(
-            "timeline_id", f"'{value}' would read as a time; choose an id of letters, digits and dashes such as shift-10"
+            "timeline_id", f"'{value}' would read as a time; choose an id of letters, digits and dashes such as shift-1"
         )
     return value
 
@@ -155,7 +191,7 @@ class TimelineEntry(Node):
     """How long: the action is undone after this time. Nothing: it stays."""
     apply: OneOrMany[Source] | None = None
     """Create or replace objects: files, folders, globs or inline objects."""
-    delete: OneOrMany[str | ObjectReference] | None = None
+    delete: OneOrMany[Deletion] | None = None
     """Delete objects: by file as `kubectl delete -f`, or by kind and name."""
     scale: Scaled | None = None
     """Change the number of pods of a Deployment or StatefulSet."""

@@ -1,0 +1,118 @@
+"""What exists in the cluster of a scenario, as far as its references go: Services, pods to be, controllers, hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from meshsim.api import ApiObject, Fields
+
+_CONTROLLERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+_CANONICAL_NAME: Final = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
+_CANONICAL_REVISION: Final = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
+
+
+class PodTemplate(NamedTuple):
+    """Pods that a controller makes, or a bare pod."""
+
+    kind: str
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+
+    @property
+    def app(self) -> str:
+        """Canonical service name (istio pkg/model/proxy.go, 1.31: labels in this order, else the workload's name)."""
+        return next((self.labels[key] for key in _CANONICAL_NAME if self.labels.get(key)), self.name)
+
+    @property
+    def version(self) -> str:
+        """Canonical revision (same place; `latest` when no label says one)."""
+        return next((self.labels[key] for key in _CANONICAL_REVISION if self.labels.get(key)), "latest")
+
+    def matches(self, labels: Mapping[str, str], namespace: str | None = None) -> bool:
+        """Whether the pods have all these labels."""
+        return (namespace is None or namespace == self.namespace) and all(
+            self.labels.get(key) == value for key, value in labels.items()
+        )
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Everything a scenario's names can refer to."""
+
+    templates: list[PodTemplate] = field(default_factory=list)
+    services: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    """(namespace, name) to selector."""
+    entry_hosts: list[str] = field(default_factory=list)
+    """Hosts of ServiceEntries."""
+    nodes: list[str] = field(default_factory=list)
+    zones: list[str] = field(default_factory=list)
+    namespaces: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, objects: Iterable[ApiObject]) -> Inventory:
+        """The inventory of these objects."""
+        inventory = cls()
+        for item in objects:
+            inventory._add(item)
+        return inventory
+
+    def _add(self, item: ApiObject) -> None:
+        if item.namespace and item.namespace not in self.namespaces:
+            self.namespaces.append(item.namespace)
+        if item.kind == "Namespace":
+            self.namespaces.append(item.name)
+        elif item.kind == "Service" and item.group == "":
+            self.services[item.namespace, item.name] = item.spec.text_map("selector")
+        elif item.kind == "ServiceEntry":
+            self.entry_hosts.extend(item.spec.texts("hosts"))
+        elif item.kind == "Node":
+            self.nodes.append(item.name)
+            zone = item.labels.get("topology.kubernetes.io/zone")
+            if zone and zone not in self.zones:
+                self.zones.append(zone)
+        elif item.kind in _CONTROLLERS:
+            labels = Fields.fields(Fields.fields(item.spec, "template"), "metadata").text_map("labels")
+            self._add_template(PodTemplate(item.kind, item.name, item.namespace, labels))
+        elif item.kind == "Pod":
+            self._add_template(PodTemplate(item.kind, item.name, item.namespace, item.labels))
+
+    def _add_template(self, template: PodTemplate) -> None:
+        if template not in self.templates:
+            self.templates.append(template)
+
+    def pods(self, labels: Mapping[str, str], namespace: str | None = None) -> list[PodTemplate]:
+        """Templates whose pods have all these labels."""
+        return [template for template in self.templates if template.matches(labels, namespace)]
+
+    def controller(self, kind: str, namespace: str, name: str) -> PodTemplate | None:
+        """The Deployment, StatefulSet or Pod of this name."""
+        for template in self.templates:
+            if (template.kind, template.namespace, template.name) == (kind, namespace, name):
+                return template
+        return None
+
+    def resolve(self, host: str, namespace: str) -> tuple[str, str] | None:
+        """The Service (namespace, name) a host means to a caller in a namespace, by the search path of its DNS."""
+        parts = host.split(".")
+        candidates: Sequence[tuple[str, str]]
+        if len(parts) == 1:
+            candidates = [(namespace, host)]
+        elif len(parts) == 2 or parts[2:] in (["svc"], ["svc", "cluster", "local"]):
+            candidates = [(parts[1], parts[0])]
+        elif parts[-3:] == ["svc", "cluster", "local"] or parts[-1] == "svc":
+            names = parts[: parts.index("svc")]
+            candidates = [(names[-1], names[-2])] if len(names) >= 2 else []
+        else:
+            candidates = []
+        return next((key for key in candidates if key in self.services), None)
+
+    def is_known_outside(self, host: str) -> bool:
+        """Whether a ServiceEntry has this host, by name or wildcard."""
+        return any(host == entry or (entry.startswith("*") and host.endswith(entry[1:])) for entry in self.entry_hosts)
+
+    def service_names(self, namespace: str) -> list[str]:
+        """Every host that `resolve` would take from a namespace, the shortest form of each."""
+        return [name if where == namespace else f"{name}.{where}" for where, name in self.services]

@@ -1,0 +1,130 @@
+"""How long things take, where a scenario wants it otherwise than the documented defaults.
+
+Nothing here has a default of its own: a field that is not given leaves the value of the room that models it. The names
+are those of the rooms' own parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from meshsim.scenario.node import Node
+from meshsim.scenario.quantities import Duration, Time
+
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+
+
+class PilotTiming(Node):
+    """istiod: debounce, throttle and what its work costs."""
+
+    debounce_after: Duration | None = None
+    """PILOT_DEBOUNCE_AFTER: quiet time before a push."""
+    debounce_max: Duration | None = None
+    """PILOT_DEBOUNCE_MAX: longest wait from the first change."""
+    cpus: Count | None = None
+    """CPUs of istiod (GOMAXPROCS)."""
+    push_throttle: Count | None = None
+    """PILOT_PUSH_THROTTLE: proxies pushed to at the same time."""
+    max_requests_per_second: Annotated[float, Field(gt=0, strict=False)] | None = None
+    """PILOT_MAX_REQUESTS_PER_SECOND: new streams admitted a second."""
+    watch_latency: Duration | None = None
+    """From the API server's write to istiod's handler."""
+    push_context_base: Duration | None = None
+    """A push context without services."""
+    push_context_per_service: Duration | None = None
+    """And for each service."""
+    push_per_proxy: Duration | None = None
+    """State of one proxy and filter of a push, whatever it holds."""
+    per_cluster: Duration | None = None
+    """Generating one cluster."""
+    per_assignment: Duration | None = None
+    """Generating one endpoint assignment."""
+    per_virtual_host: Duration | None = None
+    """Generating one virtual host."""
+    per_listener: Duration | None = None
+    """Generating one listener."""
+    send: Duration | None = None
+    """Serialising and writing one response."""
+    network: Duration | None = None
+    """One way between istiod and a proxy's agent."""
+    agent_hop: Duration | None = None
+    """pilot-agent's forwarding between Envoy and istiod."""
+
+
+class EnvoyTiming(Node):
+    """An Envoy's intake of configuration."""
+
+    base: Duration | None = None
+    """Any response."""
+    per_cluster: Duration | None = None
+    """Each new cluster."""
+    per_assignment: Duration | None = None
+    """Each endpoint assignment."""
+    per_listener: Duration | None = None
+    """Each listener."""
+    per_virtual_host: Duration | None = None
+    """Each virtual host of a route table."""
+    start: Duration | None = None
+    """From process start to the first discovery request."""
+    reconnect_base: Duration | None = None
+    """First back-off after a lost stream."""
+    reconnect_max: Duration | None = None
+    """Longest back-off."""
+
+
+class ProxyTiming(Node):
+    """What a request costs in a sidecar or gateway."""
+
+    workers: Count | None = None
+    """Worker threads (`concurrency`)."""
+    outbound: Time | None = None
+    """CPU time of a request on its way out, and again of its answer."""
+    inbound: Time | None = None
+    """CPU time of a request on its way in, and again of its answer."""
+
+
+class Latency(Node):
+    """Delay of one packet."""
+
+    one_way: Duration
+    """Its smallest value."""
+    jitter: Duration = 0
+    """Mean of an exponential part on top."""
+
+
+def _latency(value: object) -> Any:
+    return value if isinstance(value, Mapping | Latency) else {"oneWay": value}
+
+
+DurationOrLatency: TypeAlias = Annotated[Latency, BeforeValidator(_latency, json_schema_input_type=str | Latency)]
+
+
+class NetworkTiming(Node):
+    """One-way latencies by distance."""
+
+    same_node: DurationOrLatency | None = None
+    """Between two pods of a node."""
+    same_zone: DurationOrLatency | None = None
+    """Between two nodes of a zone."""
+    cross_zone: DurationOrLatency | None = None
+    """Between two zones of a region."""
+    cross_region: DurationOrLatency | None = None
+    """Between two regions."""
+    outside: DurationOrLatency | None = None
+    """Between the kube and clients or services outside it."""
+
+
+class Timing(Node):
+    """Overrides of the documented defaults."""
+
+    pilot: PilotTiming = PilotTiming()
+    """istiod."""
+    envoy: EnvoyTiming = EnvoyTiming()
+    """Configuration intake of the proxies."""
+    proxy: ProxyTiming = ProxyTiming()
+    """Requests in the proxies."""
+    network: NetworkTiming = NetworkTiming()
+    """The network."""
