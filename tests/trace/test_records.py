@@ -9,7 +9,9 @@ from meshsim.trace import records
 
 def test_every_record_type_has_a_time_or_a_start() -> None:
     types = [
-        cls for _, cls in inspect.getmembers(records, inspect.isclass) if issubclass(cls, tuple) and cls.__module__ == records.__name__
+        cls
+        for _, cls in inspect.getmembers(records, inspect.isclass)
+        if issubclass(cls, tuple) and cls.__module__ == records.__name__
     ]
     assert len(types) == 7
     for cls in types:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.api import Fields
-from meshsim.api.loading import load_plain
 from meshsim.errors import InputError, Position
+from meshsim.world.verify.folder import read_mapping
 from meshsim.world.verify.outcome import Difference
 
+_PARTS: Final = ("world", "proxy", "type", "resource", "path")
 DEFAULT_LIST: Final = Path(__file__).with_name("deviations.yaml")
 
 
@@ -34,20 +35,18 @@ class Deviation:
         """Whether the difference is this deviation."""
         return self.what == what and all(
             fnmatchcase(getattr(difference, part), getattr(self, part).replace("[", "[[]"))
-            for part in ("world", "proxy", "type", "resource", "path")
+            for part in _PARTS
         )
 
 
 def load_deviations(path: Path = DEFAULT_LIST) -> list[Deviation]:
     """The list of a file; raises `InputError` for an entry without `what` or `reason`."""
-    body = load_plain(path)
-    entries = Fields({"deviations": body}).items("deviations") if body else ()
+    entries = Fields(read_mapping(path)).items("deviations")
     out = []
     for entry in entries:
         if "what" not in entry or "reason" not in entry:
             raise InputError("a deviation needs 'what' and 'reason'", Position(str(path)))
-        parts = {part: entry.text(part, "*") for part in ("world", "proxy", "type", "resource", "path")}
-        out.append(Deviation(entry.text("what"), entry.text("reason"), **parts))
+        out.append(Deviation(entry.text("what"), entry.text("reason"), *(entry.text(part, "*") for part in _PARTS)))
     return out
 
 

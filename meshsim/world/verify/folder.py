@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meshsim.api import ApiObject, ObjectStore
-from meshsim.api.loading import load_file, load_plain
-from meshsim.errors import InputError, Position
+from meshsim.api.documents import parse_documents
+from meshsim.api.loading import load_file, read_text
+from meshsim.errors import InputError, InputErrors, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,25 @@ def read_json(path: Path) -> object:
         raise InputError(f"cannot read: {error}", Position(str(path))) from error
 
 
+def read_values(path: Path) -> list[object]:
+    """The values of all documents of a YAML file; raises `InputErrors`."""
+    parsed = parse_documents(read_text(path), str(path))
+    if parsed.errors:
+        raise InputErrors(tuple(parsed.errors))
+    return [document.value for document in parsed.documents]
+
+
+def read_mapping(path: Path) -> Mapping[str, object]:
+    """The one mapping of a YAML file, empty for an empty file; raises `InputError`."""
+    values = [v for v in read_values(path) if v is not None]
+    if not values:
+        return {}
+    if len(values) > 1 or not isinstance(values[0], Mapping):
+        raise InputError("one mapping is expected here", Position(str(path), 1))
+    return values[0]
+
+
 def _mapping(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         return {}
-    body = load_plain(path)
-    if body is None:
-        return {}
-    if not isinstance(body, dict):
-        raise InputError("a mesh configuration is a mapping", Position(str(path), 1))
-    return body
+    return read_mapping(path)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from meshsim.controlplane.mesh import merge_mesh_config
-from meshsim.controlplane.proxies import proxy_from_node
-from meshsim.controlplane.push_context import PushContext, build_push_context
-from meshsim.controlplane.resources import generate, subscribed_names
+from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.model import Proxy
+from meshsim.controlplane.proxies import build_proxy
+from meshsim.controlplane.push_context import PushContext, build_push_context
+from meshsim.controlplane.resources import generate
 from meshsim.errors import MeshsimError
 from meshsim.world.verify.canonical import canonical, mismatches, resource_name
 from meshsim.world.verify.deviations import Deviation, reason_for
@@ -18,6 +18,7 @@ from meshsim.world.verify.folder import RecordedProxy, read_proxies, read_world
 from meshsim.world.verify.outcome import Difference, WorldOutcome
 from meshsim.xds import type_urls
 from meshsim.xds.packing import message_class, to_json
+from meshsim.xds.references import references
 
 TYPES: Final = {
     "cds": type_urls.CLUSTER,
@@ -35,15 +36,16 @@ def verify_world(folder: Path, name: str, deviations: Sequence[Deviation]) -> Wo
     proxies = read_proxies(folder, "xds", name)
     try:
         world = read_world(folder, name)
-        mesh = merge_mesh_config(world.mesh_base, world.mesh_overrides)
-        push = build_push_context(world.store(), mesh)
+        mesh = build_mesh_config(world.mesh_base, world.mesh_overrides)
+        objects = world.store()
+        push = build_push_context(objects, mesh)
     except MeshsimError as error:
         outcome.error = str(error)
         for recorded in proxies:
             _compare(outcome, recorded, {}, deviations)
         return outcome
     for recorded in proxies:
-        got = generated(push, proxy_from_node(recorded.node, push))
+        got = generated(push, build_proxy(recorded.node, objects, mesh))
         _compare(outcome, recorded, got, deviations)
     return outcome
 
@@ -51,11 +53,12 @@ def verify_world(folder: Path, name: str, deviations: Sequence[Deviation]) -> Wo
 def generated(push: PushContext, proxy: Proxy) -> dict[str, list[dict[str, object]]]:
     """Everything Pilot sends this proxy, as protobuf JSON by short type name."""
     out: dict[str, list[dict[str, object]]] = {}
-    bodies: dict[str, tuple[bytes, ...]] = {}
+    names: dict[str, dict[str, None]] = {}
     for short, type_url in TYPES.items():
-        names = subscribed_names(type_url, bodies)
-        resources = generate(push, proxy, type_url, names)
-        bodies[type_url] = tuple(resource.body for resource in resources)
+        resources = generate(push, proxy, type_url, tuple(names.get(type_url, ())))
+        for resource in resources:
+            for wanted, found in references(type_url, resource.body).items():
+                names.setdefault(wanted, {}).update(dict.fromkeys(found))
         cls = message_class(type_url)
         out[short] = [to_json(cls.FromString(resource.body)) for resource in resources]
     return out
