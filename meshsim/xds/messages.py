@@ -18,6 +18,7 @@ from envoy.config.core.v3 import base_pb2 as base_pb2
 from envoy.config.core.v3 import config_source_pb2 as config_source_pb2
 from envoy.config.core.v3 import extension_pb2 as extension_pb2
 from envoy.config.core.v3 import grpc_service_pb2 as grpc_service_pb2
+from envoy.config.core.v3 import http_service_pb2 as http_service_pb2
 from envoy.config.core.v3 import http_uri_pb2 as http_uri_pb2
 from envoy.config.core.v3 import protocol_pb2 as protocol_pb2
 from envoy.config.core.v3 import proxy_protocol_pb2 as proxy_protocol_pb2
@@ -186,6 +187,7 @@ __all__ = [
     "http_local_ratelimit_pb2",
     "http_protocol_options_pb2",
     "http_rbac_pb2",
+    "http_service_pb2",
     "http_status_pb2",
     "http_tracer_pb2",
     "http_uri_pb2",
