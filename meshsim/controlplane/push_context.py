@@ -6,6 +6,7 @@ istio pilot/pkg/model/push_context.go, release 1.31.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
@@ -27,6 +28,7 @@ from meshsim.controlplane.visibility import exported_to
 
 if TYPE_CHECKING:
     from meshsim.controlplane.gateways import MergedGateway
+    from meshsim.controlplane.routes.cache import RouteCache
 
 ISTIO: Final = "istio.io"
 
@@ -94,7 +96,7 @@ READ_KINDS: Final = (
 
 def by_age(items: Sequence[ApiObject]) -> tuple[ApiObject, ...]:
     """Oldest first, then by name and namespace (istio pilot/pkg/model/config.go sortConfigByCreationTime)."""
-    return tuple(sorted(items, key=lambda o: (o.created, f"{o.name}.{o.namespace}")))
+    return tuple(sorted(items, key=lambda o: (o.created, o.name, o.namespace)))
 
 
 class PushContext:
@@ -113,7 +115,9 @@ class PushContext:
         self._configs: dict[str, tuple[ApiObject, ...]] = {}
         self.virtual_services: tuple[VirtualService, ...] = tuple(resolve_virtual_services(self.objects, mesh))
         """Oldest first."""
-        self._rules = DestinationRuleIndex(self.configs("DestinationRule"), mesh, self.status)
+        self._rules = DestinationRuleIndex(
+            self.configs("DestinationRule"), mesh, self.status, previous._rules if previous else None
+        )
         self._sidecars: dict[str, tuple[ApiObject, ...]] = {}
         for item in self.configs("Sidecar"):
             self._sidecars[item.namespace] = (*self._sidecars.get(item.namespace, ()), item)
@@ -255,6 +259,13 @@ class PushContext:
             held = (proxy, merge_gateways(self, proxy))
             self._gateways[id(proxy)] = held
         return held[1]
+
+    @cached_property
+    def route_cache(self) -> RouteCache:
+        """Route configurations already built from this reading."""
+        from meshsim.controlplane.routes.cache import RouteCache
+
+        return RouteCache(self)
 
     # --- security -------------------------------------------------------------------------------------------
 
