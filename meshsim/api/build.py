@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from meshsim.api.fields import Fields
 from meshsim.api.objects import ApiObject, Origin
+from meshsim.api.schema.kinds import CLUSTER_SCOPED
 from meshsim.units import SECOND, Nanos
-
-CLUSTER_SCOPED: Final = frozenset(
-    {
-        "Namespace",
-        "Node",
-        "GatewayClass",
-        "IngressClass",
-        "CustomResourceDefinition",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "PersistentVolume",
-        "StorageClass",
-        "PriorityClass",
-        "MutatingWebhookConfiguration",
-        "ValidatingWebhookConfiguration",
-        "APIService",
-    }
-)
-"""Kinds that live outside namespaces."""
-
 
 def make_object(
     body: Mapping[str, object], origin: Origin | None = None, default_namespace: str = "default"

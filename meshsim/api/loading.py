@@ -15,6 +15,9 @@ from typing import Final, NamedTuple
 from meshsim.api.build import make_object
 from meshsim.api.documents import Document, parse_documents, template_error
 from meshsim.api.objects import ApiObject, Origin
+from meshsim.api.positions import scalar_text
+from meshsim.api.schema.document import check_document
+from meshsim.api.schema.reading import Problem, kind_of
 from meshsim.errors import Finding, InputError, InputErrors, Position, Severity
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -36,10 +39,17 @@ class _Collected:
         self.objects: list[ApiObject] = []
         self.findings: list[Finding] = []
         self.errors: list[InputError] = []
+        self.not_simulated: dict[tuple[str, str, str], list[ApiObject]] = {}
+        """Objects without effect in a run, by apiVersion, kind and file."""
 
     def finish(self) -> Loaded:
         if self.errors:
             raise InputErrors(tuple(self.errors))
+        for (api_version, kind, _), items in self.not_simulated.items():
+            count = f" ({len(items)} objects in this file)" if len(items) > 1 else ""
+            message = f"{kind} ({api_version}) is accepted, not simulated{count}"
+            subject = str(items[0])
+            self.findings.append(Finding("MSH0103", Severity.INFO, message, items[0].position(), subject=subject))
         return Loaded(tuple(self.objects), tuple(self.findings))
 
 
@@ -196,7 +206,45 @@ def _add_object(body: Mapping[str, object], origin: Origin, collected: _Collecte
     if errors:
         collected.errors.extend(errors)
         return
-    collected.objects.append(make_object(body, origin))
+    checked = check_document(body)
+    item = make_object(checked.body, origin)
+    if checked.problems:
+        collected.errors.extend(_input_error(problem, item, origin) for problem in checked.problems)
+        return
+    collected.objects.append(item)
+    collected.findings.extend(_renamed(item, checked.renamed))
+    if checked.kind is None or not checked.kind.simulated:
+        collected.not_simulated.setdefault((item.api_version, item.kind, origin.file), []).append(item)
+
+
+def _input_error(problem: Problem, item: ApiObject, origin: Origin) -> InputError:
+    hint = problem.hint
+    written = scalar_text(origin, problem.path)
+    message = problem.message
+    if message.startswith("must be") and problem.path:
+        message = f"'{problem.path}' {message}"
+    if written is not None and "must be text" in message:
+        message = message.rpartition(", this is ")[0] + f", {written} is read as {_kind_of_text(problem)}"
+        hint = f'put it in quotes: "{written}"'
+    return InputError(message, origin.position(problem.path), hint, str(item))
+
+
+def _kind_of_text(problem: Problem) -> str:
+    shown = problem.message.rpartition(", this is ")[2]
+    return shown if shown.startswith("a ") else "a number"
+
+
+def _renamed(item: ApiObject, renamed: Iterable[tuple[str, str]]) -> list[Finding]:
+    return [
+        Finding(
+            "MSH0104",
+            Severity.WARNING,
+            f"the field '{path}' is named '{name}' in a cluster, which would drop it as it is written",
+            item.position(path),
+            subject=str(item),
+        )
+        for path, name in renamed
+    ]
 
 
 def _identity_errors(body: Mapping[str, object], origin: Origin) -> Iterable[InputError]:
@@ -222,19 +270,9 @@ def _identity_errors(body: Mapping[str, object], origin: Origin) -> Iterable[Inp
     position = origin.position("metadata.name")
     if name is None or name == "":
         return [InputError("the field 'metadata.name' is missing", position, "", subject)]
-    from meshsim.api.positions import scalar_text
-
     written = scalar_text(origin, "metadata.name")
-    message = f"metadata.name must be text, '{written}' is read as {_kind_of(name)}"
+    message = f"metadata.name must be text, '{written}' is read as {kind_of(name)}"
     return [InputError(message, position, f'put it in quotes: "{written}"' if written else "", subject)]
-
-
-def _kind_of(value: object) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    return "a mapping" if isinstance(value, Mapping) else "a list"
 
 
 def _report_repeated(collected: _Collected) -> None:

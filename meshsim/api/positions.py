@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
+from meshsim.api.schema.types import camel_case
 from meshsim.api.yaml_loader import compose
 from meshsim.errors import Position
 
@@ -79,9 +80,11 @@ def _step(node: yaml.Node, path: str) -> Place | None:
     best: Place | None = None
     longest = -1
     for key_node, value_node in _entries(node):
-        key = str(key_node.value)
-        rest = path[len(key) :]
-        if path.startswith(key) and len(key) > longest and (not rest or rest[0] in ".["):
+        written = str(key_node.value)
+        for key in (written, camel_case(written)) if "_" in written else (written,):
+            rest = path[len(key) :]
+            if not path.startswith(key) or len(key) <= longest or (rest and rest[0] not in ".["):
+                continue
             longest = len(key)
             best = Place(value_node, key_node.start_mark, rest.removeprefix("."))
     return best

@@ -1,0 +1,6 @@
+"""Structural schemas of the kinds meshsim reads: field tables in a notation of their own, and the reading of a value."""
+
+from meshsim.api.schema.reading import Problem, Reading
+from meshsim.api.schema.types import Message
+
+__all__ = ["Message", "Problem", "Reading"]

@@ -1,0 +1,1 @@
+"""The field tables by API family, in the notation of `meshsim.api.schema.notation`."""
