@@ -28,6 +28,7 @@ from meshsim.controlplane.visibility import exported_to
 
 if TYPE_CHECKING:
     from meshsim.controlplane.gateways import MergedGateway
+    from meshsim.controlplane.listeners.cache import ListenerCache
     from meshsim.controlplane.routes.cache import RouteCache
 
 ISTIO: Final = "istio.io"
@@ -266,6 +267,13 @@ class PushContext:
         from meshsim.controlplane.routes.cache import RouteCache
 
         return RouteCache(self)
+
+    @cached_property
+    def listener_cache(self) -> ListenerCache:
+        """Listeners already built from this reading."""
+        from meshsim.controlplane.listeners.cache import ListenerCache
+
+        return ListenerCache(self)
 
     # --- security -------------------------------------------------------------------------------------------
 
