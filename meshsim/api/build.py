@@ -10,6 +10,7 @@ from meshsim.api.objects import ApiObject, Origin
 from meshsim.api.schema.kinds import CLUSTER_SCOPED
 from meshsim.units import SECOND, Nanos
 
+
 def make_object(
     body: Mapping[str, object], origin: Origin | None = None, default_namespace: str = "default"
 ) -> ApiObject:

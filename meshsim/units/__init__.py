@@ -1,5 +1,6 @@
 """Durations to integer nanoseconds, rates, sizes, percentages, distributions: parsing and printing."""
 
+from meshsim.units.distribution import Distribution, Family, format_distribution, parse_distribution
 from meshsim.units.duration import (
     HOUR,
     MICROSECOND,
@@ -10,6 +11,7 @@ from meshsim.units.duration import (
     format_duration,
     parse_duration,
 )
+from meshsim.units.quantities import format_percent, format_rate, format_size, parse_percent, parse_rate, parse_size
 
 __all__ = [
     "HOUR",
@@ -17,7 +19,17 @@ __all__ = [
     "MILLISECOND",
     "MINUTE",
     "SECOND",
+    "Distribution",
+    "Family",
     "Nanos",
+    "format_distribution",
     "format_duration",
+    "format_percent",
+    "format_rate",
+    "format_size",
+    "parse_distribution",
     "parse_duration",
+    "parse_percent",
+    "parse_rate",
+    "parse_size",
 ]

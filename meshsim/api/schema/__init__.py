@@ -1,4 +1,4 @@
-"""Structural schemas of the kinds meshsim reads: field tables in a notation of their own, and the reading of a value."""
+"""Structural schemas of the kinds meshsim reads: field tables in a notation of their own, and how values are read."""
 
 from meshsim.api.schema.reading import Problem, Reading
 from meshsim.api.schema.types import Message

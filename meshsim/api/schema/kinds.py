@@ -55,9 +55,7 @@ def _core(names: str, **options: bool) -> list[Kind]:
 
 
 def _istio(group: str, versions: tuple[str, ...], name: str, required: bool = False, simulated: bool = True) -> Kind:
-    return Kind(
-        group, name, versions, Family.PROTOBUF, spec=f"{name}Spec", spec_required=required, simulated=simulated
-    )
+    return Kind(group, name, versions, Family.PROTOBUF, spec=f"{name}Spec", spec_required=required, simulated=simulated)
 
 
 def _gateway(name: str, versions: tuple[str, ...], namespaced: bool = True, required: bool = True) -> Kind:
@@ -144,7 +142,11 @@ _FOREIGN_CLUSTER_SCOPED: Final = frozenset(
 )
 CLUSTER_SCOPED: Final = _FOREIGN_CLUSTER_SCOPED | {kind.name for kind in _KINDS if not kind.namespaced}
 """Kinds that live outside namespaces."""
-_CLOSED_GROUPS: Final = frozenset(kind.group for kind in _KINDS) - {"gateway.networking.k8s.io", "policy", "autoscaling"}
+_CLOSED_GROUPS: Final = frozenset(kind.group for kind in _KINDS) - {
+    "gateway.networking.k8s.io",
+    "policy",
+    "autoscaling",
+}
 """Groups of which every kind is known here, so another name is a mistake."""
 
 

@@ -8,6 +8,7 @@
       port: PortSelector             # another message
       tls tcp: [Route](..16)         # two fields of one type: a list of at most 16
       labels: {text}                 # a mapping with free keys
+      ports: {Tls}(1..) keys portname  # at least one entry, the keys being of a scalar type
       mode: <SIMPLE MUTUAL>          # a choice of words
       ports: [Port] unique(number)   # no two items with the same number; unique() compares whole items
       weight?: int32 = 1             # null allowed; a default (JSON)
@@ -43,6 +44,7 @@ _HEADER: Final = re.compile(r"(\w+)(?:: (\w+))?\Z")
 _GROUP: Final = re.compile(r"\s+(<=1|=1|>=1) (.+)\Z")
 _FIELD: Final = re.compile(r"\s+([^:]+): (.*?)(?: = (.+))?\Z")
 _BOUNDS: Final = re.compile(r"\((-?[\d.]*?)\.\.(-?[\d.]*)\)")
+_KEYS: Final = re.compile(r" keys (\w+)")
 _UNIQUE: Final = re.compile(r" unique\(([\w ]*)\)")
 
 
@@ -125,7 +127,7 @@ class _TypeReader:
             self._expect("]" if opening == "[" else "}")
             bounds = self._bounds()
             if opening == "{":
-                return MapOf(item, bounds)
+                return MapOf(item, bounds, self._keys())
             return ListOf(item, bounds, self._unique())
         if opening == "<":
             end = self.text.index(">", self.at)
@@ -152,6 +154,13 @@ class _TypeReader:
         self.at = found.end()
         least, most = found.groups()
         return Bounds(float(least) if least else None, float(most) if most else None)
+
+    def _keys(self) -> Scalar | None:
+        found = _KEYS.match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        return Scalar(SCALARS[found.group(1)])
 
     def _unique(self) -> tuple[str, ...] | None:
         found = _UNIQUE.match(self.text, self.at)

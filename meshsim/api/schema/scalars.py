@@ -128,6 +128,13 @@ def _pattern(pattern: str, expected: str) -> Callable[[object], object]:
     return check
 
 
+def _port_text(value: object) -> object:
+    """A port number as a mapping key, which is text in JSON."""
+    if not isinstance(value, str) or not value.isdecimal() or not 1 <= int(value) <= 65_535:
+        raise ValueError("must be a port number from 1 to 65535")
+    return value
+
+
 LABEL: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 """A DNS label (RFC 1123)."""
 SUBDOMAIN: Final = rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*"
@@ -159,5 +166,10 @@ SCALARS: Final[dict[str, Callable[[object], object]]] = {
     "claimheader": _pattern(r"[-_A-Za-z0-9]+", "an HTTP header name"),
     "headername": _pattern(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}", "an HTTP header name"),
     "probeheader": _pattern(r"[-_A-Za-z0-9]+", "an HTTP header name"),
+    "selectorkey": _pattern(r"[^*]+", "a label name without '*' (wildcards are not supported in selectors)"),
+    "selectorvalue": _pattern(r"[^*]*", "a label value without '*' (wildcards are not supported in selectors)"),
+    "portname": _pattern(r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?", "a port name"),
+    "porttext": _port_text,
+    "nothing": _pattern(r"", "left out: references to other namespaces are not supported"),
     "sha256": _pattern(r"(?:[a-f0-9]{64})?", "64 hexadecimal digits"),
 }

@@ -57,7 +57,9 @@ class Scalar:
             if refused:
                 unit = " characters long" if isinstance(value, str) else ""
                 shown = len(value) if isinstance(value, str) else value
-                reading.problem(path, f"must be {refused}{unit}, this is {shown}" if value != "" else "must not be empty")
+                reading.problem(
+                    path, f"must be {refused}{unit}, this is {shown}" if value != "" else "must not be empty"
+                )
         return value
 
 
@@ -118,10 +120,11 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A mapping from free keys to values of one type."""
+    """A mapping from free keys (of a scalar type, if given) to values of one type."""
 
     item: Type
     bounds: Bounds = ANY_SIZE
+    keys: Scalar | None = None
 
     def read(self, value: object, path: Path, reading: Reading) -> object:
         if not isinstance(value, Mapping):
@@ -130,6 +133,8 @@ class MapOf:
         read = self.item.read
         items: dict[str, object] = {}
         for key, item in value.items():
+            if self.keys is not None:
+                self.keys.read(key, (path, key), reading)
             if item is None:
                 if reading.family is not Family.BUILT_IN:
                     reading.problem((path, key), "must not be null", 'write "" for an empty text')
@@ -152,7 +157,7 @@ class Count(Enum):
 class Group(NamedTuple):
     """Fields of which a certain number may be given together (protobuf oneof, CRD oneOf)."""
 
-    count: Count
+    limit: Count
     names: tuple[str, ...]
 
 
@@ -168,7 +173,7 @@ class Field(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A mapping with known fields. Mutable only while the notation that describes it is read (types refer in cycles)."""
+    """A mapping with known fields. Mutable only while its notation is read (types refer to each other in cycles)."""
 
     name: str
     fields: dict[str, Field] = field(default_factory=dict)
@@ -215,9 +220,11 @@ class Message:
     def _check_group(self, group: Group, out: Mapping[str, object], path: Path, reading: Reading) -> None:
         given = [name for name in group.names if name in out]
         names = ", ".join(group.names)
-        if len(given) > 1 and group.count is not Count.AT_LEAST_ONE:
-            reading.problem((path, given[1]), f"'{given[0]}' and '{given[1]}' exclude each other", f"only one of {names}")
-        elif not given and group.count is not Count.AT_MOST_ONE:
+        if len(given) > 1 and group.limit is not Count.AT_LEAST_ONE:
+            reading.problem(
+                (path, given[1]), f"'{given[0]}' and '{given[1]}' exclude each other", f"only one of {names}"
+            )
+        elif not given and group.limit is not Count.AT_MOST_ONE:
             reading.problem(path, f"one of {names} is required")
 
 

@@ -9,19 +9,19 @@ from typing import Final
 
 TRAFFIC: Final = """
 WorkloadSelector
-  labels: {text(..63)}(..256)
+  labels: {selectorvalue(..63)}(..256) keys selectorkey
 PolicyTargetReference
   group: group(..253)
   kind!: kind
   name!: text(1..253)
-  namespace: text
+  namespace: nothing
 PodSelector
-  matchLabels: {text(..63)}(..4096)
+  matchLabels: {selectorvalue(..63)}(..4096) keys selectorkey
 PortSelector
-  number: uint32(1..65535)
+  number: uint32
 Port
-  number!: port
-  protocol: text(1..256)
+  number!: uint32
+  protocol!: text(1..256)
   name!: text(1..256)
   targetPort: uint32
 StringMatch
@@ -118,7 +118,7 @@ HTTPRetry
   retryOn: text
   retryRemoteLocalities?: bool
   retryIgnorePreviousHosts?: bool
-  backoff: duration
+  backoff: span
 HTTPMirrorPolicy
   destination!: Destination
   percentage: Percent
@@ -290,7 +290,7 @@ ServicePortEntry
   targetPort: port
 WorkloadEntrySpec
   address: text(..256)
-  ports: {port}(..128)
+  ports: {port}(..128) keys portname
   labels: {text}(..256)
   network: text(..2048)
   locality: text(..2048)
@@ -311,7 +311,8 @@ ReadinessProbe
   grpc: GrpcHealthCheckConfig
   <=1 httpGet tcpSocket exec grpc
 HTTPHealthCheckConfig
-  path host scheme: text
+  path host: text
+  scheme: <HTTP HTTPS>
   port!: port
   httpHeaders: [ProbeHeader]
 ProbeHeader
@@ -328,7 +329,7 @@ GrpcHealthCheckConfig
 
 SidecarSpec
   workloadSelector: WorkloadSelector
-  ingress: [IstioIngressListener](1..)
+  ingress: [IstioIngressListener]
   egress: [IstioEgressListener]
   inboundConnectionPool: ConnectionPoolSettings
   outboundTrafficPolicy: OutboundTrafficPolicy
@@ -352,7 +353,7 @@ IstioEgressListener
   captureMode: <DEFAULT IPTABLES NONE>
   hosts!: [text]
 OutboundTrafficPolicy
-  mode: <REGISTRY_ONLY ALLOW_ANY ALLOW_ANY_DYNAMIC_DNS>
+  mode: <REGISTRY_ONLY ALLOW_ANY>
   egressProxy: Destination
 
 EnvoyFilterSpec
@@ -361,8 +362,8 @@ EnvoyFilterSpec
   configPatches: [EnvoyConfigObjectPatch]
   priority: int32
 EnvoyConfigObjectPatch
-  applyTo: <INVALID LISTENER FILTER_CHAIN NETWORK_FILTER HTTP_FILTER ROUTE_CONFIGURATION VIRTUAL_HOST HTTP_ROUTE CLUSTER \
-EXTENSION_CONFIG BOOTSTRAP LISTENER_FILTER>
+  applyTo: <INVALID LISTENER FILTER_CHAIN NETWORK_FILTER HTTP_FILTER ROUTE_CONFIGURATION VIRTUAL_HOST HTTP_ROUTE \
+CLUSTER EXTENSION_CONFIG BOOTSTRAP LISTENER_FILTER>
   match: EnvoyConfigObjectMatch
   patch: Patch
 EnvoyConfigObjectMatch

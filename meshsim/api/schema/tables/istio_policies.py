@@ -8,7 +8,7 @@ SECURITY: Final = """
 PeerAuthenticationSpec
   selector: PodSelector
   mtls: MutualTLS
-  portLevelMtls: {MutualTLS}(1..)
+  portLevelMtls: {MutualTLS}(1..) keys porttext
 MutualTLS
   mode: <UNSET DISABLE PERMISSIVE STRICT>
 
@@ -160,7 +160,7 @@ TrafficExtensionSpec
   priority?: int32
   wasm: WasmExtension
   lua: LuaExtension
-  <=1 wasm lua
+  =1 wasm lua
 WasmExtension
   url!: text(1..)
   sha256: sha256
@@ -173,5 +173,5 @@ WasmExtension
   vmConfig: VmConfig
   type: <UNSPECIFIED_PLUGIN_TYPE HTTP NETWORK>
 LuaExtension
-  inlineCode: text(1..65536)
+  inlineCode!: text(1..65536)
 """
