@@ -56,7 +56,7 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
         scenario = Scenario.model_validate(document)
     except ValidationError as error:
         found = input_errors(error, Scenario, document, origin)
-        raise InputErrors(tuple(found)) from None
+        raise InputErrors((*found, *_errors_of_manifests(document, origin, Path(folder)))) from None
     reader = _Reader(origin, Path(folder))
     objects = reader.sources("resources", scenario.resources)
     timeline = resolve_timeline(scenario, origin, errors)
@@ -83,6 +83,16 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
     if errors:
         raise InputErrors(tuple(_in_order(errors)))
     return loaded
+
+
+def _errors_of_manifests(document: object, origin: Origin, folder: Path) -> list[InputError]:
+    """What is wrong in the manifests of a scenario that is itself wrong: nobody wants to learn that afterwards."""
+    resources = document.get("resources") if isinstance(document, Mapping) else None
+    if not isinstance(resources, list) or not all(isinstance(item, str) for item in resources):
+        return []
+    reader = _Reader(origin, folder)
+    reader.sources("resources", tuple(resources))
+    return reader.errors
 
 
 def _assert_scenario(document: object, origin: Origin) -> None:

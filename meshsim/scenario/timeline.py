@@ -162,7 +162,7 @@ VERBS: Final = ("apply", "delete", "scale", "restart", "kill", "partition", "del
 
 def _timeline_id(value: object) -> object:
     if not isinstance(value, str):
-        raise PydanticCustomError("timeline_id", f"expected a name such as shift, got {value!r}")
+        raise PydanticCustomError("timeline_id", f"expected a name such as shift, got {value!r}; write it in quotes")
     if value in (START, END):
         raise PydanticCustomError("timeline_id", f"'{value}' is reserved for the run itself; choose another id")
     try:

@@ -117,11 +117,57 @@ class NetworkTiming(Node):
     """Between the kube and clients or services outside it."""
 
 
+class KubeTiming(Node):
+    """API server, controllers, scheduler and node life cycle."""
+
+    watch_latency: Duration | None = None
+    """From a write to its arrival at a watcher."""
+    controller_latency: Duration | None = None
+    """From a controller's wake-up to its write."""
+    scheduler_latency: Duration | None = None
+    """One scheduling cycle with its binding."""
+    relist_period: Duration | None = None
+    """How often the kubelet looks for containers that started or ended."""
+    node_heartbeat: Duration | None = None
+    """Renewal of a node's lease."""
+    node_monitor_period: Duration | None = None
+    """kube-controller-manager --node-monitor-period."""
+    node_monitor_grace: Duration | None = None
+    """kube-controller-manager --node-monitor-grace-period."""
+    unreachable_toleration: Duration | None = None
+    """How long pods of an unreachable node are left alone."""
+    proxy_drain: Duration | None = None
+    """How long istio-proxy lives on after SIGTERM: terminationDrainDuration."""
+
+
+class PodTiming(Node):
+    """Stages of a pod's life."""
+
+    image_pull: Duration | None = None
+    """One image that a node does not have yet."""
+    sandbox: Duration | None = None
+    """Pod sandbox, volumes and network until the pod has its address."""
+    container_start: Duration | None = None
+    """Creating and starting one container."""
+    init_run: Duration | None = None
+    """Run of one init container."""
+    sidecar_start: Duration | None = None
+    """istio-proxy from container start until it is ready."""
+    app_start: Duration | None = None
+    """An application from container start until it accepts requests."""
+    app_stop: Duration | None = None
+    """An application from SIGTERM until it has exited."""
+
+
 class Timing(Node):
     """Overrides of the documented defaults."""
 
     pilot: PilotTiming = PilotTiming()
     """istiod."""
+    kube: KubeTiming = KubeTiming()
+    """API server, controllers, nodes."""
+    pods: PodTiming = PodTiming()
+    """Start and stop of pods."""
     envoy: EnvoyTiming = EnvoyTiming()
     """Configuration intake of the proxies."""
     proxy: ProxyTiming = ProxyTiming()

@@ -1,0 +1,160 @@
+"""A recording as tables, read when they are asked for. Several replications are read as one, told apart by `seed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from meshsim.errors import InputError
+from meshsim.recording.folder import LATEST
+from meshsim.recording.manifest import FILE, Manifest, read_manifest
+from meshsim.recording.schema import (
+    CHANGES,
+    PODS,
+    PROXIES,
+    PUSHES,
+    REQUESTS,
+    SERIES,
+    TIMELINE,
+    Table,
+)
+from meshsim.units import Nanos
+
+VERDICTS = "verdicts.json"
+
+
+class ConfigEntry(NamedTuple):
+    """A resource as a proxy has it."""
+
+    type_url: str
+    name: str
+    time: Nanos
+    """Since when."""
+    body: bytes
+
+
+class Run:
+    """A finished run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder)
+        several = len(self.manifest.seeds) > 1
+        self._parts = [folder / f"seed-{seed}" for seed in self.manifest.seeds] if several else [folder]
+        for part in self._parts:
+            if not (part / FILE).is_file():
+                raise InputError(f"the recording '{folder}' is incomplete: '{part.name}' is missing")
+        self._tables: dict[str, Any] = {}
+
+    @property
+    def duration(self) -> Nanos:
+        """Simulated time of each replication."""
+        return self.manifest.until
+
+    @cached_property
+    def parts(self) -> tuple[Run, ...]:
+        """One run for each replication."""
+        return (self,) if len(self._parts) == 1 else tuple(Run(part) for part in self._parts)
+
+    def requests(self, columns: Sequence[str] | None = None) -> Any:
+        """The requests as an Arrow table, all columns or some."""
+        if columns is None:
+            return self._table(REQUESTS)
+        return self._read(REQUESTS, list(columns))
+
+    def pushes(self) -> Any:
+        """The responses to proxies as an Arrow table."""
+        return self._table(PUSHES)
+
+    def changes(self) -> Any:
+        """The changes that Pilot noticed."""
+        return self._table(CHANGES)
+
+    def timeline(self) -> Any:
+        """The timeline actions that happened."""
+        return self._table(TIMELINE)
+
+    def pods(self) -> Any:
+        """The steps of the pods' lives."""
+        return self._table(PODS)
+
+    def proxies(self) -> Any:
+        """The proxies."""
+        return self._table(PROXIES)
+
+    def series(self) -> Any:
+        """Requests counted by second, edge, outcome and latency bucket."""
+        return self._table(SERIES)
+
+    def verdicts(self) -> Any:
+        """The content of `verdicts.json`, an empty list where nothing was judged."""
+        path = self.folder / VERDICTS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+    def config(self, proxy: str, at: Nanos | None = None) -> list[ConfigEntry]:
+        """What one proxy has at an instant (at the end when `None`), by type and name. Of the first replication."""
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        folder = self._parts[0] / "config"
+        index = pq.read_table(folder / "index.parquet", filters=[("proxy", "=", proxy)])
+        if at is not None:
+            index = index.filter(pc.less_equal(index["time"], at))
+        current: dict[tuple[str, str], tuple[Nanos, str]] = {}
+        for row in index.to_pylist():
+            current[row["type_url"], row["name"]] = (row["time"], row["hash"])
+        wanted = sorted({key for _, key in current.values() if key})
+        blobs = pq.read_table(folder / "blobs.parquet", filters=[("hash", "in", wanted)]) if wanted else None
+        bodies = dict(zip(blobs["hash"].to_pylist(), blobs["body"].to_pylist(), strict=True)) if blobs else {}
+        return [
+            ConfigEntry(type_url, name, time, bodies[key])
+            for (type_url, name), (time, key) in sorted(current.items())
+            if key
+        ]
+
+    def configured_proxies(self) -> list[str]:
+        """Proxies whose configuration was kept."""
+        import pyarrow.parquet as pq
+
+        index = pq.read_table(self._parts[0] / "config" / "index.parquet", columns=["proxy"])
+        return sorted(set(index["proxy"].to_pylist()))
+
+    def _table(self, table: Table) -> Any:
+        if table.name not in self._tables:
+            self._tables[table.name] = self._read(table, None)
+        return self._tables[table.name]
+
+    def _read(self, table: Table, columns: list[str] | None) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        files = [part / f"{table.name}.parquet" for part in self._parts]
+        try:
+            parts = [pq.read_table(file, columns=columns) for file in files]
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(f"the recording '{self.folder}' cannot be read: {error}") from None
+        return parts[0] if len(parts) == 1 else pa.concat_tables(parts).unify_dictionaries()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+
+def open_run(path: str | Path) -> Run:
+    """The recording in a folder; of a scenario's folder its latest one. Raises `InputError`."""
+    folder = Path(path)
+    if not (folder / FILE).is_file():
+        latest = folder / LATEST
+        if (latest / FILE).is_file():
+            return Run(latest.resolve())
+        numbered = sorted(_numbered(folder))
+        if numbered:
+            return Run(numbered[-1])
+    return Run(folder)
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (entry for entry in folder.iterdir() if entry.name.isdigit() and (entry / FILE).is_file())

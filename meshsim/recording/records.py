@@ -1,0 +1,28 @@
+"""What a recording holds beside the record types of `meshsim.trace`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from meshsim.units import Nanos
+
+
+class ProxyInfo(NamedTuple):
+    """A proxy that took part in a run."""
+
+    proxy: str
+    """Proxy id, `pod.namespace`."""
+    kind: str
+    """`sidecar` or `router`."""
+    namespace: str
+    pod: str
+    app: str
+    version: str
+    workload: str
+    node: str
+    zone: str
+    address: str
+    connected: Nanos
+    """-1 where it never connected."""
+    gone: Nanos = -1
+    """When it ended, -1 where it lived to the end of the run."""

@@ -1,0 +1,145 @@
+"""What a run hands over while it goes: columns of requests, records of the control plane, configuration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, rows_table
+from meshsim.recording.manifest import Manifest
+from meshsim.recording.pushes import PushLog
+from meshsim.recording.records import ProxyInfo
+from meshsim.recording.schema import (
+    CHANGES,
+    CONFIG_BLOBS,
+    CONFIG_INDEX,
+    PODS,
+    PROXIES,
+    PUSHES,
+    REQUESTS,
+    SERIES,
+    TIMELINE,
+    Table,
+)
+from meshsim.recording.series import series_of
+from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
+from meshsim.units import Nanos
+
+Record = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark | ProxyInfo
+"""Everything but requests and configuration."""
+
+_PLAIN: dict[type, Table] = {ConfigChange: CHANGES, PodPhase: PODS, TimelineMark: TIMELINE, ProxyInfo: PROXIES}
+
+
+class RunSink(Protocol):
+    """What a world needs of a recording."""
+
+    def add_requests(self, columns: Mapping[str, ColumnData]) -> None: ...
+
+    def add_record(self, record: Record) -> None: ...
+
+    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None: ...
+
+
+class RunWriter:
+    """Writes the tables of one replication into a folder; complete only after `finish`."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.seed = seed
+        self.rows = 0
+        """Rows of requests so far."""
+        self._requests = pq.ParquetWriter(folder / "requests.parquet", arrow_schema(REQUESTS), compression="zstd")
+        self._series: list[Any] = []
+        self._series_given = False
+        self._pushes = PushLog()
+        self._records: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _PLAIN.values()}
+        self._config: list[tuple[Nanos, str, str, str, str]] = []
+        self._blobs: dict[str, bytes] = {}
+
+    def listen(self, taps: Taps) -> None:
+        """Record everything that appears at these taps."""
+        for tap in (
+            taps.config_change,
+            taps.push,
+            taps.push_sent,
+            taps.push_answer,
+            taps.proxy_effective,
+            taps.pod_phase,
+            taps.timeline,
+        ):
+            tap.listen(self.add_record)
+
+    def add_requests(self, columns: Mapping[str, ColumnData]) -> None:
+        """Append a batch of requests: one entry a column of `REQUESTS`, `seed` excepted.
+
+        Times and ids are arrays, names are `Coded` (codes into a list of names), an array or list of text, or one text
+        for all rows.
+        """
+        rows = _rows(columns)
+        if not rows:
+            return
+        table = arrow_table(REQUESTS, {**columns, "seed": self.seed}, rows)
+        self._requests.write_table(table)
+        self.rows += rows
+        if not self._series_given:
+            self._series.append(series_of(table))
+
+    def add_series(self, columns: Mapping[str, ColumnData]) -> None:
+        """Append counts made by the event core itself; needed when it hands over a sample of the requests only."""
+        if not self._series_given:
+            self._series.clear()
+            self._series_given = True
+        self._series.append(arrow_table(SERIES, {**columns, "seed": self.seed}, _rows(columns)))
+
+    def add_record(self, record: Record) -> None:
+        """Append a record of any type."""
+        if isinstance(record, Push | PushSent | PushAnswer | ProxyEffective):
+            self._pushes.add(record)
+        else:
+            self._records[_PLAIN[type(record)].name].append((*record, self.seed))
+
+    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
+        """Note that a proxy has this resource from `time` on; `None` when it has it no longer."""
+        key = ""
+        if body is not None:
+            key = hashlib.blake2b(body, digest_size=16).hexdigest()
+            self._blobs.setdefault(key, body)
+        self._config.append((time, proxy, type_url, name, key))
+
+    def finish(self, manifest: Manifest) -> None:
+        """Write what is still in memory, and the manifest last."""
+        self._requests.close()
+        self._write(SERIES, pa.concat_tables(self._series) if self._series else rows_table(SERIES, ()))
+        self._write(PUSHES, rows_table(PUSHES, self._pushes.rows(self.seed)))
+        for table in _PLAIN.values():
+            self._write(table, rows_table(table, self._records[table.name]))
+        folder = self.folder / "config"
+        folder.mkdir(exist_ok=True)
+        _write(folder / "index.parquet", rows_table(CONFIG_INDEX, self._config))
+        _write(folder / "blobs.parquet", rows_table(CONFIG_BLOBS, self._blobs.items()))
+        manifest.write(self.folder)
+
+    def close(self) -> None:
+        """Let go of the open file of a run that failed."""
+        self._requests.close()
+
+    def _write(self, table: Table, rows: Any) -> None:
+        _write(self.folder / f"{table.name}.parquet", rows)
+
+
+def _write(path: Path, table: Any) -> None:
+    pq.write_table(table, path, compression="zstd")
+
+
+def _rows(columns: Mapping[str, ColumnData]) -> int:
+    for data in columns.values():
+        if isinstance(data, str | int):
+            continue
+        return len(data.codes) if hasattr(data, "codes") else len(data)
+    return 0

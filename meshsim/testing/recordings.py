@@ -1,0 +1,146 @@
+"""Recordings made up by formula: a small bookshop with known shares, latencies and faults, to test readers against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from meshsim.recording import Coded, Manifest, ProxyInfo, RunWriter
+from meshsim.trace import ConfigChange, ProxyEffective, Push, PushAnswer, PushSent, TimelineMark
+from meshsim.units import MILLISECOND, SECOND, Nanos
+
+ROUTE: Final = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+_APPS: Final = ("shoppers", "istio-ingressgateway", "productpage", "reviews", "details")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookshop:
+    """Parameters of a made-up run: clients ask productpage through a gateway, productpage asks reviews and details."""
+
+    duration: Nanos = 60 * SECOND
+    rate_per_s: int = 100
+    canary_share: float = 0.1
+    """Share of reviews v2 from `shift_at` on."""
+    shift_at: Nanos = 20 * SECOND
+    slow_from: Nanos = 40 * SECOND
+    """From here on to `slow_to` reviews takes `slow_by` longer and every tenth request fails with 504 and UT."""
+    slow_to: Nanos = 45 * SECOND
+    slow_by: Nanos = 500 * MILLISECOND
+    propagation: Nanos = 600 * MILLISECOND
+    """From the change to the last proxy."""
+    nacks: int = 0
+
+
+def write_bookshop(folder: Path, seed: int = 1, shop: Bookshop | None = None) -> Path:
+    """Write a recording into a folder that exists; returns the folder."""
+    shop = shop or Bookshop()
+    writer = RunWriter(folder, seed)
+    random = np.random.default_rng(seed)
+    count = int(shop.duration // SECOND) * shop.rate_per_s
+    start = np.sort(random.integers(0, shop.duration, count)).astype(np.int64)
+    _add_edges(writer, random, start, shop)
+    _add_control_plane(writer, shop)
+    manifest = Manifest(
+        scenario="bookshop",
+        scenario_file="bookshop.yaml",
+        scenario_hash="00",
+        seeds=(seed,),
+        duration=shop.duration,
+        until=shop.duration,
+        engine="interpreted",
+        digest=f"{seed:032x}",
+        requests=writer.rows,
+        command=f"meshsim run bookshop.yaml --seed {seed}",
+    )
+    writer.finish(manifest)
+    return folder
+
+
+def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> None:
+    count = len(start)
+    slow = (start >= shop.slow_from) & (start < shop.slow_to)
+    failed = slow & (random.random(count) < 0.1)
+    reviews = random.lognormal(np.log(12 * MILLISECOND), 0.3, count).astype(np.int64) + slow * shop.slow_by
+    details = random.lognormal(np.log(4 * MILLISECOND), 0.3, count).astype(np.int64)
+    canary = (start >= shop.shift_at) & (random.random(count) < shop.canary_share)
+    page = reviews + details + 8 * MILLISECOND
+    identity = np.arange(count, dtype=np.int64)
+    status = np.where(failed, 504, 200).astype(np.int16)
+    flags = Coded(failed.astype(np.int32), ("", "UT"))
+    edges = (
+        (0, 1, page + 2 * MILLISECOND, 0 * MILLISECOND, None),
+        (1, 2, page, 1 * MILLISECOND, None),
+        (2, 3, reviews, 5 * MILLISECOND, canary),
+        (2, 4, details, 5 * MILLISECOND + reviews, None),
+    )
+    for number, (source, destination, latency, offset, second) in enumerate(edges):
+        begin = start + offset
+        ok = np.full(count, 200, np.int16)
+        versions = Coded(second.astype(np.int32), ("v1", "v2")) if second is not None else "v1"
+        name = _APPS[destination]
+        writer.add_requests(
+            {
+                "root": identity * 4,
+                "request": identity * 4 + number,
+                "parent": identity * 4 + number - 1 if number < 3 else identity * 4 + 1,
+                "attempt": np.zeros(count, np.int16),
+                "last": np.ones(count, bool),
+                "mirror": np.zeros(count, bool),
+                "start": begin,
+                "attempt_start": begin,
+                "arrived": begin + MILLISECOND,
+                "served": begin + MILLISECOND,
+                "done": begin + latency - MILLISECOND,
+                "end": begin + latency,
+                "request_end": begin + latency,
+                "traffic": "shoppers",
+                "source": _APPS[source],
+                "source_namespace": "" if source == 0 else "books",
+                "source_version": "" if source == 0 else "v1",
+                "source_pod": "" if source == 0 else f"{_APPS[source]}-1",
+                "destination": name,
+                "destination_namespace": "books",
+                "destination_version": versions,
+                "service": f"{name}.books.svc.cluster.local",
+                "pod": Coded(second.astype(np.int32), ("reviews-v1-1", "reviews-v2-1"))
+                if second is not None
+                else f"{name}-1",
+                "endpoint": "10.0.0.1:9080",
+                "call": "GET /",
+                "route": "default",
+                "cluster": f"outbound|9080||{name}.books.svc.cluster.local",
+                "status": status if destination != 4 else ok,
+                "flags": flags if destination != 4 else "",
+            }
+        )
+
+
+def _add_control_plane(writer: RunWriter, shop: Bookshop) -> None:
+    proxies = [f"{app}-1.books" for app in _APPS[1:]]
+    for app, proxy in zip(_APPS[1:], proxies, strict=True):
+        pod = proxy.partition(".")[0]
+        writer.add_record(ProxyInfo(proxy, "sidecar", "books", pod, app, "v1", app, "node-1", "zone-a", "10.0.0.1", 0))
+    moments = ((1, "shift", shop.shift_at), (2, "slow", shop.slow_from), (3, "slow", shop.slow_to))
+    for number, cause, at in moments:
+        begins = number < 3
+        writer.add_record(TimelineMark(at, cause, "apply", begins, "apply VirtualService books/reviews"))
+        writer.add_record(
+            ConfigChange(at + 5 * MILLISECOND, number, "update", "VirtualService", "books", "reviews", cause)
+        )
+        debounced = at + 105 * MILLISECOND
+        writer.add_record(Push(number, at + 5 * MILLISECOND, debounced, debounced, (number,), f"v{number}"))
+        for index, proxy in enumerate(proxies):
+            sent = debounced + (index + 1) * MILLISECOND
+            rejected = number == 1 and index < shop.nacks
+            effective = at + shop.propagation * (index + 1) // len(proxies)
+            writer.add_record(PushSent(sent, number, proxy, ROUTE, f"v{number}", sent, sent, 1, 0, 1000))
+            reason = "unknown cluster" if rejected else ""
+            writer.add_record(PushAnswer(sent + MILLISECOND, number, proxy, ROUTE, f"v{number}", not rejected, reason))
+            if not rejected:
+                writer.add_record(ProxyEffective(effective, number, proxy, ROUTE, f"v{number}"))
+    writer.add_config(0, proxies[0], ROUTE, "9080", b"first")
+    writer.add_config(shop.shift_at, proxies[0], ROUTE, "9080", b"second")
+    writer.add_config(shop.slow_from, proxies[0], ROUTE, "15010", None)
