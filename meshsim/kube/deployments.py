@@ -9,7 +9,7 @@ import math
 
 from meshsim.api import ApiObject, Fields, ObjectKey, make_object
 from meshsim.kernel import Environment
-from meshsim.kube.documents import Body, Owner, controller_of, is_terminating, mapping, owner_reference, with_spec
+from meshsim.kube.documents import Body, controller_of, is_terminating, mapping, owner_reference, with_spec
 from meshsim.kube.names import template_hash
 from meshsim.kube.pods import is_active, is_available, is_ready
 from meshsim.kube.server import ApiServer, Change
@@ -57,12 +57,7 @@ class DeploymentController:
 
     def replica_sets(self, deployment: ApiObject) -> list[ApiObject]:
         """ReplicaSets of a Deployment, oldest first."""
-        owner = Owner("Deployment", deployment.name)
-        found = [
-            item
-            for item in self._server.objects.select("ReplicaSet", "apps", deployment.namespace)
-            if controller_of(item) == owner
-        ]
+        found = self._server.replica_sets.owned(deployment.namespace, "Deployment", deployment.name)
         found.sort(key=lambda item: (item.created, item.name))
         return found
 

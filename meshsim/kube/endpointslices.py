@@ -5,6 +5,7 @@ Rules: k8s.io/endpointslice reconciler.go and utils.go, k8s.io/kubernetes pkg/co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from meshsim.api import ApiObject, Fields, ObjectKey, make_object
@@ -46,7 +47,9 @@ class EndpointSliceController:
         self._queue: WorkQueue[ObjectKey] = WorkQueue(env, self.sync, server.settings.controller_latency)
         self._made: dict[ObjectKey, int] = {}
         self._slices: dict[ObjectKey, dict[ObjectKey, ApiObject]] = {}
-        self._services: dict[str, dict[ObjectKey, ApiObject]] = {}
+        self._services: dict[tuple[str, str, str], dict[ObjectKey, None]] = {}
+        """Services with a selector by namespace and the first label of it."""
+        self._selectors: dict[ObjectKey, Mapping[str, str]] = {}
         server.watch(self._on_change, ("Service", "Pod"))
 
     def _on_change(self, change: Change) -> None:
@@ -58,17 +61,27 @@ class EndpointSliceController:
         before = change.before if change.before is not None else item
         if change.verb is Verb.UPDATE and not _matters(item, before):
             return
-        for service in self._services.get(item.namespace, {}).values():
-            selector = service.spec.text_map("selector")
-            if selector and (matches_labels(selector, item.labels) or matches_labels(selector, before.labels)):
-                self._queue.add(service.key)
+        keys: dict[ObjectKey, None] = {}
+        for labels in (item.labels, before.labels):
+            for label, value in labels.items():
+                for key in self._services.get((item.namespace, label, value), {}):
+                    if matches_labels(self._selectors[key], labels):
+                        keys[key] = None
+        for key in keys:
+            self._queue.add(key)
 
     def _take(self, verb: Verb, service: ApiObject) -> None:
-        known = self._services.setdefault(service.namespace, {})
-        if verb is Verb.DELETE:
-            known.pop(service.key, None)
-        else:
-            known[service.key] = service
+        key = service.key
+        known = self._selectors.pop(key, {})
+        for label, value in known.items():
+            self._services[key.namespace, label, value].pop(key, None)
+            break
+        selector = service.spec.text_map("selector")
+        if verb is Verb.DELETE or not selector:
+            return
+        self._selectors[key] = selector
+        label, value = next(iter(selector.items()))
+        self._services.setdefault((key.namespace, label, value), {})[key] = None
 
     def prime(self) -> None:
         """Learn the services that are there before watches open, and write their slices."""
@@ -103,9 +116,9 @@ class EndpointSliceController:
         selector = service.spec.text_map("selector")
         not_ready_too = service.spec.flag("publishNotReadyAddresses")
         found = []
-        for pod in sorted(self._server.pods.in_namespace(service.namespace), key=lambda p: p.name):
+        for pod in sorted(self._server.pods.labelled(service.namespace, selector), key=lambda p: p.name):
             address = pod_address(pod)
-            if address and not is_terminal(pod) and matches_labels(selector, pod.labels):
+            if address and not is_terminal(pod):
                 found.append((_pod_ports(service, pod), address, self._endpoint(service, pod, not_ready_too)))
         return found
 

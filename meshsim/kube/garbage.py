@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from meshsim.api import ApiObject, ObjectKey
 from meshsim.kernel import Environment
-from meshsim.kube.documents import Owner, controller_of
 from meshsim.kube.lifecycle import PodDeletion
 from meshsim.kube.server import ApiServer, Change, Verb
 from meshsim.kube.workqueue import WorkQueue
@@ -34,11 +33,8 @@ class GarbageCollector:
             for item in [item for item in self._server.objects if item.namespace == key.name]:
                 self._delete(item)
             return
-        owner = Owner(key.kind, key.name)
-        if key.kind == "Deployment":
-            for item in self._server.objects.select("ReplicaSet", "apps", key.namespace):
-                if controller_of(item) == owner:
-                    self._server.remove(item.key, CAUSE)
+        for item in self._server.replica_sets.owned(key.namespace, key.kind, key.name):
+            self._server.remove(item.key, CAUSE)
         for pod in self._server.pods.owned(key.namespace, key.kind, key.name):
             self._deletion.delete(pod, CAUSE)
 

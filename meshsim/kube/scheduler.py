@@ -10,6 +10,9 @@ may refuse or prefer other nodes for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from meshsim.api import ApiObject, Fields, ObjectKey
 from meshsim.kernel import Environment, draw
 from meshsim.kube.documents import controller_of, with_spec
@@ -54,21 +57,23 @@ class Scheduler:
 
     def choose(self, pod: ApiObject) -> str | None:
         """The node for a pod, ``None`` when none fits."""
-        nodes = [node for node in self._server.objects.select("Node") if self._fits(pod, node)]
+        wishes = _Wishes(
+            pod.spec.text_map("nodeSelector"), pod.spec.items("tolerations"), _required_terms(pod.spec.fields("affinity"))
+        )
+        nodes = [node for node in self._server.objects.select("Node") if self._fits(wishes, node)]
         if not nodes:
             return None
-        siblings_on, siblings_in = self._siblings(pod)
+        on_node, in_zone = self._siblings(pod)
+
+        def score(node: ApiObject) -> tuple[int, int, int]:
+            zone = node.labels.get(ZONE_LABEL, "")
+            return (in_zone.get(zone, 0), on_node.get(node.name, 0), self._server.pods.count_on_node(node.name))
+
+        scores = [score(node) for node in nodes]
+        best = min(scores)
+        equals = [node.name for node, value in zip(nodes, scores) if value == best]
         own = identity(pod)
-
-        def score(node: ApiObject) -> tuple[int, int, int, int]:
-            return (
-                siblings_in.get(node.labels.get(ZONE_LABEL, ""), 0),
-                siblings_on.get(node.name, 0),
-                self._server.pods.count_on_node(node.name),
-                draw(self._server.seed, own, "schedule", node.name),
-            )
-
-        return min(nodes, key=score).name
+        return min(equals, key=lambda name: draw(self._server.seed, own, "schedule", name))
 
     def _siblings(self, pod: ApiObject) -> tuple[dict[str, int], dict[str, int]]:
         """Pods of the same owner by node and by zone."""
@@ -86,22 +91,32 @@ class Scheduler:
                 by_zone[zone] = by_zone.get(zone, 0) + 1
         return by_node, by_zone
 
-    def _fits(self, pod: ApiObject, node: ApiObject) -> bool:
-        if node.spec.flag("unschedulable"):
+    def _fits(self, wishes: _Wishes, node: ApiObject) -> bool:
+        spec = node.spec
+        if spec.flag("unschedulable"):
             return False
         if self._server.pods.count_on_node(node.name) >= self._server.settings.max_pods_per_node:
             return False
-        if not matches_labels(pod.spec.text_map("nodeSelector"), node.labels):
+        if not matches_labels(wishes.selector, node.labels):
             return False
-        tolerations = pod.spec.items("tolerations")
-        for taint in node.spec.items("taints"):
-            if taint.text("effect") != "PreferNoSchedule" and not any(tolerates(t, taint) for t in tolerations):
+        for taint in spec.items("taints"):
+            if taint.text("effect") != "PreferNoSchedule" and not any(tolerates(t, taint) for t in wishes.tolerations):
                 return False
-        required = pod.spec.fields("affinity").fields("nodeAffinity").fields(
-            "requiredDuringSchedulingIgnoredDuringExecution"
-        )
-        terms = required.items("nodeSelectorTerms")
-        return not terms or any(_matches_term(term, node) for term in terms)
+        return not wishes.terms or any(_matches_term(term, node) for term in wishes.terms)
+
+
+class _Wishes(NamedTuple):
+    """What a pod asks of its node."""
+
+    selector: Mapping[str, str]
+    tolerations: tuple[Fields, ...]
+    terms: tuple[Fields, ...]
+    """Node selector terms, one of which must match."""
+
+
+def _required_terms(affinity: Fields) -> tuple[Fields, ...]:
+    required = affinity.fields("nodeAffinity").fields("requiredDuringSchedulingIgnoredDuringExecution")
+    return required.items("nodeSelectorTerms")
 
 
 def tolerates(toleration: Fields, taint: Fields) -> bool:

@@ -12,7 +12,7 @@ from meshsim.errors import MeshsimError
 from meshsim.kernel import Environment, draw
 from meshsim.kube.defaults import default_body
 from meshsim.kube.documents import Body, is_terminating, mapping, rfc3339, uid_of, with_metadata, with_status
-from meshsim.kube.index import PodIndex
+from meshsim.kube.index import OwnerIndex, PodIndex
 from meshsim.kube.settings import KubeSettings
 from meshsim.network import Addresses
 from meshsim.units import Nanos
@@ -76,6 +76,7 @@ class ApiServer:
         self.admission = admission
         self.objects = ObjectStore()
         self.pods = PodIndex()
+        self.replica_sets = OwnerIndex()
         self._watches: list[_Watch] = []
         self._open = False
         self._version = 0
@@ -138,7 +139,9 @@ class ApiServer:
             return None
         if key.kind == "Pod":
             self.pods.discard(before)
-        if key.kind == "Service":
+        elif key.kind == "ReplicaSet":
+            self.replica_sets.discard(before)
+        elif key.kind == "Service":
             self.addresses.release_service(key.namespace, key.name)
         self._tell(Change(Verb.DELETE, before, before, self.env.instant, cause))
         return before
@@ -182,7 +185,9 @@ class ApiServer:
         after = with_metadata(after, {"resourceVersion": str(self._version)})
         self.objects.put(after)
         if after.kind == "Pod":
-            self.pods.put(after, before)
+            self.pods.replace(after, before)
+        elif after.kind == "ReplicaSet":
+            self.replica_sets.put(after)
         verb = Verb.ADD if before is None else Verb.UPDATE
         self._tell(Change(verb, after, before, self.env.instant, cause))
         return after
