@@ -58,7 +58,9 @@ class Scheduler:
     def choose(self, pod: ApiObject) -> str | None:
         """The node for a pod, ``None`` when none fits."""
         wishes = _Wishes(
-            pod.spec.text_map("nodeSelector"), pod.spec.items("tolerations"), _required_terms(pod.spec.fields("affinity"))
+            pod.spec.text_map("nodeSelector"),
+            pod.spec.items("tolerations"),
+            _required_terms(pod.spec.fields("affinity")),
         )
         nodes = [node for node in self._server.objects.select("Node") if self._fits(wishes, node)]
         if not nodes:
