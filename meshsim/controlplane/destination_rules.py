@@ -6,14 +6,13 @@ pilot/pkg/networking/util/util.go (MergeTrafficPolicy, MergeSubsetTrafficPolicy)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.host_names import host_order, host_within, is_wildcard, resolve_short_name
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import PushStatus
-from meshsim.controlplane.visibility import exported_to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,20 +72,31 @@ class _NamespaceRules:
 class DestinationRuleIndex:
     """Every DestinationRule, ready to be looked up for a service and a proxy's namespace."""
 
-    def __init__(self, rules: Iterable[ApiObject], mesh: MeshConfig, status: PushStatus) -> None:
+    def __init__(
+        self,
+        rules: Sequence[ApiObject],
+        mesh: MeshConfig,
+        status: PushStatus,
+        previous: DestinationRuleIndex | None = None,
+    ) -> None:
+        """`rules` come oldest first; merged rules that are made of the same objects are shared with `previous`."""
         self._mesh = mesh
+        self._known = previous._made if previous is not None and previous._mesh is mesh else {}
+        self._made: dict[tuple[object, ...], MergedDestinationRule] = {}
         self._local: dict[str, _NamespaceRules] = {}
         self._exported: dict[str, _NamespaceRules] = {}
         self._root_private = _NamespaceRules()
-        for rule in rules:
-            export_to = frozenset(rule.spec.texts("exportTo")) or mesh.destination_rule_export_to
-            private = export_to == frozenset((".",)) or export_to == frozenset((rule.namespace,))
-            _add(self._local.setdefault(rule.namespace, _NamespaceRules()), rule, export_to, mesh, status)
-            if private:
-                if rule.namespace == mesh.root_namespace:
-                    _add(self._root_private, rule, export_to, mesh, PushStatus())
-            else:
-                _add(self._exported.setdefault(rule.namespace, _NamespaceRules()), rule, export_to, mesh, PushStatus())
+        silent = PushStatus()
+        # Rules with a workload selector lead, so that they are found before the general ones.
+        for rule in sorted(rules, key=lambda r: "workloadSelector" not in r.spec):
+            incoming = self._convert(rule)
+            export_to = incoming.export_to
+            if not export_to or "*" in export_to or "." in export_to or rule.namespace in export_to:
+                self._add(self._local.setdefault(rule.namespace, _NamespaceRules()), incoming, status)
+            if not self._is_private(incoming):
+                self._add(self._exported.setdefault(rule.namespace, _NamespaceRules()), incoming, silent)
+            elif rule.namespace == mesh.root_namespace:
+                self._add(self._root_private, incoming, silent)
 
     def lookup(self, viewer: str, service_namespace: str, hostname: str) -> tuple[MergedDestinationRule, ...]:
         """Rules for a host as a proxy of namespace `viewer` sees them: its own, the service's, the root namespace's."""
@@ -97,66 +107,106 @@ class DestinationRuleIndex:
             found = self._root_private.find(hostname)
         if found:
             return found
-        if service_namespace:
-            found = self._exported_rules(service_namespace, viewer, hostname)
-            if found:
-                return found
-            # Rules with a workload selector stay in the namespace of the client, so only its own are left.
-        return self._exported_rules(root, viewer, hostname)
+        found = self._exported_rules(service_namespace, viewer, hostname)
+        return found or self._exported_rules(root, viewer, hostname)
 
     def _exported_rules(self, owner: str, viewer: str, hostname: str) -> tuple[MergedDestinationRule, ...]:
         rules = self._exported.get(owner)
         if rules is None:
             return ()
         return tuple(
-            rule for rule in rules.find(hostname) if exported_to(rule.export_to, rule.namespace, viewer)
+            rule
+            for rule in rules.find(hostname)
+            if not rule.export_to or "*" in rule.export_to or viewer in rule.export_to
         )
 
+    def _is_private(self, rule: MergedDestinationRule) -> bool:
+        if not rule.export_to:
+            return "." in self._mesh.destination_rule_export_to
+        return rule.export_to in (frozenset((".",)), frozenset((rule.namespace,)))
 
-def _add(
-    target: _NamespaceRules, rule: ApiObject, export_to: frozenset[str], mesh: MeshConfig, status: PushStatus
-) -> None:
-    """Join a rule with the earlier ones of its namespace for the same host."""
-    spec = rule.spec
-    host = resolve_short_name(spec.text("host"), rule.namespace, mesh.domain)
-    by_host = target.wildcard if is_wildcard(host) else target.exact
-    known = by_host.setdefault(host, [])
-    selector = spec.fields("workloadSelector").text_map("matchLabels") if "workloadSelector" in spec else None
-    subsets = tuple(
-        Subset(
-            item.text("name"),
-            item.text_map("labels"),
-            item.fields("trafficPolicy") if "trafficPolicy" in item else None,
+    def _convert(self, rule: ApiObject) -> MergedDestinationRule:
+        spec = rule.spec
+        selector = spec.fields("workloadSelector").text_map("matchLabels") if "workloadSelector" in spec else None
+        return self._shared(
+            MergedDestinationRule(
+                source=rule,
+                host=resolve_short_name(spec.text("host"), rule.namespace, self._mesh.domain),
+                traffic_policy=spec.fields("trafficPolicy") if "trafficPolicy" in spec else None,
+                subsets=tuple(_subset(item) for item in spec.items("subsets")),
+                # A rule with a selector is for the workloads of its own namespace only.
+                export_to=frozenset(spec.texts("exportTo")) if selector is None else frozenset((".",)),
+                workload_labels=selector,
+                merged_from=(rule,),
+            )
         )
-        for item in spec.items("subsets")
-    )
-    policy = spec.fields("trafficPolicy") if "trafficPolicy" in spec else None
-    for at, before in enumerate(known):
-        if before.export_to != export_to or before.workload_labels != selector:
-            continue
-        names = {subset.name for subset in before.subsets}
-        merged = list(before.subsets)
-        for subset in subsets:
-            if subset.name in names:
-                status.add(
-                    "pilot_destrule_subsets",
-                    host,
-                    "",
-                    f"Duplicate subset {subset.name} found while merging destination rules for {host}",
-                )
+
+    def _shared(self, rule: MergedDestinationRule) -> MergedDestinationRule:
+        """The rule made earlier of the same objects in the same order, if any."""
+        key = (*(id(source) for source in rule.merged_from), id(rule.source))
+        known = self._made.get(key) or self._known.get(key)
+        found = known if known is not None and _same_sources(known, rule) else rule
+        self._made[key] = found
+        return found
+
+    def _add(self, target: _NamespaceRules, incoming: MergedDestinationRule, status: PushStatus) -> None:
+        """Join a rule with the earlier ones of its namespace for the same host."""
+        by_host = target.wildcard if is_wildcard(incoming.host) else target.exact
+        known = by_host.setdefault(incoming.host, [])
+        separate = True
+        for at, before in enumerate(known):
+            if incoming.export_to == before.export_to:
+                separate = False
+            elif before.export_to and incoming.export_to >= before.export_to:
+                separate = True
+            else:
+                separate = True
                 continue
-            merged.append(subset)
-        known[at] = MergedDestinationRule(
-            source=before.source,
-            host=host,
-            traffic_policy=before.traffic_policy if before.traffic_policy is not None else policy,
-            subsets=tuple(merged),
-            export_to=export_to,
-            workload_labels=selector,
-            merged_from=(*before.merged_from, rule),
-        )
-        return
-    known.append(MergedDestinationRule(rule, host, policy, subsets, export_to, selector, (rule,)))
+            one, other = before.workload_labels, incoming.workload_labels
+            if one is not None and other is not None and one != other:
+                separate = True
+                continue
+            if one == other:
+                separate = False
+            known[at] = self._shared(_merge(before, incoming, status))
+        if separate:
+            known.append(incoming)
+
+
+def _subset(item: Fields) -> Subset:
+    policy = item.fields("trafficPolicy") if "trafficPolicy" in item else None
+    return Subset(item.text("name"), item.text_map("labels"), policy)
+
+
+def _same_sources(one: MergedDestinationRule, other: MergedDestinationRule) -> bool:
+    return (
+        one.source is other.source
+        and len(one.merged_from) == len(other.merged_from)
+        and all(a is b for a, b in zip(one.merged_from, other.merged_from))
+    )
+
+
+def _merge(
+    before: MergedDestinationRule, incoming: MergedDestinationRule, status: PushStatus
+) -> MergedDestinationRule:
+    """Subsets of both, the first traffic policy of the two."""
+    names = {subset.name for subset in before.subsets}
+    subsets = list(before.subsets)
+    for subset in incoming.subsets:
+        if subset.name in names:
+            message = f"Duplicate subset {subset.name} found while merging destination rules for {before.host}"
+            status.add("pilot_destrule_subsets", before.host, "", message)
+            continue
+        subsets.append(subset)
+    return MergedDestinationRule(
+        source=before.source,
+        host=before.host,
+        traffic_policy=before.traffic_policy if before.traffic_policy is not None else incoming.traffic_policy,
+        subsets=tuple(subsets),
+        export_to=before.export_to,
+        workload_labels=before.workload_labels,
+        merged_from=(*before.merged_from, *incoming.merged_from),
+    )
 
 
 def select_destination_rule(

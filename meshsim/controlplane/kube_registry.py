@@ -36,8 +36,8 @@ LOCALITY_LABEL: Final = "istio-locality"
 NETWORK_LABEL: Final = "topology.istio.io/network"
 CLUSTER_LABEL: Final = "topology.istio.io/cluster"
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+TRAFFIC_DISTRIBUTION: Final = "networking.istio.io/traffic-distribution"
 EXPORT_TO: Final = "networking.istio.io/exportTo"
-PERSISTENT_SESSION_LABEL: Final = "istio.io/persistent-session"
 
 
 def service_hostname(name: str, namespace: str, domain: str) -> str:
@@ -75,7 +75,21 @@ def convert_service(item: ApiObject, mesh: MeshConfig) -> Service:
         external_name=external_name,
         external_addresses=_external_addresses(item),
         source=item,
+        node_local=spec.text("internalTrafficPolicy") == "Local",
+        traffic_distribution=traffic_distribution(spec.text("trafficDistribution"), item.annotations),
+        publish_not_ready=spec.flag("publishNotReadyAddresses"),
     )
+
+
+def traffic_distribution(value: str, *annotations: Mapping[str, str]) -> str:
+    """The distribution of a field, else of the first annotation that gives one
+    (istio pilot/pkg/model/service.go GetTrafficDistribution)."""
+    for text in (value, *(a.get(TRAFFIC_DISTRIBUTION, "") for a in annotations)):
+        if text in ("PreferClose", "PreferSameZone"):
+            return "PreferSameZone"
+        if text == "PreferSameNode":
+            return text
+    return ""
 
 
 def _convert_port(port: Fields) -> ServicePort:
@@ -362,15 +376,10 @@ def _health(conditions: Fields, service: Service | None) -> Health:
     if conditions.optional_flag("ready") is not False:
         return Health.HEALTHY
     if conditions.optional_flag("terminating") is not False:
-        if service is not None and supports_draining(service) and conditions.optional_flag("serving") is not False:
+        if service is not None and service.supports_draining and conditions.optional_flag("serving") is not False:
             return Health.DRAINING
         return Health.TERMINATING
     return Health.UNHEALTHY
-
-
-def supports_draining(service: Service) -> bool:
-    """Whether terminating endpoints stay for their sessions (istio pilot/pkg/model/service.go)."""
-    return bool(service.labels.get(PERSISTENT_SESSION_LABEL))
 
 
 def target_port(service: Service, port: ServicePort, pod: ApiObject) -> int:

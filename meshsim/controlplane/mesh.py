@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from meshsim.api import Fields
+from meshsim.controlplane.traffic_policies import TrafficPolicy, port_policy
 from meshsim.units import SECOND, Nanos
 
 
@@ -144,8 +145,9 @@ class MeshConfig:
         return self.fields.fields("localityLbSetting")
 
     @cached_property
-    def default_traffic_policy(self) -> Fields | None:
-        return self.fields.fields("defaultTrafficPolicy") if "defaultTrafficPolicy" in self.fields else None
+    def default_policy(self) -> TrafficPolicy:
+        """`defaultTrafficPolicy`: blocks for clusters whose DestinationRule leaves them out."""
+        return port_policy(self.fields.fields("defaultTrafficPolicy"), 0)[0]
 
     @cached_property
     def service_export_to(self) -> frozenset[str]:

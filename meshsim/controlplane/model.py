@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from meshsim.api import ApiObject, Fields
 from meshsim.units import Nanos
+
+
+PERSISTENT_SESSION_LABEL: Final = "istio.io/persistent-session"
 
 
 class Protocol(Enum):
@@ -79,6 +83,8 @@ class Registry(Enum):
 class Health(Enum):
     """Health of an endpoint as EDS sends it."""
 
+    UNKNOWN = "UNKNOWN"
+    """Nobody says: endpoints of a ServiceEntry."""
     HEALTHY = "HEALTHY"
     UNHEALTHY = "UNHEALTHY"
     DRAINING = "DRAINING"
@@ -140,6 +146,13 @@ class Service:
     """Load balancer or node addresses outsiders use."""
     source: ApiObject | None = None
     """The Service or ServiceEntry it was made from."""
+    node_local: bool = False
+    """`internalTrafficPolicy: Local`: only endpoints on the client's own node."""
+    traffic_distribution: str = ""
+    """``PreferSameZone`` or ``PreferSameNode``; empty = anywhere."""
+    publish_not_ready: bool = False
+    auto_address: str = ""
+    """Address that Istio allocated to a ServiceEntry host, written in its status."""
 
     def port(self, number: int) -> ServicePort | None:
         """The port of this number."""
@@ -153,6 +166,21 @@ class Service:
             if port.name == name:
                 return port
         return None
+
+    @property
+    def supports_draining(self) -> bool:
+        """Whether terminating endpoints stay for their sessions (the persistent-session label)."""
+        return bool(self.labels.get(PERSISTENT_SESSION_LABEL))
+
+    @property
+    def supports_unhealthy(self) -> bool:
+        """Whether unready endpoints are sent, marked so (PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS, on by default)."""
+        return True
+
+    @property
+    def is_dns(self) -> bool:
+        """Whether Envoy resolves its addresses itself."""
+        return self.resolution in (Resolution.DNS_LB, Resolution.DNS_ROUND_ROBIN)
 
     @property
     def is_headless(self) -> bool:

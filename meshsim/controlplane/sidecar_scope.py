@@ -268,12 +268,14 @@ def _with_port(service: Service, number: int) -> Service | None:
     return service if len(kept) == len(service.ports) else replace(service, ports=kept)
 
 
-def _with_ports(service: Service, numbers: frozenset[int]) -> Service:
-    """The service with the ports a VirtualService routes to; all of them when it routes to none or to no known one."""
+def _with_ports(service: Service, numbers: frozenset[int]) -> Service | None:
+    """The service with the ports a VirtualService routes to (none named = all); `None` when it has none of them."""
     if not numbers:
         return service
     kept = tuple(port for port in service.ports if port.port in numbers)
-    return service if not kept or len(kept) == len(service.ports) else replace(service, ports=kept)
+    if len(kept) == len(service.ports):
+        return service
+    return replace(service, ports=kept) if kept else None
 
 
 def _select_virtual_services(
@@ -306,7 +308,14 @@ class _ServiceUnion:
             self.services.append(service)
             return
         have = self.services[at]
-        if have.namespace != service.namespace or have is service:
+        if have is service:
+            return
+        if have.registry is not service.registry:
+            # A Kubernetes service takes the name from a ServiceEntry, whichever is older.
+            if service.registry is Registry.KUBERNETES:
+                self.services[at] = service
+            return
+        if not _can_merge(have, service):
             return
         numbers = {port.port for port in have.ports}
         more = tuple(port for port in service.ports if port.port not in numbers)
@@ -315,6 +324,16 @@ class _ServiceUnion:
 
     def by_host(self) -> dict[str, Service]:
         return {service.hostname: service for service in self.services}
+
+
+def _can_merge(one: Service, other: Service) -> bool:
+    return (
+        one.namespace == other.namespace
+        and one.resolution is other.resolution
+        and one.labels == other.labels
+        and one.selector == other.selector
+        and one.export_to == other.export_to
+    )
 
 
 def _import_destinations(push: PushContext, namespace: str, listener: EgressListener, union: _ServiceUnion) -> None:

@@ -19,6 +19,7 @@ from envoy.config.core.v3 import config_source_pb2 as config_source_pb2
 from envoy.config.core.v3 import extension_pb2 as extension_pb2
 from envoy.config.core.v3 import grpc_service_pb2 as grpc_service_pb2
 from envoy.config.core.v3 import http_service_pb2 as http_service_pb2
+from envoy.config.core.v3 import health_check_pb2 as health_check_pb2
 from envoy.config.core.v3 import http_uri_pb2 as http_uri_pb2
 from envoy.config.core.v3 import protocol_pb2 as protocol_pb2
 from envoy.config.core.v3 import proxy_protocol_pb2 as proxy_protocol_pb2
@@ -180,6 +181,7 @@ __all__ = [
     "grpc_stats_pb2",
     "grpc_web_pb2",
     "header_mutation_pb2",
+    "health_check_pb2",
     "http_connection_manager_pb2",
     "http_dynamic_forward_proxy_pb2",
     "http_ext_authz_pb2",

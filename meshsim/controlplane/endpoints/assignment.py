@@ -1,0 +1,155 @@
+"""Endpoint groups of a cluster: which endpoints a proxy is sent, with their health, weight and metadata.
+
+istio pilot/pkg/xds/endpoints/endpoint_builder.go and mtls_checker.go, release 1.31.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from meshsim.api import Fields
+from meshsim.controlplane.endpoints.locality import EndpointGroup, LocalityLbEndpoints
+from meshsim.controlplane.kube_registry import labels_match
+from meshsim.controlplane.model import Endpoint, Health, Locality, MutualTls, Service, ServicePort
+from meshsim.controlplane.protobuf_values import socket_address, text_struct
+from meshsim.xds.messages import base_pb2, endpoint_components_pb2, health_check_pb2
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.destination_rules import MergedDestinationRule
+    from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.views import ProxyView
+
+LbEndpoint = endpoint_components_pb2.LbEndpoint
+
+_SOCKET_MATCH: Final = "envoy.transport_socket_match"
+_HEALTH: Final = {health: health_check_pb2.HealthStatus.Value(health.value) for health in Health
+                  if health is not Health.TERMINATING}
+_MAX_WEIGHT: Final = 2**32 - 1
+CANONICAL_NAME: Final = "service.istio.io/canonical-name"
+CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
+
+
+def locality_endpoints(
+    push: PushContext,
+    view: ProxyView,
+    service: Service,
+    port: ServicePort,
+    rule: MergedDestinationRule | None,
+    subset: str,
+    *,
+    sni_dnat: bool = False,
+) -> list[EndpointGroup]:
+    """Endpoints behind a port for a proxy, grouped by locality in the order of their names.
+
+    `sni_dnat` leaves out endpoints without mTLS: an AUTO_PASSTHROUGH gateway cannot tell what it forwards.
+    """
+    found = rule.subset(subset) if rule is not None and subset else None
+    labels = found.labels if found is not None else {}
+    rule_mode = _rule_tls_mode(rule, subset, port.port)
+    groups: dict[Locality, EndpointGroup] = {}
+    for endpoint in push.endpoints(service, port):
+        if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, service, view):
+            continue
+        tls = _takes_mtls(push, endpoint, rule_mode)
+        if sni_dnat and not tls:
+            continue
+        group = groups.get(endpoint.locality)
+        if group is None:
+            message = LocalityLbEndpoints(
+                locality=base_pb2.Locality(
+                    region=endpoint.locality.region, zone=endpoint.locality.zone, sub_zone=endpoint.locality.subzone
+                )
+            )
+            group = groups[endpoint.locality] = EndpointGroup([], message)
+        group.endpoints.append(endpoint)
+        group.message.lb_endpoints.append(_message(endpoint, tls))
+    ordered = [groups[place] for place in sorted(groups, key=str)]
+    for group in ordered:
+        total = sum(e.load_balancing_weight.value for e in group.message.lb_endpoints)
+        group.message.load_balancing_weight.value = min(total, _MAX_WEIGHT)
+    return ordered
+
+
+def _is_sent(endpoint: Endpoint, service: Service, view: ProxyView) -> bool:
+    if service.node_local and endpoint.node_name != view.node_name:
+        return False
+    if view.network_view and endpoint.network and endpoint.network not in view.network_view:
+        return False
+    if not endpoint.address:
+        return False
+    if endpoint.health is Health.UNHEALTHY:
+        return service.supports_unhealthy
+    if endpoint.health is Health.TERMINATING:
+        return False
+    if endpoint.health is Health.DRAINING:
+        return service.supports_draining
+    return True
+
+
+def _rule_tls_mode(rule: MergedDestinationRule | None, subset: str, port: int) -> str | None:
+    """Mode of the rule's TLS settings for a subset and port, `None` when they say nothing."""
+    if rule is None:
+        return None
+    policy = rule.traffic_policy
+    if subset:
+        found = rule.subset(subset)
+        policy = found.traffic_policy if found is not None else None
+    return _policy_tls_mode(policy, port)
+
+
+def _policy_tls_mode(policy: Fields | None, port: int) -> str | None:
+    if policy is None:
+        return None
+    for item in policy.items("portLevelSettings"):
+        if item.fields("port").integer("number") == port and "tls" in item:
+            return item.fields("tls").text("mode", "DISABLE")
+    return policy.fields("tls").text("mode", "DISABLE") if "tls" in policy else None
+
+
+def _takes_mtls(push: PushContext, endpoint: Endpoint, rule_mode: str | None) -> bool:
+    if rule_mode is not None:
+        return rule_mode == "ISTIO_MUTUAL"
+    if endpoint.tls_mode != "istio":
+        return False
+    mode = push.mutual_tls_mode(endpoint.namespace, endpoint.labels, endpoint.port)
+    return mode is not MutualTls.DISABLE
+
+
+def _message(endpoint: Endpoint, tls: bool) -> LbEndpoint:
+    message = LbEndpoint(
+        endpoint=endpoint_components_pb2.Endpoint(address=socket_address(endpoint.address, endpoint.port)),
+        health_status=_HEALTH[endpoint.health],
+    )
+    message.load_balancing_weight.value = endpoint.weight or 1
+    metadata = message.metadata.filter_metadata
+    # The socket match names the endpoint's own mode: an explicit ISTIO_MUTUAL does not make a workload take mTLS.
+    if tls and endpoint.tls_mode not in ("", "disabled"):
+        metadata[_SOCKET_MATCH].CopyFrom(text_struct({"tlsMode": endpoint.tls_mode}))
+    metadata["istio"].CopyFrom(text_struct({"workload": _workload(endpoint)}))
+    return message
+
+
+def _workload(endpoint: Endpoint) -> str:
+    """Workload, namespace, canonical service and revision (empty when latest), kube: for telemetry labels."""
+    name, revision = canonical_service(endpoint.labels, endpoint.workload_name)
+    parts = (
+        endpoint.workload_name,
+        endpoint.namespace,
+        name,
+        "" if revision == "latest" else revision,
+        endpoint.cluster_id,
+    )
+    return ";".join(parts)
+
+
+def canonical_service(labels: Mapping[str, str], workload: str) -> tuple[str, str]:
+    """Canonical service name and revision of a workload (istio pkg/kube/labels/labels.go CanonicalService)."""
+    return (
+        _first(labels, (CANONICAL_NAME, "app.kubernetes.io/name", "app")) or workload,
+        _first(labels, (CANONICAL_REVISION, "app.kubernetes.io/version", "version")) or "latest",
+    )
+
+
+def _first(labels: Mapping[str, str], keys: Iterable[str]) -> str:
+    return next((labels[key] for key in keys if key in labels), "")

@@ -1,0 +1,99 @@
+"""NDS: names and addresses for the agent's DNS proxy (istio pkg/dns/server/name_table.go, release 1.31)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from meshsim.controlplane.model import Health, Registry, Resolution, Service
+from meshsim.controlplane.resources import Resource
+from meshsim.xds.istio_messages import NameTable
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.model import Endpoint, Proxy
+    from meshsim.controlplane.push_context import PushContext
+
+UNSPECIFIED = ("0.0.0.0", "::")
+
+
+def build_name_table(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
+    """The one table of a sidecar; gateways do not resolve for applications and get none."""
+    if proxy.is_router:
+        return ()
+    table = NameTable()
+    for listener in push.scope(proxy).egress_listeners:
+        for service in listener.services:
+            _add_service(table, push, proxy, service)
+    return (Resource("", table.SerializeToString(deterministic=True)),)
+
+
+def _add_service(table: NameTable, push: PushContext, proxy: Proxy, service: Service) -> None:
+    addresses = _addresses(service)
+    found: list[str] = []
+    if any(a in UNSPECIFIED for a in addresses):
+        if service.resolution is Resolution.PASSTHROUGH and service.ports:
+            found = _instances(table, push, proxy, service)
+    else:
+        found = [a for a in addresses if _is_ip(a)]
+    if not found:
+        return
+    kubernetes = service.registry is Registry.KUBERNETES
+    if service.hostname not in table.table:
+        _write(table, service.hostname, found, service, service.name if kubernetes else "")
+        return
+    known = table.table[service.hostname]
+    if known.registry != Registry.KUBERNETES.value:
+        if kubernetes:
+            _write(table, service.hostname, found, service, service.name)
+        else:
+            known.ips.extend(found)
+
+
+def _addresses(service: Service) -> tuple[str, ...]:
+    if service.addresses:
+        return service.addresses
+    return (service.auto_address,) if service.auto_address else (service.default_address,)
+
+
+def _instances(table: NameTable, push: PushContext, proxy: Proxy, service: Service) -> list[str]:
+    """Addresses behind a headless service; pods with a subdomain get names of their own as well."""
+    found: list[str] = []
+    own: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    domain = service.hostname.partition(".")[2]
+    for port in service.ports:
+        for endpoint in push.endpoints(service, port):
+            if not _is_listed(endpoint, service) or endpoint.address in seen:
+                continue
+            seen.add(endpoint.address)
+            network = proxy.metadata.text("NETWORK")
+            if network and endpoint.network and endpoint.network != network:
+                continue
+            if endpoint.subdomain and domain:
+                own.setdefault(f"{endpoint.hostname}.{endpoint.subdomain}", []).append(endpoint.address)
+            found.append(endpoint.address)
+    for short, addresses in own.items():
+        _write(table, f"{short}.{domain}", addresses, service, short)
+    return found
+
+
+def _is_listed(endpoint: Endpoint, service: Service) -> bool:
+    return _is_ip(endpoint.address) and (service.publish_not_ready or endpoint.health is Health.HEALTHY)
+
+
+def _write(table: NameTable, host: str, addresses: list[str], service: Service, short: str) -> None:
+    entry = table.table[host]
+    entry.Clear()
+    entry.ips.extend(addresses)
+    entry.registry = service.registry.value
+    if short:
+        entry.namespace = service.namespace
+        entry.shortname = short
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
