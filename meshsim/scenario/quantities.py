@@ -13,8 +13,18 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from meshsim.errors import InputError
-from meshsim.scenario.interim import Distribution, parse_distribution, parse_percent, parse_rate
-from meshsim.units import Nanos, format_duration, parse_duration
+from meshsim.units import (
+    Distribution,
+    Nanos,
+    format_distribution,
+    format_duration,
+    format_percent,
+    format_rate,
+    parse_distribution,
+    parse_duration,
+    parse_percent,
+    parse_rate,
+)
 
 _DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
 
@@ -28,7 +38,8 @@ def _reader(what: str, example: str, parse: Callable[[str], Any]) -> Callable[[o
         try:
             return parse(value)
         except InputError as error:
-            raise PydanticCustomError("quantity", f"expected {what}, such as {example}, got {_shown(value)}") from error
+            reason = f"{error.message} ({error.hint})" if error.hint else error.message
+            raise PydanticCustomError("quantity", reason) from error
 
     return read
 
@@ -41,8 +52,6 @@ def _shown(value: object) -> str:
         return "nothing"
     if isinstance(value, int | float):
         return f"the bare number {value}"
-    if isinstance(value, str):
-        return f"'{value}'"
     return "a list" if isinstance(value, list | tuple) else "a mapping"
 
 
@@ -54,17 +63,10 @@ def _span(text: str) -> Nanos:
 
 
 def _positive_rate(text: str) -> float:
-    rate = float(parse_rate(text))
+    rate = parse_rate(text)
     if not rate > 0:
         raise InputError(f"'{text}' is not more than 0")
     return rate
-
-
-def _fraction(text: str) -> float:
-    share = float(parse_percent(text))
-    if not 0 <= share <= 1:
-        raise InputError(f"'{text}' is not between 0% and 100%")
-    return share
 
 
 Duration: TypeAlias = Annotated[
@@ -78,15 +80,15 @@ Duration: TypeAlias = Annotated[
 Rate: TypeAlias = Annotated[
     float,
     BeforeValidator(_reader("a rate", "50/s or 1200/m", _positive_rate)),
-    PlainSerializer(lambda rate: f"{rate:g}/s"),
+    PlainSerializer(format_rate),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+k?/(s|m|h|ms|min|sec)$", "examples": ["50/s", "1200/m"]}),
 ]
 """Requests a second."""
 
 Ratio: TypeAlias = Annotated[
     float,
-    BeforeValidator(_reader("a percentage", "99%", _fraction)),
-    PlainSerializer(lambda share: f"{share * 100:g}%"),
+    BeforeValidator(_reader("a percentage", "99%", parse_percent)),
+    PlainSerializer(format_percent),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["99%", "0.1%"]}),
 ]
 """A share of 1, written in percent."""
@@ -96,7 +98,7 @@ Time: TypeAlias = Annotated[
     BeforeValidator(
         _reader("a duration or a distribution", "5ms, exponential(5ms) or lognormal(8ms, 1.4)", parse_distribution)
     ),
-    PlainSerializer(str),
+    PlainSerializer(format_distribution),
     WithJsonSchema({"type": "string", "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)"]}),
 ]
 """How a span of time is distributed."""
