@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GATEWAY_SERVICE_ANNOTATION: Final = "internal.istio.io/gateway-service"
 """On Gateways made from the Gateway API: host names of the Services in front of the proxies it is for."""
 
+PARENT_NAMESPACE_ANNOTATION: Final = "internal.istio.io/parent-namespace"
+"""On Gateways made from a ListenerSet: the namespace of the Gateway it extends."""
+
 _MANAGED_LABEL: Final = "gateway.istio.io/managed"
 """On pods that Pilot deployed for a Gateway API Gateway."""
 
@@ -190,9 +193,8 @@ def _select(push: PushContext, proxy: Proxy) -> list[_Selected]:
         services = gateway.annotations.get(GATEWAY_SERVICE_ANNOTATION)
         if services is not None:
             hosts = services.split(",")
-            own = tuple(
-                t for t in targets if t.service.hostname in hosts and t.service.namespace == gateway.namespace
-            )
+            namespace = gateway.annotations.get(PARENT_NAMESPACE_ANNOTATION, gateway.namespace)
+            own = tuple(t for t in targets if t.service.hostname in hosts and t.service.namespace == namespace)
             if own:
                 selected.append(_Selected(gateway, False, own))
             continue

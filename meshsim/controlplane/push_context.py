@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
 from meshsim.controlplane.destination_rules import DestinationRuleIndex, MergedDestinationRule
+from meshsim.controlplane.envoy_filters import EnvoyFilterIndex, PatchSet
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import (
     Endpoint,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from meshsim.controlplane.routes.cache import RouteCache
 
 ISTIO: Final = "istio.io"
+SPIFFE: Final = "spiffe://"
 
 
 class Snapshot:
@@ -104,6 +106,7 @@ class PushContext:
     """What every generator reads. Made by `build_push_context`; nothing in it changes but memoised views."""
 
     def __init__(self, objects: ObjectView, mesh: MeshConfig, previous: PushContext | None = None) -> None:
+        from meshsim.controlplane.conversion import convert
         from meshsim.controlplane.virtual_services import resolve_virtual_services
 
         self.mesh = mesh
@@ -114,11 +117,18 @@ class PushContext:
         self.services: tuple[Service, ...] = self.registry.services
         """All services, oldest first."""
         self._configs: dict[str, tuple[ApiObject, ...]] = {}
-        self.virtual_services: tuple[VirtualService, ...] = tuple(resolve_virtual_services(self.objects, mesh))
+        self.converted = convert(
+            self.objects, mesh, lambda host, namespace: self.visible_service(host, namespace) is not None
+        )
+        """Istio objects made from Gateway API and Ingress objects."""
+        self.virtual_services: tuple[VirtualService, ...] = resolve_virtual_services(
+            self.objects, mesh, self.converted.virtual_services
+        )
         """Oldest first."""
         self._rules = DestinationRuleIndex(
             self.configs("DestinationRule"), mesh, self.status, previous._rules if previous else None
         )
+        self._envoy_filters = EnvoyFilterIndex(self.configs("EnvoyFilter"), mesh.root_namespace)
         self._sidecars: dict[str, tuple[ApiObject, ...]] = {}
         for item in self.configs("Sidecar"):
             self._sidecars[item.namespace] = (*self._sidecars.get(item.namespace, ()), item)
@@ -138,7 +148,9 @@ class PushContext:
         key = f"{kind}/{namespace}" if namespace is not None else kind
         found = self._configs.get(key)
         if found is None:
-            found = by_age([o for o in self.objects.select(kind, None, namespace) if o.group.endswith(ISTIO)])
+            own = [o for o in self.objects.select(kind, None, namespace) if o.group.endswith(ISTIO)]
+            made = [o for o in self.converted.of_kind(kind) if namespace in (None, o.namespace)]
+            found = by_age([*own, *made])
             self._configs[key] = found
         return found
 
@@ -186,10 +198,11 @@ class PushContext:
         return self.registry.endpoints(service, port)
 
     def service_targets(self, proxy: Proxy) -> tuple[ServiceTarget, ...]:
-        """Service ports that the workload of a proxy serves."""
+        """Service ports that the workload of a proxy serves, the oldest service first."""
         held = self._targets.get(id(proxy))
         if held is None:
-            held = (proxy, self.registry.targets(proxy))
+            targets = sorted(self.registry.targets(proxy), key=lambda t: (t.service.created, t.service.hostname))
+            held = (proxy, tuple(targets))
             self._targets[id(proxy)] = held
         return held[1]
 
@@ -289,6 +302,23 @@ class PushContext:
     def service_accounts(self, service: Service) -> tuple[str, ...]:
         """Identities that may serve a service, sorted: those of its endpoints and those it declares itself."""
         return self.registry.service_accounts(service)
+
+    def peer_identities(self, service: Service) -> tuple[str, ...]:
+        """Identities a client of a service accepts: its accounts, also under the aliases of the trust domain."""
+        accounts = self.service_accounts(service)
+        aliases = self.mesh.trust_domain_aliases
+        if not aliases:
+            return accounts
+        found = set(accounts)
+        for account in accounts:
+            if account.startswith(SPIFFE):
+                path = account.removeprefix(SPIFFE).partition("/")[2]
+                found.update(f"{SPIFFE}{alias}/{path}" for alias in aliases)
+        return tuple(sorted(found))
+
+    def envoy_filters(self, proxy: Proxy) -> PatchSet:
+        """EnvoyFilter patches that apply to a proxy, in order."""
+        return self._envoy_filters.for_proxy(proxy)
 
     def proxy_config(self, proxy: Proxy) -> Fields:
         """The effective ProxyConfig that the proxy sent in its node."""

@@ -5,7 +5,7 @@ Modelled on istio pilot/pkg/model/virtualservice.go and push_context.go (initVir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
@@ -36,14 +36,17 @@ def route_semantics(source: ApiObject) -> RouteSemantics:
     return next((kind for kind in RouteSemantics if kind.value == value), RouteSemantics.ISTIO)
 
 
-def resolve_virtual_services(objects: ObjectView, mesh: MeshConfig) -> tuple[VirtualService, ...]:
+def resolve_virtual_services(
+    objects: ObjectView, mesh: MeshConfig, converted: Iterable[ApiObject] = ()
+) -> tuple[VirtualService, ...]:
     """Every VirtualService that has hosts, oldest first (then by name and namespace), delegates merged in.
 
+    `converted` are those made from Gateway API and Ingress objects.
     A route to a delegate that does not exist or is not exported to the root's namespace is left out.
     """
     specs: list[tuple[ApiObject, Mapping[str, object]]] = []
     delegates: dict[tuple[str, str], tuple[ApiObject, Mapping[str, object]]] = {}
-    for item in objects.select("VirtualService", group=NETWORKING_GROUP):
+    for item in (*objects.select("VirtualService", group=NETWORKING_GROUP), *converted):
         spec = _resolved_spec(item, mesh.domain)
         if spec.get("hosts"):
             specs.append((item, spec))

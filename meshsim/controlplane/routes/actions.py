@@ -42,9 +42,6 @@ _REDIRECT_CODES: Final = {
     307: _RedirectAction.TEMPORARY_REDIRECT,
     308: _RedirectAction.PERMANENT_REDIRECT,
 }
-_REPLACED_PREFIX: Final = "%PREFIX()%"
-"""How converted Gateway API redirects mark a path that replaces only the matched prefix."""
-
 _GO_META: Final = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
@@ -214,19 +211,16 @@ def _add_mirror(
     )
 
 
-def apply_redirect(
-    out: route_components_pb2.Route, redirect: Fields, gateway_semantics: bool, context: RouteContext
-) -> None:
+def apply_redirect(out: route_components_pb2.Route, redirect: Fields, context: RouteContext) -> None:
     """Answer with a redirect; one with a code Envoy does not know leaves the route without an action."""
     code = _REDIRECT_CODES.get(redirect.integer("redirectCode"))
     if code is None:
         return
-    uri = redirect.text("uri")
     action = _RedirectAction(host_redirect=redirect.text("authority"), response_code=code)
-    if gateway_semantics and uri.startswith(_REPLACED_PREFIX):
-        action.prefix_rewrite = uri.removeprefix(_REPLACED_PREFIX)
+    if "prefixRewrite" in redirect:
+        action.prefix_rewrite = redirect.text("prefixRewrite")
     else:
-        action.path_redirect = uri
+        action.path_redirect = redirect.text("uri")
     scheme = redirect.text("scheme")
     if scheme:
         action.scheme_redirect = scheme

@@ -71,7 +71,7 @@ def build_http_route(
     out.response_headers_to_add.extend(operations.response_add)
     out.response_headers_to_remove.extend(operations.response_remove)
     if "redirect" in http:
-        apply_redirect(out, http.fields("redirect"), gateway_semantics, context)
+        apply_redirect(out, http.fields("redirect"), context)
     elif "directResponse" in http:
         apply_direct_response(out, http.fields("directResponse"))
     else:
