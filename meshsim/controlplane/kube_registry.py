@@ -250,9 +250,7 @@ class KubeRegistry:
                     continue
                 for port in item.fields.items("ports"):
                     found.append(
-                        self.endpoint(
-                            address, port.integer("port"), port.text("name"), health, pod, item.namespace, service
-                        )
+                        self.endpoint(address, port.integer("port"), port.text("name"), health, pod)
                     )
         return found
 
@@ -263,8 +261,6 @@ class KubeRegistry:
         port_name: str,
         health: Health,
         pod: ApiObject | None,
-        namespace: str,
-        service: Service | None,
     ) -> Endpoint:
         """One endpoint, with what its pod and the pod's node say (kube/controller/endpoint_builder.go)."""
         if pod is None:
@@ -274,7 +270,6 @@ class KubeRegistry:
                 port_name=port_name,
                 health=health,
                 cluster_id=self._mesh.cluster_id,
-                namespace=namespace,
             )
         locality = self.pod_locality(pod)
         account = pod.spec.text("serviceAccountName")
@@ -326,7 +321,26 @@ class KubeRegistry:
             if held.sources[0] is not None and held.sources[0].namespace == namespace
         ]
 
+    def sources(self, hostname: str, namespace: str) -> tuple[object, ...]:
+        """What the endpoints of a host are made of; equal identities mean equal endpoints."""
+        return tuple(
+            held
+            for held in self._slices.get(hostname, ())
+            if held.sources[0] is not None and held.sources[0].namespace == namespace
+        )
+
     # --- workloads ------------------------------------------------------------------------------------------
+
+    def ready_pods(self) -> list[ApiObject]:
+        """Pods with an address of their own that are ready and stay."""
+        return [
+            pod
+            for pod in self.pods_by_ip.values()
+            if "deletionTimestamp" not in pod.metadata
+            and any(
+                c.text("type") == "Ready" and c.text("status") == "True" for c in pod.status.items("conditions")
+            )
+        ]
 
     def pod_of(self, proxy: Proxy) -> ApiObject | None:
         """The pod of a proxy, by name, else by address."""

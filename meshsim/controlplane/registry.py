@@ -5,14 +5,14 @@ istio pilot/pkg/serviceregistry, pilot/pkg/model/push_context.go (initServiceReg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshsim.controlplane.kube_registry import KubeRegistry
+from meshsim.controlplane.kube_registry import KubeRegistry, labels_match
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.namespaces import discovered_namespaces
-from meshsim.controlplane.service_entries import ServiceEntryRegistry
+from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload, workload_endpoints
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class EndpointSet:
     """All endpoints of a host in one namespace, by port name; made once for a change of any of its sources."""
 
+    sources: tuple[object, ...] = field(repr=False)
     by_port: Mapping[str, tuple[Endpoint, ...]]
     service_accounts: tuple[str, ...]
 
@@ -60,16 +61,49 @@ class ServiceRegistry:
         return found
 
     def _build(self, key: tuple[str, str]) -> EndpointSet:
-        parts: Sequence[Endpoint] = (*self.kube.endpoints(*key), *self.external.endpoints(*key))
-        by_port: dict[str, list[Endpoint]] = {}
-        for endpoint in parts:
-            by_port.setdefault(endpoint.port_name, []).append(endpoint)
-        frozen = {name: tuple(items) for name, items in by_port.items()}
+        selected = self._selected_entries(key)
+        sources = (*self.kube.sources(*key), *self.external.sources(*key), *selected)
         before = self._previous_endpoints.get(key)
-        if before is not None and before.by_port == frozen:
+        if (
+            before is not None
+            and len(before.sources) == len(sources)
+            and all(one is other for one, other in zip(before.sources, sources))
+        ):
             return before
-        accounts = sorted({e.service_account for e in parts if e.service_account})
-        return EndpointSet(frozen, tuple(accounts))
+        by_port: dict[str, list[Endpoint]] = {}
+        seen: set[tuple[str, int, str]] = set()
+        accounts: set[str] = set()
+        for endpoint in self._endpoints_of(key, selected):
+            identity = (endpoint.address, endpoint.port, endpoint.port_name)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            by_port.setdefault(endpoint.port_name, []).append(endpoint)
+            if endpoint.service_account:
+                accounts.add(endpoint.service_account)
+        return EndpointSet(
+            sources, {name: tuple(items) for name, items in by_port.items()}, tuple(sorted(accounts))
+        )
+
+    def _selected_entries(self, key: tuple[str, str]) -> list[Workload]:
+        """WorkloadEntries that a Kubernetes Service selects (ENABLE_K8S_SERVICE_SELECT_WORKLOAD_ENTRIES, on)."""
+        hostname, namespace = key
+        service = self.by_host.get(hostname, {}).get(namespace)
+        if service is None or service.registry is not Registry.KUBERNETES or not service.selector:
+            return []
+        return [
+            workload
+            for workload in self.external.workload_entries.get(namespace, ())
+            if not workload.dns_only and labels_match(service.selector, workload.endpoint.labels)
+        ]
+
+    def _endpoints_of(self, key: tuple[str, str], selected: Sequence[Workload]) -> Iterator[Endpoint]:
+        yield from self.kube.endpoints(*key)
+        service = self.by_host.get(key[0], {}).get(key[1])
+        if service is not None:
+            for workload in selected:
+                yield from workload_endpoints(workload, service)
+        yield from self.external.endpoints(*key)
 
     def endpoints(self, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
         """Addresses behind a port."""

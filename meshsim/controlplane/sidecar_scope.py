@@ -118,6 +118,10 @@ class _Imports:
             self.exact.add(host)
         self.every.append(host)
 
+    def excludes(self, host: str) -> bool:
+        """Whether the host is left out by a ``~namespace/host`` entry, whatever else imports it."""
+        return any(host_within(host, h) for h in self.excluded)
+
     def takes_service(self, host: str) -> bool:
         if host in self.exact:
             return True
@@ -225,6 +229,8 @@ def _select_services(
     for service in services:
         found = None
         named = imports.get(service.namespace)
+        if named is not None and named.excludes(service.hostname):
+            continue
         if named is not None:
             found = _matching_service(named, service, listener)
         if found is None and everywhere is not None:
@@ -285,6 +291,8 @@ def _select_virtual_services(
     everywhere = imports.get("*")
     for item in push.virtual_services_exported_to(namespace, "mesh"):
         named = imports.get(item.namespace)
+        if named is not None and item.hosts and all(named.excludes(h) for h in item.hosts):
+            continue
         for entry in (named, everywhere):
             if entry is not None and any(
                 entry.takes_virtual_service(h, item.gateway_semantics) for h in item.hosts

@@ -43,11 +43,12 @@ def to_json(message: Message) -> dict[str, object]:
         return dict(json_format.MessageToDict(message, preserving_proto_field_name=True))
 
 
-def from_json(body: Mapping[str, object], into: type[M]) -> M:
-    """The message of protobuf JSON; raises `google.protobuf.json_format.ParseError` on what the class has not."""
+def from_json(body: Mapping[str, object], into: type[M], *, ignore_unknown: bool = False) -> M:
+    """The message of protobuf JSON; raises `google.protobuf.json_format.ParseError` on what the class has not
+    (unless unknown fields are ignored)."""
     import_all_messages()
     message = into()
-    json_format.ParseDict(dict(body), message)
+    json_format.ParseDict(dict(body), message, ignore_unknown_fields=ignore_unknown)
     return message
 
 

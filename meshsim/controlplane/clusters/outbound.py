@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
+from meshsim.controlplane.cluster_names import cluster_name, sni_name
 from meshsim.controlplane.clusters.draft import METADATA_EXCHANGE, Cluster, ClusterDraft
 from meshsim.controlplane.clusters.policies import (
     apply_connection_pool,
@@ -47,16 +48,6 @@ if TYPE_CHECKING:
 _DNS_JITTER: Final = 100 * MILLISECOND
 _CARES_QUERIES: Final = 100
 _OVERRIDE_STATUSES: Final = ("HEALTHY", "DRAINING", "UNKNOWN", "DEGRADED")
-
-
-def cluster_name(port: int, subset: str, hostname: str) -> str:
-    """``outbound|80|v1|reviews.default.svc.cluster.local``."""
-    return f"outbound|{port}|{subset}|{hostname}"
-
-
-def sni_name(port: int, subset: str, hostname: str) -> str:
-    """``outbound_.80_.v1_.reviews.default.svc.cluster.local``: SNI of mTLS, and name of an SNI-DNAT cluster."""
-    return f"outbound_.{port}_.{subset}_.{hostname}"
 
 
 class OutboundInputs(NamedTuple):
@@ -259,16 +250,16 @@ def _apply_policy(
     apply_connection_pool(draft, mesh, pool, policy.retry_budget)
     cluster = draft.cluster
     if service.resolution is not Resolution.DYNAMIC_DNS:
-        apply_outlier_detection(cluster, service, outlier)
-        _apply_locality(inputs, cluster, policy)
         apply_load_balancer(cluster, service, policy.load_balancer)
+        apply_outlier_detection(cluster, outlier)
+        _apply_locality(inputs, cluster, policy)
     if not sni_dnat:
         apply_tls(
             draft,
             mesh,
             TlsInputs(
                 settings=policy.tls,
-                service_accounts=push.service_accounts(service),
+                service_accounts=push.peer_identities(service),
                 sni=sni_name(port.port, subset, service.hostname),
                 mesh_external=service.mesh_external,
                 external_registry=service.registry is Registry.EXTERNAL,

@@ -101,17 +101,15 @@ def _apply_http_limits(draft: ClusterDraft, http: Fields, tcp: Fields) -> None:
 
 
 def upgrades_to_http2(port: ServicePort, mesh: MeshConfig, pool: Fields | None) -> bool:
-    """Whether HTTP/1.1 requests go out as HTTP/2: by the rule's pool, else by the mesh for declared HTTP ports."""
+    """Whether HTTP/1.1 requests of a declared HTTP port go out as HTTP/2: by the rule's pool, else by the mesh."""
     http = pool.fields("http") if pool is not None else _NOTHING
-    if http.flag("useClientProtocol"):
+    if http.flag("useClientProtocol") or not port.protocol.is_http:
         return False
     override = http.text("h2UpgradePolicy", "DEFAULT")
-    if override != "DEFAULT":
-        return override == "UPGRADE"
-    return port.protocol.is_http and mesh.h2_upgrade
+    return mesh.h2_upgrade if override == "DEFAULT" else override == "UPGRADE"
 
 
-def apply_outlier_detection(cluster: Cluster, service: Service, outlier: Fields | None) -> None:
+def apply_outlier_detection(cluster: Cluster, outlier: Fields | None) -> None:
     """Passive health checking; success-rate ejection is always off."""
     if outlier is None:
         return
@@ -139,8 +137,7 @@ def apply_outlier_detection(cluster: Cluster, service: Service, outlier: Fields 
         target.enforcing_local_origin_success_rate.value = 0
         target.enforcing_local_origin_success_rate.SetInParent()
     cluster.outlier_detection.CopyFrom(target)
-    # Unready endpoints are sent, so panic routing must stay off: it would use them.
-    percent = 0 if service.supports_unhealthy else outlier.integer("minHealthPercent")
+    percent = outlier.integer("minHealthPercent")
     if percent >= 0:
         cluster.common_lb_config.healthy_panic_threshold.CopyFrom(percent_pb2.Percent(value=percent))
 

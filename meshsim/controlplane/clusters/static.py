@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from meshsim.controlplane.clusters.draft import HTTP_OPTIONS, METADATA_EXCHANGE, Cluster, ClusterDraft
 from meshsim.controlplane.clusters.draft import HttpProtocolOptions
 from meshsim.controlplane.clusters.policies import apply_connection_pool
-from meshsim.controlplane.protobuf_values import duration
+from meshsim.controlplane.protobuf_values import duration, uint32
 from meshsim.units import MINUTE
 from meshsim.xds.messages import (
     address_pb2,
-    cluster_pb2,
     dns_cache_pb2,
     dynamic_forward_proxy_cluster_pb2,
     protocol_pb2,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig
     from meshsim.controlplane.views import ProxyView
 
+_MAX_HOSTS: Final = 1024
 _OPTIONS: Final = pack(
     HttpProtocolOptions(
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=duration(5 * MINUTE)),
@@ -75,20 +75,25 @@ def _original_destination(mesh: MeshConfig, name: str) -> Cluster:
 
 
 def dynamic_dns(mesh: MeshConfig, view: ProxyView) -> Cluster:
-    """Where HTTP to unknown hosts goes under ALLOW_ANY_DYNAMIC_DNS: resolved by the proxy."""
-    family = cluster_pb2.Cluster.V6_ONLY if view.ipv6_only else cluster_pb2.Cluster.V4_ONLY
-    return Cluster(
+    """Where HTTP to unknown hosts goes under ALLOW_ANY_DYNAMIC_DNS: the proxy resolves the host of each request."""
+    family = Cluster.V6_ONLY if view.ipv6_only else Cluster.V4_ONLY
+    cache = dns_cache_pb2.DnsCacheConfig(
+        name="allow_any_dfp_dns_cache", dns_lookup_family=family, max_hosts=uint32(_MAX_HOSTS)
+    )
+    cluster = Cluster(
         name="AllowAnyDynamicDNSCluster",
-        connect_timeout=duration(mesh.connect_timeout),
+        alt_stat_name="AllowAnyDynamicDNSCluster;",
         lb_policy=Cluster.CLUSTER_PROVIDED,
         cluster_type=Cluster.CustomClusterType(
             name="envoy.clusters.dynamic_forward_proxy",
             typed_config=pack(
                 dynamic_forward_proxy_cluster_pb2.ClusterConfig(
-                    dns_cache_config=dns_cache_pb2.DnsCacheConfig(
-                        name="allow_any_dynamic_dns_cache", dns_lookup_family=family
-                    )
+                    dns_cache_config=cache, allow_insecure_cluster_options=True
                 )
             ),
         ),
+        filters=[METADATA_EXCHANGE],
     )
+    apply_connection_pool(ClusterDraft(cluster), mesh, None, None)
+    cluster.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(_OPTIONS)
+    return cluster

@@ -38,6 +38,9 @@ _ALPN_MESH_H2: Final = ("istio-peer-exchange", "istio", "h2")
 RAW_BUFFER: Final = base_pb2.TransportSocket(
     name="envoy.transport_sockets.raw_buffer", typed_config=pack(raw_buffer_pb2.RawBuffer())
 )
+_WRAPPED_RAW_BUFFER: Final = base_pb2.TransportSocket(
+    name="raw_buffer", typed_config=pack(raw_buffer_pb2.RawBuffer())
+)
 DISABLED_MATCH: Final = Cluster.TransportSocketMatch(
     name="tlsMode-disabled", match=struct_pb2.Struct(), transport_socket=RAW_BUFFER
 )
@@ -63,6 +66,13 @@ def sds_config(name: str) -> tls_secret_pb2.SdsSecretConfig:
             initial_fetch_timeout=duration_pb2.Duration(),
         ),
     )
+
+
+def file_sds_config(name: str) -> tls_secret_pb2.SdsSecretConfig:
+    """A secret read from files of the proxy; Envoy waits for it as long as it does by default."""
+    config = sds_config(name)
+    config.sds_config.ClearField("initial_fetch_timeout")
+    return config
 
 
 def ads_sds_config(name: str) -> tls_secret_pb2.SdsSecretConfig:
@@ -222,7 +232,7 @@ def _apply_files(
         chain, key = settings.text("clientCertificate"), settings.text("privateKey")
         if not chain or not key:
             return False
-        common.tls_certificate_sds_secret_configs.append(sds_config(f"file-cert:{chain}~{key}"))
+        common.tls_certificate_sds_secret_configs.append(file_sds_config(f"file-cert:{chain}~{key}"))
     if settings.flag("insecureSkipVerify"):
         common.validation_context.SetInParent()
         return True
@@ -232,7 +242,7 @@ def _apply_files(
     combined.default_validation_context.match_subject_alt_names.extend(_exact(names))
     if settings.text("caCrl"):
         combined.default_validation_context.crl.filename = settings.text("caCrl")
-    combined.validation_context_sds_secret_config.CopyFrom(sds_config(f"file-root:{root}"))
+    combined.validation_context_sds_secret_config.CopyFrom(file_sds_config(f"file-root:{root}"))
     return True
 
 
@@ -254,7 +264,7 @@ def apply_proxy_protocol(draft: ClusterDraft, settings: Fields | None) -> None:
         )
 
     if not cluster.HasField("transport_socket") and not cluster.transport_socket_matches:
-        cluster.transport_socket.CopyFrom(wrapped(RAW_BUFFER))
+        cluster.transport_socket.CopyFrom(wrapped(_WRAPPED_RAW_BUFFER))
         return
     if cluster.HasField("transport_socket"):
         cluster.transport_socket.CopyFrom(wrapped(cluster.transport_socket))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from meshsim.controlplane.cluster_names import parse_cluster_name
 from meshsim.controlplane.endpoints.assignment import locality_endpoints
 from meshsim.controlplane.endpoints.locality import arrange, locality_setting
 from meshsim.controlplane.resources import Resource
@@ -15,24 +16,6 @@ from meshsim.xds.messages import endpoint_pb2
 if TYPE_CHECKING:
     from meshsim.controlplane.model import Proxy
     from meshsim.controlplane.push_context import PushContext
-
-
-class ClusterName(NamedTuple):
-    """The parts of ``outbound|80|v1|reviews.default.svc.cluster.local`` or its SNI form."""
-
-    port: int
-    subset: str
-    hostname: str
-    sni_dnat: bool
-
-
-def parse_cluster_name(name: str) -> ClusterName | None:
-    """The parts of an outbound cluster's name, `None` for any other name."""
-    sni = name.startswith("outbound_.")
-    parts = name.split("_." if sni else "|", 3)
-    if len(parts) != 4 or parts[0] != "outbound" or not parts[1].isdigit():
-        return None
-    return ClusterName(int(parts[1]), parts[2], parts[3], sni)
 
 
 def build_endpoints(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tuple[Resource, ...]:
