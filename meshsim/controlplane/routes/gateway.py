@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import Fields
+from meshsim.controlplane.envoy_filters import PatchContext
 from meshsim.controlplane.gateways import GatewayServer, MergedGateway
 from meshsim.controlplane.host_names import domain_with_port, host_order, hosts_for_namespace, intersection
 from meshsim.controlplane.model import Proxy, Service, VirtualService
@@ -18,6 +19,7 @@ from meshsim.controlplane.routes.hash_policy import hash_for_destination
 from meshsim.controlplane.routes.hosts import HostEntry, HostRoutes, encode_configuration, encode_empty_configuration
 from meshsim.controlplane.routes.http_routes import build_http_routes
 from meshsim.controlplane.routes.matches import is_catch_all
+from meshsim.controlplane.routes.patches import patched_body
 from meshsim.xds.messages import route_components_pb2
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class GatewayRoutes:
         if body is None:
             servers = self._merged.servers_by_route.get(name) if self._merged is not None else None
             body = self._build(name, servers) if servers else encode_empty_configuration(name)
+            port_map = self._merged.port_map if self._merged is not None else {}
+            body = patched_body(body, self._push.envoy_filters(self._proxy), PatchContext.GATEWAY, port_map)
             self._bodies[name] = body
         return body
 

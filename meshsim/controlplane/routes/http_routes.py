@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from meshsim.api import Fields
+from meshsim.controlplane.cluster_names import cluster_name, parse_cluster_name
 from meshsim.controlplane.model import VirtualService
 from meshsim.controlplane.routes.actions import (
     RouteContext,
@@ -17,7 +18,6 @@ from meshsim.controlplane.routes.actions import (
     apply_redirect,
     set_timeout,
 )
-from meshsim.controlplane.routes.destinations import outbound_cluster, parse_subset_key
 from meshsim.controlplane.routes.filters import CORS_FILTER, FAULT_FILTER, build_cors, build_fault
 from meshsim.controlplane.routes.hash_policy import build_hash_policy
 from meshsim.controlplane.routes.headers import NONE, header_operations
@@ -93,7 +93,7 @@ def build_default_route(
         match=route_components_pb2.RouteMatch(prefix="/"),
         decorator=route_components_pb2.Decorator(operation=trace_operation(host, port)),
     )
-    out.route.cluster = outbound_cluster(port, "", host)
+    out.route.cluster = cluster_name(port, "", host)
     set_timeout(out.route, None)
     # Unlike on a VirtualService's route, the previous-hosts predicate stays with consistent hashing.
     retries = build_retry_policy(default_retries, consistent_hash=False)
@@ -137,5 +137,5 @@ def _operation(route: route_components_pb2.Route, name: str, port: int) -> str:
         path = route.match.safe_regex.regex
     else:
         path = "/*"
-    key = parse_subset_key(route.route.cluster)
-    return f"{key.host}:{key.port}{path}" if key is not None else f"{name}:{port}{path}"
+    cluster = parse_cluster_name(route.route.cluster)
+    return f"{cluster.hostname}:{cluster.port}{path}" if cluster is not None else f"{name}:{port}{path}"

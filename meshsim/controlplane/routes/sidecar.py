@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
+from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
 from meshsim.controlplane.host_names import MESH_GATEWAY, domain_with_port, host_order, hosts_overlap, is_wildcard
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Resolution, Service, VirtualService
@@ -20,6 +21,7 @@ from meshsim.controlplane.routes.domains import DomainSet, service_domains, with
 from meshsim.controlplane.routes.hash_policy import hash_for_destination, hash_for_service
 from meshsim.controlplane.routes.hosts import HostEntry, HostRoutes, encode_configuration, encode_empty_configuration
 from meshsim.controlplane.routes.http_routes import build_default_route, build_http_routes
+from meshsim.controlplane.routes.patches import patched_body
 from meshsim.xds.messages import route_components_pb2
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class SidecarView(NamedTuple):
     forwarded_host: bool
     labels: tuple[tuple[str, str | None], ...]
     """Values of the labels that source conditions and workload selectors in its scope ask for."""
+    patches: PatchSet
+    """EnvoyFilter patches; compared by identity."""
 
 
 def sidecar_view(push: PushContext, proxy: Proxy, label_keys: Iterable[str]) -> SidecarView:
@@ -68,6 +72,7 @@ def sidecar_view(push: PushContext, proxy: Proxy, label_keys: Iterable[str]) -> 
         attempt_count=not headers.fields("attemptCount").flag("disabled"),
         forwarded_host=headers.fields("xForwardedHost").flag("enabled"),
         labels=tuple((key, proxy.labels.get(key)) for key in label_keys),
+        patches=push.envoy_filters(proxy),
     )
 
 
@@ -117,17 +122,16 @@ class SidecarRoutes:
         """The serialized RouteConfiguration of this name."""
         body = self._bodies.get(name)
         if body is None:
-            body = self._bodies[name] = self._build(name)
+            parsed = RouteName.parse(name)
+            body = encode_empty_configuration(name) if parsed is None else self._build(name, parsed)
+            self._bodies[name] = body
         return body
 
-    def _build(self, name: str) -> bytes:
-        parsed = RouteName.parse(name)
-        if parsed is None:
-            return encode_empty_configuration(name)
+    def _build(self, name: str, parsed: RouteName) -> bytes:
         hosts = self._hosts(parsed.port, name)
-        if parsed.sniffed:
-            return encode_configuration(name, _for_sniffed(hosts, name))
-        return encode_configuration(name, [*hosts, self._catch_all()])
+        own = _for_sniffed(hosts, name) if parsed.sniffed else [*hosts, self._catch_all()]
+        body = encode_configuration(name, own)
+        return patched_body(body, self._view.patches, PatchContext.SIDECAR_OUTBOUND, {})
 
     def _hosts(self, port: int, name: str) -> list[HostEntry]:
         """Virtual hosts of a port, by name; those of a unix socket or the HTTP proxy are of every port."""
