@@ -110,8 +110,7 @@ class Fields:
             return ()
         here = self.at(key)
         return tuple(
-            Fields(item if isinstance(item, Mapping) else None, f"{here}[{index}]")
-            for index, item in enumerate(value)
+            Fields(item if isinstance(item, Mapping) else None, f"{here}[{index}]") for index, item in enumerate(value)
         )
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -141,9 +140,7 @@ class Fields:
         if not isinstance(value, Mapping):
             return {}
         here = self.at(key)
-        return {
-            str(k): Fields(v if isinstance(v, Mapping) else None, f"{here}.{k}") for k, v in value.items()
-        }
+        return {str(k): Fields(v if isinstance(v, Mapping) else None, f"{here}.{k}") for k, v in value.items()}
 
 
 def _text(value: object) -> str:

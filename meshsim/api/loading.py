@@ -16,6 +16,7 @@ from meshsim.api.build import make_object
 from meshsim.api.documents import Document, parse_documents, template_error
 from meshsim.api.objects import ApiObject, Origin
 from meshsim.api.positions import scalar_text
+from meshsim.api.rules import Remark, check_rules
 from meshsim.api.schema.document import check_document
 from meshsim.api.schema.reading import Problem, kind_of
 from meshsim.errors import Finding, InputError, InputErrors, Position, Severity
@@ -208,8 +209,14 @@ def _add_object(body: Mapping[str, object], origin: Origin, collected: _Collecte
         return
     checked = check_document(body)
     item = make_object(checked.body, origin)
-    if checked.problems:
-        collected.errors.extend(_input_error(problem, item, origin) for problem in checked.problems)
+    problems = list(checked.problems)
+    if not problems and checked.kind is not None:
+        # Rules read the fields through typed getters, so they wait until every field has its type.
+        report = check_rules(item.group, item.kind, checked.body)
+        problems = report.problems
+        collected.findings.extend(_finding(remark, item) for remark in report.remarks)
+    if problems:
+        collected.errors.extend(_input_error(problem, item, origin) for problem in problems)
         return
     collected.objects.append(item)
     collected.findings.extend(_renamed(item, checked.renamed))
@@ -227,6 +234,11 @@ def _input_error(problem: Problem, item: ApiObject, origin: Origin) -> InputErro
         message = message.rpartition(", this is ")[0] + f", {written} is read as {_kind_of_text(problem)}"
         hint = f'put it in quotes: "{written}"'
     return InputError(message, origin.position(problem.path), hint, str(item))
+
+
+def _finding(remark: Remark, item: ApiObject) -> Finding:
+    """A warning of the webhook: Istio's analyzers report those as IST0133 (SchemaWarning)."""
+    return Finding("IST0133", Severity.WARNING, remark.message, item.position(remark.path), remark.hint, str(item))
 
 
 def _kind_of_text(problem: Problem) -> str:
