@@ -80,6 +80,8 @@ class Subscription:
     added: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
     asked_on_stream: bool = False
+    followed: tuple[str, ...] = ()
+    """The names of the last `want`."""
 
     @property
     def pending(self) -> bool:
@@ -88,8 +90,11 @@ class Subscription:
             return bool(self.added or self.dropped)
         return self.wildcard or bool(self.versions)
 
-    def want(self, names: Sequence[str]) -> None:
+    def want(self, names: tuple[str, ...]) -> None:
         """Follow exactly these names."""
+        if names is self.followed:
+            return
+        self.followed = names
         wanted = dict.fromkeys(names)
         for name in wanted:
             if name not in self.versions:

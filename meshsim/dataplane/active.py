@@ -1,0 +1,303 @@
+"""The configuration one proxy's traffic follows: resources by name, and those that still warm.
+
+A cluster warms until its endpoints arrive, a listener until its route tables are there; the old one serves meanwhile.
+Rules measured on Envoy 1.40 (reference sheet, xDS client); source/common/upstream/
+cluster_manager_impl.cc and source/common/listener_manager/listener_manager_impl.cc.
+
+DEVIATION: DNS clusters are warm at once (Envoy waits for the first answer), and secrets and discovered filter
+configurations count as present (a listener or cluster of a real Envoy waits for them).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
+from meshsim.dataplane.decide.listeners import Listener, decode_listener
+from meshsim.dataplane.decide.rejected import NotModelledError, ResourceRejectedError
+from meshsim.dataplane.decide.route_decoding import decode_route_configuration
+from meshsim.dataplane.decide.routes import RouteConfiguration
+from meshsim.errors import InternalError
+from meshsim.xds import type_urls
+from meshsim.xds.ads_client import Applied, Change, Rejected
+from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_pb2
+
+Resource: TypeAlias = Listener | Cluster | LoadAssignment | RouteConfiguration
+
+_DECODE: Final[Mapping[str, Callable[[bytes], Resource]]] = {
+    type_urls.LISTENER: lambda body: decode_listener(listener_pb2.Listener.FromString(body)),
+    type_urls.CLUSTER: lambda body: decode_cluster(cluster_pb2.Cluster.FromString(body)),
+    type_urls.ENDPOINT: lambda body: decode_assignment(endpoint_pb2.ClusterLoadAssignment.FromString(body)),
+    type_urls.ROUTE: lambda body: decode_route_configuration(route_pb2.RouteConfiguration.FromString(body)),
+}
+
+
+class ResourceCache:
+    """Decoded resources by their bytes, shared by all proxies of a world; what nobody holds any more is forgotten."""
+
+    def __init__(self) -> None:
+        self._decoded: MutableMapping[tuple[str, bytes], Resource] = weakref.WeakValueDictionary()
+
+    def decode(self, type_url: str, body: bytes) -> Resource:
+        """The resource; equal bytes give the same object. Raises `ResourceRejectedError` for what Envoy refuses."""
+        key = (type_url, body)
+        found = self._decoded.get(key)
+        if found is None:
+            decoder = _DECODE.get(type_url)
+            if decoder is None:
+                raise InternalError(f"no decoder of {type_url}")
+            try:
+                found = decoder(body)
+            except (DecodeError, NotModelledError, UnicodeDecodeError, RecursionError, KeyError) as error:
+                raise ResourceRejectedError(f"Unable to unpack as {type_url.rpartition('.')[2]}: {error}") from error
+            self._decoded[key] = found
+        return found
+
+
+class Warming(NamedTuple):
+    """A resource that is not used yet, and the version that brought it."""
+
+    resource: Cluster | Listener
+    version: str
+
+
+class Unmodelled(NamedTuple):
+    """Something in a resource that a real Envoy would act on and this model does not."""
+
+    type_url: str
+    name: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActiveConfig:
+    """One state of one proxy's configuration; every change gives a new one, compared by identity."""
+
+    cache: ResourceCache
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    assignments: Mapping[str, LoadAssignment] = field(default_factory=dict)
+    """By the name endpoints are asked for by."""
+    routes: Mapping[str, RouteConfiguration] = field(default_factory=dict)
+    warming_clusters: Mapping[str, Warming] = field(default_factory=dict)
+    warming_listeners: Mapping[str, Warming] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Version of the last response of each type that was accepted as a whole."""
+    endpoint_names: tuple[str, ...] = ()
+    route_names: tuple[str, ...] = ()
+
+    def assignment_of(self, cluster: Cluster) -> LoadAssignment | None:
+        """Hosts of a cluster: its endpoints by EDS, or those written into it."""
+        return self.assignments.get(cluster.eds_name) if cluster.eds_name else cluster.assignment
+
+    def apply(
+        self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
+    ) -> tuple[ActiveConfig, Applied]:
+        """The state after one response, and what became of it: valid resources apply even when others are refused."""
+        decoded: dict[str, Resource] = {}
+        rejected: list[Rejected] = []
+        for name, body in changed.items():
+            try:
+                decoded[name] = self.cache.decode(type_url, body)
+            except ResourceRejectedError as error:
+                rejected.append(Rejected(name, error.message))
+        step = _STEPS[type_url]
+        state, effective = step(self, decoded, removed, version, rejected)
+        if not rejected:
+            state = replace(state, versions={**self.versions, type_url: version})
+        wanted = {type_urls.ENDPOINT: state.endpoint_names, type_urls.ROUTE: state.route_names}
+        return state, Applied(tuple(effective), tuple(rejected), wanted, bool(state.warming_clusters))
+
+    def unmodelled(self) -> Iterator[Unmodelled]:
+        """Everything in the active resources that decisions leave out."""
+        for type_url, resources in (
+            (type_urls.LISTENER, self.listeners),
+            (type_urls.ROUTE, self.routes),
+            (type_urls.CLUSTER, self.clusters),
+            (type_urls.ENDPOINT, self.assignments),
+        ):
+            for name, resource in resources.items():
+                for what in resource.unmodelled:
+                    yield Unmodelled(type_url, name, what)
+
+
+def _apply_clusters(
+    state: ActiveConfig, decoded: Mapping[str, Resource], removed: Sequence[str], version: str, _: list[Rejected]
+) -> tuple[ActiveConfig, list[Change]]:
+    active, warming = dict(state.clusters), dict(state.warming_clusters)
+    effective: list[Change] = []
+    for resource in decoded.values():
+        assert isinstance(resource, Cluster)
+        name = resource.name
+        if active.get(name) is resource or (name in warming and warming[name].resource is resource):
+            continue
+        if resource.eds_name:
+            warming[name] = Warming(resource, version)
+        else:
+            warming.pop(name, None)
+            active[name] = resource
+            effective.append(Change(type_urls.CLUSTER, name, version))
+    for name in removed:
+        known = active.pop(name, None) is not None
+        if warming.pop(name, None) is not None or known:
+            effective.append(Change(type_urls.CLUSTER, name, version, removed=True))
+    used = dict.fromkeys(c.eds_name for c in active.values() if c.eds_name)
+    pending = (w.resource for w in warming.values())
+    used.update(dict.fromkeys(c.eds_name for c in pending if isinstance(c, Cluster)))
+    assignments = {n: a for n, a in state.assignments.items() if n in used}
+    names = tuple(used) if tuple(used) != state.endpoint_names else state.endpoint_names
+    return (
+        replace(state, clusters=active, warming_clusters=warming, assignments=assignments, endpoint_names=names),
+        effective,
+    )
+
+
+def _apply_endpoints(
+    state: ActiveConfig, decoded: Mapping[str, Resource], removed: Sequence[str], version: str, _: list[Rejected]
+) -> tuple[ActiveConfig, list[Change]]:
+    """New endpoints, and the clusters that waited for them; a removal is ignored, the hosts stay."""
+    assignments = dict(state.assignments)
+    known = dict.fromkeys(state.endpoint_names)
+    arrived: dict[str, None] = {}
+    effective: list[Change] = []
+    for name, resource in decoded.items():
+        assert isinstance(resource, LoadAssignment)
+        if name not in known:
+            continue
+        arrived[name] = None
+        if assignments.get(name) is not resource:
+            assignments[name] = resource
+            effective.append(Change(type_urls.ENDPOINT, name, version))
+    warm = {n: w for n, w in state.warming_clusters.items() if _eds_name(w) in arrived}
+    if not warm:
+        return replace(state, assignments=assignments), effective
+    clusters = dict(state.clusters)
+    for name, pending in warm.items():
+        assert isinstance(pending.resource, Cluster)
+        clusters[name] = pending.resource
+        effective.append(Change(type_urls.CLUSTER, name, pending.version))
+    warming = {n: w for n, w in state.warming_clusters.items() if n not in warm}
+    return replace(state, assignments=assignments, clusters=clusters, warming_clusters=warming), effective
+
+
+def _eds_name(pending: Warming) -> str:
+    return pending.resource.eds_name if isinstance(pending.resource, Cluster) else ""
+
+
+def _apply_listeners(
+    state: ActiveConfig,
+    decoded: Mapping[str, Resource],
+    removed: Sequence[str],
+    version: str,
+    rejected: list[Rejected],
+) -> tuple[ActiveConfig, list[Change]]:
+    """Removals first, then every listener on its own; one whose address another listener has is refused."""
+    active, warming = dict(state.listeners), dict(state.warming_listeners)
+    effective: list[Change] = []
+    for name in removed:
+        known = active.pop(name, None) is not None
+        if warming.pop(name, None) is not None or known:
+            effective.append(Change(type_urls.LISTENER, name, version, removed=True))
+    for resource in decoded.values():
+        assert isinstance(resource, Listener)
+        name = resource.name
+        if name in warming and warming[name].resource is resource:
+            continue
+        if active.get(name) is resource:
+            warming.pop(name, None)
+            continue
+        others = {n: x for n, x in active.items() if n != name}
+        others.update({n: w.resource for n, w in warming.items() if n != name and isinstance(w.resource, Listener)})
+        clash = _clash(resource, others)
+        if clash:
+            rejected.append(Rejected(name, clash))
+        elif all(route in state.routes for route in resource.route_names):
+            warming.pop(name, None)
+            active[name] = resource
+            effective.append(Change(type_urls.LISTENER, name, version))
+        else:
+            warming[name] = Warming(resource, version)
+    names = dict.fromkeys(r for x in active.values() for r in x.route_names)
+    pending = (w.resource for w in warming.values())
+    names.update(dict.fromkeys(r for x in pending if isinstance(x, Listener) for r in x.route_names))
+    routes = {n: r for n, r in state.routes.items() if n in names}
+    route_names = tuple(names) if tuple(names) != state.route_names else state.route_names
+    return (
+        replace(state, listeners=active, warming_listeners=warming, routes=routes, route_names=route_names),
+        effective,
+    )
+
+
+def _clash(listener: Listener, others: Mapping[str, Listener]) -> str:
+    for other in others.values():
+        for address, port in listener.addresses:
+            if (address, port) in other.addresses and (port or not listener.bound):
+                return (
+                    f"error adding listener: '{listener.name}' has duplicate address '{address}:{port}' as existing "
+                    "listener, to check if the listener has duplicated addresses with other listeners or "
+                    "'enable_reuse_port' is set to 'false' for the listener"
+                )
+    return ""
+
+
+def _apply_routes(
+    state: ActiveConfig, decoded: Mapping[str, Resource], removed: Sequence[str], version: str, _: list[Rejected]
+) -> tuple[ActiveConfig, list[Change]]:
+    """New route tables, and the listeners that waited for them; a removal is ignored, the routes stay."""
+    routes = dict(state.routes)
+    known = dict.fromkeys(state.route_names)
+    effective: list[Change] = []
+    for name, resource in decoded.items():
+        assert isinstance(resource, RouteConfiguration)
+        if name in known and routes.get(name) is not resource:
+            routes[name] = resource
+            effective.append(Change(type_urls.ROUTE, name, version))
+    listeners = dict(state.listeners)
+    warming: dict[str, Warming] = {}
+    for name, pending in state.warming_listeners.items():
+        assert isinstance(pending.resource, Listener)
+        if all(route in routes for route in pending.resource.route_names):
+            listeners[name] = pending.resource
+            effective.append(Change(type_urls.LISTENER, name, pending.version))
+        else:
+            warming[name] = pending
+    return replace(state, routes=routes, listeners=listeners, warming_listeners=warming), effective
+
+
+_STEPS: Final = {
+    type_urls.CLUSTER: _apply_clusters,
+    type_urls.ENDPOINT: _apply_endpoints,
+    type_urls.LISTENER: _apply_listeners,
+    type_urls.ROUTE: _apply_routes,
+}
+
+
+class ProxyConfig:
+    """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
+
+    def __init__(self, cache: ResourceCache) -> None:
+        self.active = ActiveConfig(cache)
+
+    def __call__(
+        self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
+    ) -> Applied:
+        """Take one response in."""
+        self.active, applied = self.active.apply(type_url, changed, removed, version)
+        return applied
+
+
+def load_config(
+    resources: Mapping[str, Mapping[str, bytes]], cache: ResourceCache | None = None, version: str = ""
+) -> tuple[ActiveConfig, tuple[Rejected, ...]]:
+    """The state of a proxy that got all of these at once (type URL to name to bytes), and what it refused."""
+    state = ActiveConfig(cache or ResourceCache())
+    rejected: list[Rejected] = []
+    for type_url in (type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE):
+        state, applied = state.apply(type_url, resources.get(type_url, {}), (), version)
+        rejected += applied.rejected
+    return state, tuple(rejected)

@@ -1,0 +1,1 @@
+"""What an Envoy decides for a connection and a request, from its active configuration."""

@@ -1,0 +1,420 @@
+"""Clusters and endpoint assignments as decoded values (envoy/config/cluster/v3, envoy/config/endpoint/v3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple
+
+from meshsim.dataplane.decide.durations import nanos
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.route_decoding import config_path
+from meshsim.dataplane.decide.strings import Notes, parse_ip
+from meshsim.dataplane.decide.transport_sockets import PLAIN, UpstreamSocket, decode_upstream_socket
+from meshsim.units import Nanos
+from meshsim.xds.messages import (
+    address_pb2,
+    base_pb2,
+    circuit_breaker_pb2,
+    cluster_pb2,
+    endpoint_components_pb2,
+    endpoint_pb2,
+    http_protocol_options_pb2,
+    outlier_detection_pb2,
+    struct_pb2,
+)
+from meshsim.xds.packing import unpack
+
+_HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_SOCKET_MATCH: Final = "envoy.transport_socket_match"
+
+
+class Discovery(Enum):
+    """How a cluster finds its hosts."""
+
+    STATIC = 0
+    STRICT_DNS = 1
+    LOGICAL_DNS = 2
+    EDS = 3
+    ORIGINAL_DST = 4
+    CUSTOM = 100
+    """An extension; of these the dynamic forward proxy is known."""
+
+
+class LbKind(Enum):
+    """`lb_policy`."""
+
+    ROUND_ROBIN = 0
+    LEAST_REQUEST = 1
+    RING_HASH = 2
+    RANDOM = 3
+    MAGLEV = 5
+    CLUSTER_PROVIDED = 6
+    POLICY_CONFIG = 7
+
+
+class UpstreamHttp(Enum):
+    """Which HTTP a cluster speaks to its hosts."""
+
+    HTTP1 = "HTTP/1.1"
+    HTTP2 = "HTTP/2"
+    AS_DOWNSTREAM = "as downstream"
+    ALPN = "by ALPN"
+
+
+class Thresholds(NamedTuple):
+    """Circuit breakers of one priority (Envoy's defaults: 1024, 1024, 1024, 3)."""
+
+    connections: int = 1024
+    pending_requests: int = 1024
+    requests: int = 1024
+    retries: int = 3
+    retry_budget_percent: float | None = None
+    min_retry_concurrency: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """Outlier detection with Envoy's defaults filled in; an `enforcing` of 0 switches a detector's ejection off."""
+
+    interval: Nanos
+    base_ejection: Nanos
+    max_ejection: Nanos
+    max_ejection_percent: int
+    consecutive_5xx: int
+    enforcing_5xx: int
+    consecutive_gateway: int
+    enforcing_gateway: int
+    split_local_errors: bool
+    consecutive_local: int
+    enforcing_local: int
+    enforcing_success_rate: int
+    always_eject_one: bool
+
+
+class SocketMatch(NamedTuple):
+    """A transport socket for the endpoints whose metadata hold all of `labels`."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    socket: UpstreamSocket
+
+
+class Health(Enum):
+    """EDS health status (`Unhealthy` includes TIMEOUT)."""
+
+    UNKNOWN = 0
+    HEALTHY = 1
+    UNHEALTHY = 2
+    DRAINING = 3
+    TIMEOUT = 4
+    DEGRADED = 5
+
+    @property
+    def usable(self) -> bool:
+        return self in (Health.UNKNOWN, Health.HEALTHY, Health.DEGRADED)
+
+
+class Endpoint(NamedTuple):
+    """One host of a cluster; `port` 0 and a path as address for a pipe."""
+
+    address: str
+    port: int
+    weight: int
+    health: Health
+    socket_labels: tuple[tuple[str, str], ...]
+    """``envoy.transport_socket_match`` of its metadata; Istio: ``tlsMode``."""
+    workload: str
+    """``istio.workload``: name;namespace;canonical service;revision;cluster."""
+    hostname: str
+    subset: tuple[tuple[str, str], ...]
+    """``envoy.lb`` of its metadata."""
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.port else self.address
+
+
+class LocalityEndpoints(NamedTuple):
+    """Endpoints of one locality and priority."""
+
+    region: str
+    zone: str
+    sub_zone: str
+    weight: int
+    priority: int
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class LoadAssignment:
+    """Hosts of a cluster by locality; compared by identity, as equal bytes decode to one object."""
+
+    cluster_name: str
+    localities: tuple[LocalityEndpoints, ...]
+    overprovisioning: int = 140
+    unmodelled: tuple[str, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every endpoint, in the order of the assignment."""
+        return tuple(e for locality in self.localities for e in locality.endpoints)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Cluster:
+    """A decoded cluster; compared by identity, as equal bytes decode to one object."""
+
+    name: str
+    discovery: Discovery
+    eds_name: str
+    """Name its endpoints are asked for by; empty unless EDS."""
+    lb: LbKind
+    choice_count: int
+    panic_threshold: float
+    locality_weighted: bool
+    connect_timeout: Nanos
+    thresholds: Thresholds
+    thresholds_high: Thresholds
+    outlier: OutlierDetection | None
+    http: UpstreamHttp
+    max_requests_per_connection: int
+    idle_timeout: Nanos
+    socket: UpstreamSocket
+    socket_matches: tuple[SocketMatch, ...]
+    auto_sni: bool
+    auto_san_validation: bool
+    bind_address: str
+    assignment: LoadAssignment | None
+    """Hosts written into the cluster itself."""
+    config: str
+    services: tuple[str, ...]
+    """Hosts of the services behind it, from Istio's metadata."""
+    original_dst_port: int = 0
+    """`upstream_port_override` of an ORIGINAL_DST cluster."""
+    ring_size: int = 1024
+    table_size: int = 65537
+    unmodelled: tuple[str, ...] = field(default=())
+
+    def socket_for(self, endpoint: Endpoint) -> tuple[str, UpstreamSocket]:
+        """Name of the match and socket for an endpoint: the first match whose labels it has, else the cluster's own."""
+        labels = dict(endpoint.socket_labels)
+        for match in self.socket_matches:
+            if all(labels.get(key) == value for key, value in match.labels):
+                return match.name, match.socket
+        return "", self.socket
+
+
+def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
+    """The cluster; raises `ResourceRejectedError` with the reason of the NACK."""
+    notes: Notes = []
+    if not message.name:
+        raise ResourceRejectedError("ClusterValidationError.Name: value length must be at least 1")
+    custom = message.HasField("cluster_type")
+    discovery = Discovery.CUSTOM if custom else Discovery(message.type)
+    if custom and message.cluster_type.name != "envoy.clusters.dynamic_forward_proxy":
+        notes.append(f"cluster type {message.cluster_type.name}")
+    _check(message, discovery)
+    options = _http_options(message)
+    common = options.common_http_protocol_options
+    idle = common.idle_timeout
+    for name in ("health_checks", "filters"):
+        if name == "health_checks" and message.health_checks:
+            notes.append("active health checks")
+    if message.HasField("lb_subset_config"):
+        notes.append("load balancer subsets")
+    if message.HasField("load_balancing_policy"):
+        notes.append("load_balancing_policy extensions")
+    per_connection = common.max_requests_per_connection.value or message.max_requests_per_connection.value
+    high = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.HIGH]
+    default = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.DEFAULT]
+    panic = message.common_lb_config.healthy_panic_threshold
+    return Cluster(
+        message.name,
+        discovery,
+        (message.eds_cluster_config.service_name or message.name) if discovery is Discovery.EDS else "",
+        LbKind(message.lb_policy),
+        message.least_request_lb_config.choice_count.value or 2,
+        panic.value if message.common_lb_config.HasField("healthy_panic_threshold") else 50.0,
+        message.common_lb_config.HasField("locality_weighted_lb_config"),
+        nanos(message.connect_timeout) if message.HasField("connect_timeout") else 5_000_000_000,
+        _thresholds(default[0]) if default else Thresholds(),
+        _thresholds(high[0]) if high else Thresholds(),
+        _outlier(message.outlier_detection) if message.HasField("outlier_detection") else None,
+        _http_version(message, options),
+        per_connection,
+        nanos(idle) if common.HasField("idle_timeout") else 3_600_000_000_000,
+        decode_upstream_socket(message.transport_socket, notes) if message.HasField("transport_socket") else PLAIN,
+        tuple(
+            SocketMatch(
+                m.name,
+                tuple((k, m.match.fields[k].string_value) for k in sorted(m.match.fields)),
+                decode_upstream_socket(m.transport_socket, notes),
+            )
+            for m in message.transport_socket_matches
+        ),
+        options.upstream_http_protocol_options.auto_sni or message.upstream_http_protocol_options.auto_sni,
+        options.upstream_http_protocol_options.auto_san_validation
+        or message.upstream_http_protocol_options.auto_san_validation,
+        message.upstream_bind_config.source_address.address,
+        decode_assignment(message.load_assignment) if message.HasField("load_assignment") else None,
+        config_path(message.metadata),
+        _services(message.metadata),
+        message.original_dst_lb_config.upstream_port_override.value,
+        message.ring_hash_lb_config.minimum_ring_size.value or 1024,
+        message.maglev_lb_config.table_size.value or 65537,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
+    if discovery is Discovery.EDS and not message.HasField("eds_cluster_config"):
+        raise ResourceRejectedError("cannot create an EDS cluster without an EDS config")
+    provided = message.lb_policy == cluster_pb2.Cluster.CLUSTER_PROVIDED
+    if discovery is Discovery.ORIGINAL_DST and not provided and message.lb_policy != LbKind.POLICY_CONFIG.value:
+        lb_name = cluster_pb2.Cluster.LbPolicy.Name(message.lb_policy)
+        raise ResourceRejectedError(
+            f"cluster: LB policy {lb_name} is not valid for Cluster type ORIGINAL_DST. "
+            "Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'"
+        )
+    if discovery is Discovery.STATIC:
+        for locality in message.load_assignment.endpoints:
+            for endpoint in locality.lb_endpoints:
+                socket = endpoint.endpoint.address
+                if socket.HasField("socket_address") and parse_ip(socket.socket_address.address) is None:
+                    raise ResourceRejectedError(
+                        f"malformed IP address: {socket.socket_address.address}. Consider setting resolver_name or "
+                        "setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"
+                    )
+
+
+def _http_options(message: cluster_pb2.Cluster) -> http_protocol_options_pb2.HttpProtocolOptions:
+    packed = message.typed_extension_protocol_options
+    if _HTTP_OPTIONS in packed:
+        return unpack(packed[_HTTP_OPTIONS], http_protocol_options_pb2.HttpProtocolOptions)
+    return http_protocol_options_pb2.HttpProtocolOptions()
+
+
+def _http_version(
+    message: cluster_pb2.Cluster, options: http_protocol_options_pb2.HttpProtocolOptions
+) -> UpstreamHttp:
+    kind = options.WhichOneof("upstream_protocol_options")
+    if kind == "explicit_http_config":
+        explicit = options.explicit_http_config.WhichOneof("protocol_config")
+        return UpstreamHttp.HTTP2 if explicit == "http2_protocol_options" else UpstreamHttp.HTTP1
+    if kind == "use_downstream_protocol_config":
+        return UpstreamHttp.AS_DOWNSTREAM
+    if kind == "auto_config":
+        return UpstreamHttp.ALPN
+    if message.protocol_selection == cluster_pb2.Cluster.USE_DOWNSTREAM_PROTOCOL:
+        return UpstreamHttp.AS_DOWNSTREAM
+    return UpstreamHttp.HTTP2 if message.HasField("http2_protocol_options") else UpstreamHttp.HTTP1
+
+
+def _thresholds(message: circuit_breaker_pb2.CircuitBreakers.Thresholds) -> Thresholds:
+    budget = message.HasField("retry_budget")
+    percent = message.retry_budget.budget_percent
+    concurrency = message.retry_budget.min_retry_concurrency
+    return Thresholds(
+        message.max_connections.value if message.HasField("max_connections") else 1024,
+        message.max_pending_requests.value if message.HasField("max_pending_requests") else 1024,
+        message.max_requests.value if message.HasField("max_requests") else 1024,
+        message.max_retries.value if message.HasField("max_retries") else 3,
+        (percent.value if message.retry_budget.HasField("budget_percent") else 20.0) if budget else None,
+        concurrency.value if message.retry_budget.HasField("min_retry_concurrency") else 3,
+    )
+
+
+def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetection:
+    def number(name: str, default: int) -> int:
+        value: int = getattr(message, name).value
+        return value if message.HasField(name) else default  # type: ignore[arg-type]
+
+    base = nanos(message.base_ejection_time) if message.HasField("base_ejection_time") else 30_000_000_000
+    highest = nanos(message.max_ejection_time) if message.HasField("max_ejection_time") else 300_000_000_000
+    return OutlierDetection(
+        nanos(message.interval) if message.HasField("interval") else 10_000_000_000,
+        base,
+        max(base, highest),
+        number("max_ejection_percent", 10),
+        number("consecutive_5xx", 5),
+        number("enforcing_consecutive_5xx", 100),
+        number("consecutive_gateway_failure", 5),
+        number("enforcing_consecutive_gateway_failure", 0),
+        message.split_external_local_origin_errors,
+        number("consecutive_local_origin_failure", 5),
+        number("enforcing_consecutive_local_origin_failure", 100),
+        number("enforcing_success_rate", 100),
+        message.always_eject_one_host.value,
+    )
+
+
+def _services(metadata: base_pb2.Metadata) -> tuple[str, ...]:
+    istio = metadata.filter_metadata.get("istio")
+    if istio is None or "services" not in istio.fields:
+        return ()
+    return tuple(
+        s.struct_value.fields["host"].string_value for s in istio.fields["services"].list_value.values
+    )
+
+
+def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssignment:
+    """The assignment; raises `ResourceRejectedError` with the reason of the NACK."""
+    if not message.cluster_name:
+        raise ResourceRejectedError("ClusterLoadAssignmentValidationError.ClusterName: value length must be at least 1")
+    factor = message.policy.overprovisioning_factor
+    notes: Notes = ["drop overloads of an endpoint policy"] if message.policy.drop_overloads else []
+    return LoadAssignment(
+        message.cluster_name,
+        tuple(_locality(e) for e in message.endpoints),
+        factor.value if message.policy.HasField("overprovisioning_factor") else 140,
+        tuple(notes),
+    )
+
+
+def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityEndpoints:
+    if message.priority > 128:
+        raise ResourceRejectedError("LocalityLbEndpointsValidationError.Priority: value must be less than or equal to 128")
+    return LocalityEndpoints(
+        message.locality.region,
+        message.locality.zone,
+        message.locality.sub_zone,
+        message.load_balancing_weight.value,
+        message.priority,
+        tuple(_endpoint(e) for e in message.lb_endpoints),
+    )
+
+
+def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
+    if message.HasField("load_balancing_weight") and message.load_balancing_weight.value == 0:
+        raise ResourceRejectedError("LbEndpointValidationError.LoadBalancingWeight: value must be greater than or equal to 1")
+    address, port = decode_address(message.endpoint.address)
+    metadata = message.metadata.filter_metadata
+    return Endpoint(
+        address,
+        port,
+        message.load_balancing_weight.value or 1,
+        Health(message.health_status),
+        _labels(metadata.get(_SOCKET_MATCH)),
+        dict(_labels(metadata.get("istio"))).get("workload", ""),
+        message.endpoint.hostname,
+        _labels(metadata.get("envoy.lb")),
+    )
+
+
+def _labels(struct: struct_pb2.Struct | None) -> tuple[tuple[str, str], ...]:
+    if struct is None:
+        return ()
+    return tuple((k, struct.fields[k].string_value) for k in sorted(struct.fields))
+
+
+def decode_address(message: address_pb2.Address) -> tuple[str, int]:
+    """(address, port); a pipe is its path, an internal address its listener, both with port 0."""
+    kind = message.WhichOneof("address")
+    if kind == "pipe":
+        return message.pipe.path, 0
+    if kind == "envoy_internal_address":
+        return f"internal:{message.envoy_internal_address.server_listener_name}", 0
+    socket = message.socket_address
+    if not socket.address:
+        raise ResourceRejectedError("SocketAddressValidationError.Address: value length must be at least 1")
+    return socket.address, socket.port_value

@@ -1,0 +1,219 @@
+"""HTTP connection managers as decoded values (envoy/extensions/filters/network/http_connection_manager/v3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.filter_configs import FilterConfig, Passive, RouterConfig, decode_filter_config
+from meshsim.dataplane.decide.paths import EscapedSlashes
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.route_decoding import decode_route_configuration
+from meshsim.dataplane.decide.routes import RouteConfiguration
+from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
+from meshsim.units import Nanos
+from meshsim.xds.messages import http_connection_manager_pb2
+
+_ROUTER: Final = "envoy.filters.http.router"
+
+
+class Codec(Enum):
+    """`codec_type`."""
+
+    AUTO = 0
+    HTTP1 = 1
+    HTTP2 = 2
+    HTTP3 = 3
+
+
+class ForwardCert(Enum):
+    """What becomes of x-forwarded-client-cert."""
+
+    SANITIZE = 0
+    FORWARD_ONLY = 1
+    APPEND_FORWARD = 2
+    SANITIZE_SET = 3
+    ALWAYS_FORWARD_ONLY = 4
+
+
+class ServerHeader(Enum):
+    """What becomes of the response's server header."""
+
+    OVERWRITE = 0
+    APPEND_IF_ABSENT = 1
+    PASS_THROUGH = 2
+
+
+class HttpFilter(NamedTuple):
+    """One filter of the chain; `discovered` ones come by ECDS."""
+
+    name: str
+    config: FilterConfig
+    disabled: bool
+    discovered: bool
+
+
+class CertDetails(NamedTuple):
+    """Which parts of the client certificate go into x-forwarded-client-cert."""
+
+    subject: bool
+    cert: bool
+    chain: bool
+    dns: bool
+    uri: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionManager:
+    """A decoded connection manager."""
+
+    codec: Codec
+    stat_prefix: str
+    route_config_name: str
+    """Name asked for by RDS, empty for an inline table."""
+    route_config: RouteConfiguration | None
+    filters: tuple[HttpFilter, ...]
+    tracing: bool
+    server_name: str
+    server_header: ServerHeader
+    use_remote_address: bool
+    xff_trusted_hops: int
+    skip_xff_append: bool
+    internal_networks: tuple[IpNetwork, ...] | None
+    """None: no request is internal."""
+    generate_request_id: bool
+    preserve_request_id: bool
+    request_id_in_response: bool
+    forward_cert: ForwardCert
+    cert_details: CertDetails
+    upgrades: tuple[tuple[str, bool], ...]
+    normalize_path: bool
+    merge_slashes: bool
+    escaped_slashes: EscapedSlashes
+    strip_matching_port: bool
+    strip_any_port: bool
+    strip_trailing_dot: bool
+    accept_http_10: bool
+    default_host_for_http_10: str
+    underscores_rejected: bool
+    underscores_dropped: bool
+    stream_idle_timeout: Nanos
+    request_timeout: Nanos
+    max_stream_duration: Nanos | None
+    idle_timeout: Nanos
+    max_requests_per_connection: int
+    via: str
+    add_user_agent: bool
+    append_forwarded_port: bool
+    scheme: str
+    """Scheme that overwrites the request's, empty = by transport."""
+    suppress_envoy_headers: bool
+
+
+def decode_connection_manager(
+    message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes
+) -> ConnectionManager:
+    """The connection manager; raises `ResourceRejectedError` with the reason of the NACK."""
+    common, http1 = message.common_http_protocol_options, message.http_protocol_options
+    name, inline = _routes(message, notes)
+    _note_unmodelled(message, notes)
+    filters = tuple(_http_filter(f, notes) for f in message.http_filters)
+    _check_filters(filters)
+    details = message.set_current_client_cert_details
+    underscores = common.headers_with_underscores_action
+    escaped = message.path_with_escaped_slashes_action
+    router = next((f.config for f in filters if isinstance(f.config, RouterConfig)), RouterConfig(False))
+    return ConnectionManager(
+        Codec(message.codec_type),
+        message.stat_prefix,
+        name,
+        inline,
+        filters,
+        message.HasField("tracing"),
+        message.server_name or "envoy",
+        ServerHeader(message.server_header_transformation),
+        message.use_remote_address.value,
+        message.xff_num_trusted_hops,
+        message.skip_xff_append,
+        tuple(decode_cidr(c) for c in message.internal_address_config.cidr_ranges)
+        if message.HasField("internal_address_config")
+        else None,
+        message.generate_request_id.value if message.HasField("generate_request_id") else True,
+        message.preserve_external_request_id,
+        message.always_set_request_id_in_response,
+        ForwardCert(message.forward_client_cert_details),
+        CertDetails(details.subject.value, details.cert, details.chain, details.dns, details.uri),
+        tuple(
+            (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True)
+            for u in message.upgrade_configs
+        ),
+        message.normalize_path.value,
+        message.merge_slashes,
+        EscapedSlashes(escaped or EscapedSlashes.KEEP_UNCHANGED.value),
+        message.strip_matching_host_port,
+        message.strip_any_host_port,
+        message.strip_trailing_host_dot,
+        http1.accept_http_10,
+        http1.default_host_for_http_10,
+        underscores == 1,
+        underscores == 2,
+        nanos(message.stream_idle_timeout) if message.HasField("stream_idle_timeout") else 300_000_000_000,
+        nanos(message.request_timeout),
+        optional_nanos(common.max_stream_duration, common.HasField("max_stream_duration")),
+        nanos(common.idle_timeout) if common.HasField("idle_timeout") else 3_600_000_000_000,
+        common.max_requests_per_connection.value,
+        message.via,
+        message.add_user_agent.value,
+        message.append_x_forwarded_port,
+        message.scheme_header_transformation.scheme_to_overwrite,
+        router.suppress_envoy_headers,
+    )
+
+
+def _routes(
+    message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes
+) -> tuple[str, RouteConfiguration | None]:
+    kind = message.WhichOneof("route_specifier")
+    if kind == "rds":
+        return message.rds.route_config_name, None
+    if kind == "route_config":
+        inline = decode_route_configuration(message.route_config)
+        notes += inline.unmodelled
+        return "", inline
+    if kind is None:
+        raise ResourceRejectedError("HttpConnectionManagerValidationError.RouteSpecifier: value is required")
+    notes.append("scoped routes")
+    return "", None
+
+
+def _note_unmodelled(message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes) -> None:
+    if message.HasField("local_reply_config"):
+        notes.append("local reply configuration")
+    if message.original_ip_detection_extensions:
+        notes.append("original IP detection extensions")
+    if message.early_header_mutation_extensions:
+        notes.append("early header mutation extensions")
+
+
+def _http_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) -> HttpFilter:
+    if message.HasField("config_discovery"):
+        notes.append(f"HTTP filter {message.name} by extension discovery")
+        return HttpFilter(message.name, Passive("discovered"), message.disabled, True)
+    return HttpFilter(message.name, decode_filter_config(message.typed_config, notes), message.disabled, False)
+
+
+def _check_filters(filters: tuple[HttpFilter, ...]) -> None:
+    for i, http_filter in enumerate(filters):
+        last = i == len(filters) - 1
+        terminal = isinstance(http_filter.config, RouterConfig)
+        if terminal and not last:
+            raise ResourceRejectedError(
+                f"Error: terminal filter named {http_filter.name} of type {_ROUTER} must be the last filter in a http "
+                "filter chain."
+            )
+        if last and not terminal:
+            raise ResourceRejectedError(
+                f"Error: non-terminal filter named {http_filter.name} is the last filter in a http filter chain."
+            )

@@ -1,0 +1,380 @@
+"""Listeners as decoded values (envoy/config/listener/v3), with Envoy's reasons to refuse one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import product
+from typing import Final, NamedTuple, TypeAlias
+
+from google.protobuf import any_pb2
+
+from meshsim.dataplane.decide.clusters import decode_address
+from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
+from meshsim.dataplane.decide.durations import nanos
+from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.route_decoding import config_path
+from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
+from meshsim.dataplane.decide.transport_sockets import ServerTls, decode_server_tls
+from meshsim.units import Nanos
+from meshsim.xds.messages import (
+    http_connection_manager_pb2,
+    listener_components_pb2,
+    listener_pb2,
+    listener_proxy_protocol_pb2,
+    network_ext_authz_pb2,
+    network_rbac_pb2,
+    tcp_proxy_pb2,
+)
+from meshsim.xds.packing import unpack
+
+
+class Direction(Enum):
+    """`traffic_direction`."""
+
+    UNSPECIFIED = 0
+    INBOUND = 1
+    OUTBOUND = 2
+
+
+class SourceType(Enum):
+    """Which connections a chain takes by where they come from."""
+
+    ANY = 0
+    SAME_IP_OR_LOOPBACK = 1
+    EXTERNAL = 2
+
+
+class ListenerFilterKind(Enum):
+    """Listener filters that look at the first bytes or at the socket."""
+
+    ORIGINAL_DST = "original_dst"
+    TLS_INSPECTOR = "tls_inspector"
+    HTTP_INSPECTOR = "http_inspector"
+    PROXY_PROTOCOL = "proxy_protocol"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class PortPredicate:
+    """For which destination ports a listener filter is off."""
+
+    kind: str
+    low: int = 0
+    high: int = 0
+    inner: tuple[PortPredicate, ...] = ()
+
+    def matches(self, port: int) -> bool:
+        """Whether the filter is off for this port."""
+        if self.kind == "or_match":
+            return any(p.matches(port) for p in self.inner)
+        if self.kind == "and_match":
+            return all(p.matches(port) for p in self.inner)
+        if self.kind == "not_match":
+            return not self.inner[0].matches(port)
+        return self.kind == "any_match" or self.low <= port < self.high
+
+
+class ListenerFilter(NamedTuple):
+    """A listener filter and the ports it is off for."""
+
+    name: str
+    kind: ListenerFilterKind
+    disabled: PortPredicate | None
+    allow_without_header: bool = False
+    """PROXY_PROTOCOL: connections without header pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainMatch:
+    """Criteria of a filter chain; empty = any."""
+
+    destination_port: int | None = None
+    prefixes: tuple[IpNetwork, ...] = ()
+    server_names: tuple[str, ...] = ()
+    transport_protocol: str = ""
+    application_protocols: tuple[str, ...] = ()
+    direct_source_prefixes: tuple[IpNetwork, ...] = ()
+    source_type: SourceType = SourceType.ANY
+    source_prefixes: tuple[IpNetwork, ...] = ()
+    source_ports: tuple[int, ...] = ()
+
+    def keys(self) -> Iterator[tuple[object, ...]]:
+        """Every combination of keys the chain is stored under; two chains may share none."""
+        return product(
+            (self.destination_port,),
+            self.prefixes or (None,),
+            self.server_names or ("",),
+            (self.transport_protocol,),
+            self.application_protocols or ("",),
+            self.direct_source_prefixes or (None,),
+            (self.source_type,),
+            self.source_prefixes or (None,),
+            self.source_ports or (0,),
+        )
+
+
+class TcpCluster(NamedTuple):
+    """A cluster of a TCP proxy and its weight."""
+
+    name: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProxy:
+    """The TCP proxy filter (Envoy source/common/tcp_proxy)."""
+
+    stat_prefix: str
+    clusters: tuple[TcpCluster, ...]
+    idle_timeout: Nanos
+    max_duration: Nanos
+    max_connect_attempts: int
+    hash_source_ip: bool
+    tunnel_host: str
+    """Host of an HTTP CONNECT tunnel, empty without."""
+
+
+class EnforceNetworkRbac(NamedTuple):
+    """The network RBAC filter: closes at the first byte."""
+
+    config: RbacConfig
+
+
+class NetworkExtAuthz(NamedTuple):
+    """External authorization of a connection."""
+
+    cluster: str
+    failure_mode_allow: bool
+
+
+class PassiveNetworkFilter(NamedTuple):
+    """A network filter without part in the decision."""
+
+    name: str
+
+
+NetworkFilter: TypeAlias = ConnectionManager | TcpProxy | EnforceNetworkRbac | NetworkExtAuthz | PassiveNetworkFilter
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChain:
+    """A filter chain; its terminal filter is a connection manager, a TCP proxy or nothing."""
+
+    name: str
+    match: ChainMatch
+    tls: ServerTls | None
+    filters: tuple[NetworkFilter, ...]
+    config: str
+
+    @property
+    def connection_manager(self) -> ConnectionManager | None:
+        """The connection manager, if the chain ends in one."""
+        return next((f for f in self.filters if isinstance(f, ConnectionManager)), None)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Listener:
+    """A decoded listener; compared by identity, as equal bytes decode to one object."""
+
+    name: str
+    addresses: tuple[tuple[str, int], ...]
+    """The first and the additional ones."""
+    bound: bool
+    """Whether it has a socket of its own; without one it is reached by hand-off alone."""
+    direction: Direction
+    use_original_dst: bool
+    listener_filters: tuple[ListenerFilter, ...]
+    continue_on_timeout: bool
+    filters_timeout: Nanos
+    chains: tuple[FilterChain, ...]
+    default_chain: FilterChain | None
+    config: str
+    unmodelled: tuple[str, ...] = field(default=())
+
+    @property
+    def route_names(self) -> tuple[str, ...]:
+        """Route tables it needs before it can serve."""
+        chains = (*self.chains, self.default_chain) if self.default_chain else self.chains
+        managers = (c.connection_manager for c in chains)
+        return tuple(dict.fromkeys(m.route_config_name for m in managers if m and m.route_config_name))
+
+
+def decode_listener(message: listener_pb2.Listener) -> Listener:
+    """The listener; raises `ResourceRejectedError` with the reason of the NACK."""
+    notes: Notes = []
+    name = message.name
+    if not message.HasField("address"):
+        raise ResourceRejectedError(f"error adding listener named '{name}': address is necessary")
+    if not message.filter_chains and not message.HasField("default_filter_chain"):
+        raise ResourceRejectedError(f"error adding listener '{_shown(message)}': no filter chains specified")
+    if message.HasField("filter_chain_matcher"):
+        notes.append("filter chain matcher tree")
+    chains = tuple(_chain(c, notes) for c in message.filter_chains)
+    _check_matches(message, chains)
+    default = _chain(message.default_filter_chain, notes) if message.HasField("default_filter_chain") else None
+    additional = tuple(decode_address(a.address) for a in message.additional_addresses)
+    bound = message.bind_to_port.value if message.HasField("bind_to_port") else True
+    return Listener(
+        name,
+        (decode_address(message.address), *additional),
+        bound,
+        Direction(message.traffic_direction),
+        message.use_original_dst.value,
+        tuple(_listener_filter(f, notes) for f in message.listener_filters),
+        message.continue_on_listener_filters_timeout,
+        nanos(message.listener_filters_timeout) if message.HasField("listener_filters_timeout") else 15_000_000_000,
+        chains,
+        default,
+        config_path(message.metadata),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _shown(message: listener_pb2.Listener) -> str:
+    address, port = decode_address(message.address)
+    return f"{address}:{port}" if port else address
+
+
+def _check_matches(message: listener_pb2.Listener, chains: tuple[FilterChain, ...]) -> None:
+    seen: dict[tuple[object, ...], str] = {}
+    for chain in chains:
+        for key in dict.fromkeys(chain.match.keys()):
+            if key in seen:
+                raise ResourceRejectedError(
+                    f"error adding listener '{_shown(message)}': filter chain '{chain.name}' has the same matching "
+                    f"rules defined as '{seen[key]}'"
+                )
+            seen[key] = chain.name
+
+
+def _listener_filter(message: listener_components_pb2.ListenerFilter, notes: Notes) -> ListenerFilter:
+    type_name = message.typed_config.type_url.rpartition("/")[2]
+    package = type_name.removeprefix("envoy.extensions.filters.listener.").split(".")[0]
+    disabled = _predicate(message.filter_disabled) if message.HasField("filter_disabled") else None
+    try:
+        kind = ListenerFilterKind(package)
+    except ValueError:
+        notes.append(f"listener filter {message.name}")
+        kind = ListenerFilterKind.OTHER
+    allow = False
+    if kind is ListenerFilterKind.PROXY_PROTOCOL:
+        config = unpack(message.typed_config, listener_proxy_protocol_pb2.ProxyProtocol)
+        allow = config.allow_requests_without_proxy_protocol
+    return ListenerFilter(message.name, kind, disabled, allow)
+
+
+def _predicate(message: listener_components_pb2.ListenerFilterChainMatchPredicate) -> PortPredicate:
+    kind = message.WhichOneof("rule")
+    if kind == "or_match":
+        return PortPredicate(kind, inner=tuple(_predicate(r) for r in message.or_match.rules))
+    if kind == "and_match":
+        return PortPredicate(kind, inner=tuple(_predicate(r) for r in message.and_match.rules))
+    if kind == "not_match":
+        return PortPredicate(kind, inner=(_predicate(message.not_match),))
+    if kind == "destination_port_range":
+        return PortPredicate(kind, message.destination_port_range.start, message.destination_port_range.end)
+    return PortPredicate("any_match")
+
+
+def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> FilterChain:
+    filters = tuple(_network_filter(f, notes) for f in message.filters)
+    for i, network_filter in enumerate(filters):
+        terminal = isinstance(network_filter, (ConnectionManager, TcpProxy))
+        if terminal != (i == len(filters) - 1):
+            which = "terminal" if terminal else "non-terminal"
+            where = "must be the last filter" if terminal else "is the last filter"
+            named = message.filters[i].name
+            raise ResourceRejectedError(f"Error: {which} filter named {named} {where} in a network filter chain.")
+    tls = decode_server_tls(message.transport_socket, notes) if message.HasField("transport_socket") else None
+    return FilterChain(message.name, _match(message.filter_chain_match), tls, filters, config_path(message.metadata))
+
+
+def _match(message: listener_components_pb2.FilterChainMatch) -> ChainMatch:
+    if message.address_suffix or message.HasField("suffix_len"):
+        raise ResourceRejectedError("error adding listener: contains filter chain match with unimplemented fields")
+    for name in message.server_names:
+        if "*" in name and not (name.startswith("*.") and "*" not in name[1:]):
+            raise ResourceRejectedError("error adding listener: partial wildcards are not supported in \"server_names\"")
+    return ChainMatch(
+        message.destination_port.value if message.HasField("destination_port") else None,
+        tuple(decode_cidr(c) for c in message.prefix_ranges),
+        tuple(message.server_names),
+        message.transport_protocol,
+        tuple(message.application_protocols),
+        tuple(decode_cidr(c) for c in message.direct_source_prefix_ranges),
+        SourceType(message.source_type),
+        tuple(decode_cidr(c) for c in message.source_prefix_ranges),
+        tuple(message.source_ports),
+    )
+
+
+_NETWORK: Final = "envoy.extensions.filters.network."
+_PASSIVE: Final = frozenset(
+    {
+        "stats.PluginConfig",
+        "udpa.type.v1.TypedStruct",
+        f"{_NETWORK}mongo_proxy.v3.MongoProxy",
+        f"{_NETWORK}connection_limit.v3.ConnectionLimit",
+        f"{_NETWORK}sni_cluster.v3.SniCluster",
+        f"{_NETWORK}sni_dynamic_forward_proxy.v3.FilterConfig",
+        f"{_NETWORK}local_ratelimit.v3.LocalRateLimit",
+    }
+)
+
+
+def _network_filter(message: listener_components_pb2.Filter, notes: Notes) -> NetworkFilter:
+    type_name = message.typed_config.type_url.rpartition("/")[2]
+    decoder = _NETWORK_DECODERS.get(type_name)
+    if decoder:
+        return decoder(message.typed_config, notes)
+    if type_name not in _PASSIVE:
+        notes.append(f"network filter {message.name}")
+    return PassiveNetworkFilter(message.name)
+
+
+def _connection_manager(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
+    return decode_connection_manager(unpack(packed, http_connection_manager_pb2.HttpConnectionManager), notes)
+
+
+def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
+    message = unpack(packed, tcp_proxy_pb2.TcpProxy)
+    kind = message.WhichOneof("cluster_specifier")
+    if kind is None:
+        raise ResourceRejectedError("TcpProxyValidationError.ClusterSpecifier: value is required")
+    clusters = tuple(TcpCluster(c.name, c.weight) for c in message.weighted_clusters.clusters)
+    return TcpProxy(
+        message.stat_prefix,
+        clusters or (TcpCluster(message.cluster, 1),),
+        nanos(message.idle_timeout) if message.HasField("idle_timeout") else 3_600_000_000_000,
+        nanos(message.max_downstream_connection_duration),
+        message.max_connect_attempts.value or 1,
+        any(h.HasField("source_ip") for h in message.hash_policy),
+        message.tunneling_config.hostname,
+    )
+
+
+def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
+    message = unpack(packed, network_rbac_pb2.RBAC)
+    return EnforceNetworkRbac(
+        RbacConfig(
+            decode_engine(message.rules, notes) if message.HasField("rules") else None,
+            decode_engine(message.shadow_rules, notes) if message.HasField("shadow_rules") else None,
+            message.shadow_rules_stat_prefix,
+        )
+    )
+
+
+def _network_ext_authz(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
+    message = unpack(packed, network_ext_authz_pb2.ExtAuthz)
+    return NetworkExtAuthz(message.grpc_service.envoy_grpc.cluster_name, message.failure_mode_allow)
+
+
+_NETWORK_DECODERS: Final[Mapping[str, Callable[[any_pb2.Any, Notes], NetworkFilter]]] = {
+    f"{_NETWORK}http_connection_manager.v3.HttpConnectionManager": _connection_manager,
+    f"{_NETWORK}tcp_proxy.v3.TcpProxy": _tcp_proxy,
+    f"{_NETWORK}rbac.v3.RBAC": _network_rbac,
+    f"{_NETWORK}ext_authz.v3.ExtAuthz": _network_ext_authz,
+}
