@@ -42,6 +42,8 @@ def check_request_authentication(spec: Fields, report: Report) -> None:
 def _refuse_uri(uri: str) -> str | None:
     try:
         parts = urlsplit(uri)
+        if not (parts.netloc.rpartition("]")[2].rpartition("@")[2].partition(":")[2] or "0").isdecimal():
+            return f"'{uri}' has a port that is not a number"
     except ValueError:
         return f"'{uri}' is not a URL"
     if parts.scheme not in ("http", "https") or not uri.isprintable() or " " in uri:

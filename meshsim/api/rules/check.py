@@ -55,7 +55,7 @@ def check_rules(group: str, kind: str, body: Mapping[str, object]) -> Report:
     """What the rules within one object say about a document whose fields have passed their table."""
     document = Fields(body)
     metadata = document.fields("metadata")
-    report = Report(metadata.text("name"), metadata.text("namespace", "default"))
+    report = Report(metadata.text("name"), metadata.text("namespace", "default"), metadata.text_map("labels"))
     spec = document.fields("spec")
     annotations = metadata.fields("annotations")
     if (group, kind) == ("security.istio.io", "AuthorizationPolicy"):

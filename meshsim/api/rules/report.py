@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from meshsim.api.schema.reading import Problem
@@ -16,13 +17,14 @@ class Remark(NamedTuple):
 
 
 class Report:
-    """Collects refusals and remarks; `name` and `namespace` are the object's own."""
+    """Collects refusals and remarks; `name`, `namespace` and `labels` are the object's own."""
 
-    __slots__ = ("name", "namespace", "problems", "remarks")
+    __slots__ = ("labels", "name", "namespace", "problems", "remarks")
 
-    def __init__(self, name: str, namespace: str) -> None:
+    def __init__(self, name: str, namespace: str, labels: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.namespace = namespace
+        self.labels = labels or {}
         self.problems: list[Problem] = []
         self.remarks: list[Remark] = []
 

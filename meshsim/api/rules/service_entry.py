@@ -21,6 +21,7 @@ from meshsim.api.rules.names import (
 )
 from meshsim.api.rules.report import Report
 
+_WAYPOINT: Final = "istio.io/use-waypoint"
 _UNIX: Final = "unix://"
 _DNS: Final = ("DNS", "DNS_ROUND_ROBIN")
 _BY_HOST: Final = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TLS"})
@@ -41,6 +42,8 @@ def check_service_entry(spec: Fields, report: Report) -> None:
             report.warn(spec.at("workloadSelector"), "a workloadSelector has no effect with resolution NONE")
     _check_endpoints(spec, resolution, report)
     check_export_to(spec, report, allow_none=True)
+    if resolution == "DYNAMIC_DNS" and spec.text("location") == "MESH_INTERNAL" and _WAYPOINT in report.labels:
+        report.refuse(spec.at("location"), "resolution DYNAMIC_DNS through a waypoint is for MESH_EXTERNAL only")
 
 
 def _check_hosts(spec: Fields, resolution: str, report: Report) -> None:
