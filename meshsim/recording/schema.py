@@ -66,7 +66,7 @@ REQUESTS: Final = Table(
         Column("end", _T, "the attempt ends at the caller's proxy"),
         Column("request_end", _T, "the caller has the answer, or gave up"),
         Column("traffic", _N, "name of the traffic it began with"),
-        Column("source", _N, "canonical service of the caller; the traffic's name for a client outside"),
+        Column("source", _N, "canonical service of the caller; of the gateway for a client outside"),
         Column("source_namespace", _N, "its namespace"),
         Column("source_version", _N, "its version"),
         Column("source_pod", _N, "its pod"),

@@ -5,11 +5,14 @@ from meshsim.scenario.expectations import (
     End,
     Expectation,
     Latency,
+    Limits,
     Nacks,
     Propagation,
     RequestCount,
+    Selection,
     Share,
     SuccessRate,
+    Windowed,
 )
 from meshsim.scenario.instants import Anchors, Instant, Span, Window, parse_instant
 from meshsim.scenario.inventory import Inventory, PodTemplate
@@ -53,6 +56,7 @@ __all__ = [
     "Instant",
     "Inventory",
     "Latency",
+    "Limits",
     "Link",
     "LoadedScenario",
     "Mesh",
@@ -69,6 +73,7 @@ __all__ = [
     "Restarted",
     "Scaled",
     "Scenario",
+    "Selection",
     "Serve",
     "Share",
     "Span",
@@ -78,6 +83,7 @@ __all__ = [
     "TimelineEntry",
     "Traffic",
     "Window",
+    "Windowed",
     "Workload",
     "load_document",
     "load_scenario",

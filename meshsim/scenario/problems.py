@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from meshsim.api import Origin, locate, locate_value
+from meshsim.api.positions import scalar_text
 from meshsim.errors import InputError
 from meshsim.scenario.node import Node
 
@@ -56,6 +57,10 @@ def _input_error(detail: ErrorDetails, root: type[Node], document: object, origi
     message, hint = _words(detail, root)
     at_key = kind in ("extra_forbidden", "missing")
     position = locate(origin, path) if at_key else locate_value(origin, path)
+    if isinstance(detail["input"], bool) and kind in ("string_type", "timeline_id"):
+        written = scalar_text(origin, path)
+        message = f"expected text, '{written}' is read as {shown(detail['input'])}"
+        hint = f'put it in quotes: "{written}"'
     return InputError(message, position, hint, path)
 
 
@@ -97,7 +102,7 @@ def shown(value: object) -> str:
 
 def _type_hint(kind: str, value: object) -> str:
     if kind == "string_type" and isinstance(value, int | float):
-        return "write it in quotes"
+        return "put it in quotes"
     if kind == "tuple_type" and not isinstance(value, dict):
         return "write [ ] around it, or one entry a line, each after a dash"
     return ""

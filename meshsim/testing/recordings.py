@@ -12,8 +12,43 @@ from meshsim.recording import Coded, Manifest, ProxyInfo, RunWriter
 from meshsim.trace import ConfigChange, ProxyEffective, Push, PushAnswer, PushSent, TimelineMark
 from meshsim.units import MILLISECOND, SECOND, Nanos
 
+_POD: Final = (
+    "  - {{apiVersion: v1, kind: Pod,\n"
+    "     metadata: {{name: {name}, namespace: books, labels: {{app: {app}, version: {version}}}}},\n"
+    "     spec: {{containers: [{{name: app, image: app}}]}}}}\n"
+)
+_PODS: Final = (
+    ("gateway-1", "istio-ingressgateway", "v1"),
+    ("page-1", "productpage", "v1"),
+    ("details-1", "details", "v1"),
+    ("reviews-v1-1", "reviews", "v1"),
+    ("reviews-v2-1", "reviews", "v2"),
+)
+
+SCENARIO: Final = (
+    """\
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: bookshop
+duration: 60s
+resources:
+  - {apiVersion: v1, kind: Service, metadata: {name: istio-ingressgateway, namespace: books},
+     spec: {ports: [{port: 80}]}}
+"""
+    + "".join(_POD.format(name=name, app=app, version=version) for name, app, version in _PODS)
+    + """\
+traffic:
+  - {name: shoppers, through: istio-ingressgateway, request: {host: books.example.com}, rate: 100/s}
+timeline:
+  - {id: shift, at: 20s, kill: {pod: page-1, namespace: books}}
+  - {id: slow, at: 40s, for: 5s, kill: {pod: page-1, namespace: books}}
+expect:
+"""
+)
+"""The scenario a bookshop's recording could be of, up to its expectations."""
+
 ROUTE: Final = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-_APPS: Final = ("shoppers", "istio-ingressgateway", "productpage", "reviews", "details")
+_APPS: Final = ("istio-ingressgateway", "productpage", "reviews", "details")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +106,9 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
     status = np.where(failed, 504, 200).astype(np.int16)
     flags = Coded(failed.astype(np.int32), ("", "UT"))
     edges = (
-        (0, 1, page + 2 * MILLISECOND, 0 * MILLISECOND, None),
-        (1, 2, page, 1 * MILLISECOND, None),
-        (2, 3, reviews, 5 * MILLISECOND, canary),
-        (2, 4, details, 5 * MILLISECOND + reviews, None),
+        (0, 1, page, 0 * MILLISECOND, None),
+        (1, 2, reviews, 5 * MILLISECOND, canary),
+        (1, 3, details, 5 * MILLISECOND + reviews, None),
     )
     for number, (source, destination, latency, offset, second) in enumerate(edges):
         begin = start + offset
@@ -85,7 +119,7 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
             {
                 "root": identity * 4,
                 "request": identity * 4 + number,
-                "parent": identity * 4 + number - 1 if number < 3 else identity * 4 + 1,
+                "parent": identity * 4 if number else np.full(count, -1),
                 "attempt": np.zeros(count, np.int16),
                 "last": np.ones(count, bool),
                 "mirror": np.zeros(count, bool),
@@ -98,9 +132,9 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
                 "request_end": begin + latency,
                 "traffic": "shoppers",
                 "source": _APPS[source],
-                "source_namespace": "" if source == 0 else "books",
-                "source_version": "" if source == 0 else "v1",
-                "source_pod": "" if source == 0 else f"{_APPS[source]}-1",
+                "source_namespace": "books",
+                "source_version": "v1",
+                "source_pod": f"{_APPS[source]}-1",
                 "destination": name,
                 "destination_namespace": "books",
                 "destination_version": versions,
@@ -112,15 +146,15 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
                 "call": "GET /",
                 "route": "default",
                 "cluster": f"outbound|9080||{name}.books.svc.cluster.local",
-                "status": status if destination != 4 else ok,
-                "flags": flags if destination != 4 else "",
+                "status": status if destination != 3 else ok,
+                "flags": flags if destination != 3 else "",
             }
         )
 
 
 def _add_control_plane(writer: RunWriter, shop: Bookshop) -> None:
-    proxies = [f"{app}-1.books" for app in _APPS[1:]]
-    for app, proxy in zip(_APPS[1:], proxies, strict=True):
+    proxies = [f"{app}-1.books" for app in _APPS]
+    for app, proxy in zip(_APPS, proxies, strict=True):
         pod = proxy.partition(".")[0]
         writer.add_record(ProxyInfo(proxy, "sidecar", "books", pod, app, "v1", app, "node-1", "zone-a", "10.0.0.1", 0))
     moments = ((1, "shift", shop.shift_at), (2, "slow", shop.slow_from), (3, "slow", shop.slow_to))

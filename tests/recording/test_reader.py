@@ -42,7 +42,7 @@ def test_several_replications_read_as_one(tmp_path: Path) -> None:
     run = open_run(pending.commit())
     requests = run.requests(["seed", "destination"])
     assert sorted(set(requests["seed"].to_pylist())) == [1, 2]
-    assert requests.num_rows == 2 * 24_000
+    assert requests.num_rows == 2 * 18_000
     assert [part.manifest.seeds for part in run.parts] == [(1,), (2,)]
 
 

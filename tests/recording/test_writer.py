@@ -25,7 +25,7 @@ def test_every_table_has_the_columns_of_its_schema(tmp_path: Path) -> None:
 def test_requests_come_back_as_written(tmp_path: Path) -> None:
     run = open_run(write_bookshop(tmp_path, seed=7))
     requests = run.requests()
-    assert requests.num_rows == 4 * 60 * 100
+    assert requests.num_rows == 3 * 60 * 100
     assert set(requests["seed"].to_pylist()) == {7}
     reviews = requests.filter(np.asarray(requests["destination"].to_pylist()) == "reviews").to_pylist()
     before = {row["destination_version"] for row in reviews if row["start"] < 20 * SECOND}

@@ -1,0 +1,208 @@
+"""Why an expectation failed, as far as the recording tells: when it was worst, where, and what was going on then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from meshsim.checks.context import Context
+from meshsim.checks.frame import Frame, Mask
+from meshsim.checks.latencies import statistic
+from meshsim.checks.wording import clock, count, percent, span
+from meshsim.scenario import Span
+from meshsim.units import SECOND, Nanos
+
+_LEAD: Final = 60 * SECOND
+"""An action without end is held responsible for what begins within this time after it."""
+_FEW: Final = 5
+"""Edges with fewer bad requests in the window are not named."""
+
+
+class Bad(NamedTuple):
+    """The requests that an expectation is about, and which of them speak against it."""
+
+    subject: Mask
+    bad: Mask
+    tolerated: float
+    """Share of bad ones that would still be fine."""
+    what: str
+    """`failures`, `slow`, `share`, or `requests`."""
+    quantile: str = "p99"
+    """The statistic that a latency expectation is about."""
+    part: Mask | None = None
+    """The requests that make up a share."""
+
+
+def causes(context: Context, case: Bad, repeat: bool = True) -> tuple[str, ...]:
+    """A few lines: the worst window and its figures, the edge behind it, the action in force, how to repeat it."""
+    frame = context.frame
+    window = worst_window(frame, case)
+    if window is None:
+        return ()
+    inside = frame.within([window])
+    lines = [f"worst window {clock(window.begin)}-{clock(window.end)}: {_figures(frame, case, inside)}"]
+    culprit = _culprit(frame, case, window)
+    if culprit:
+        lines.append(culprit)
+    acting = in_force(context, window)
+    lines.append(f"cause: {acting}" if acting else "no timeline action was in force then")
+    moved = _pods(context, window)
+    if moved:
+        lines.append(f"meanwhile: {moved}")
+    if repeat:
+        lines.append(f"repeat: {_repeat(context, case, inside, window)}")
+    return tuple(lines)
+
+
+def worst_window(frame: Frame, case: Bad) -> Span | None:
+    """The contiguous seconds with the most bad requests beyond what is tolerated (greatest sum of excess)."""
+    bad = frame.by_second(case.subject & case.bad)
+    if not bad.any():
+        return None
+    excess = bad - case.tolerated * frame.by_second(case.subject)
+    best, total, begin = (0.0, 0, 0), 0.0, 0
+    for second, value in enumerate(excess.tolist()):
+        if total <= 0:
+            total, begin = 0.0, second
+        total += value
+        if total > best[0]:
+            best = (total, begin, second + 1)
+    if best[0] <= 0:
+        second = int(bad.argmax())
+        best = (0.0, second, second + 1)
+    return Span(best[1] * SECOND, min(best[2] * SECOND, frame.run.duration))
+
+
+def _figures(frame: Frame, case: Bad, inside: Mask) -> str:
+    rows = case.subject & inside
+    samples = int(rows.sum())
+    if case.part is not None:
+        return f"{percent(int((rows & case.part).sum()) / samples)} (n = {count(samples)})"
+    if case.what == "slow":
+        ordered = np.sort(frame.latency[rows])
+        text = f"{case.quantile} {span(statistic(ordered, case.quantile))}"
+    else:
+        hits = int((rows & case.bad).sum())
+        text = f"{count(hits)} of them" if case.what == "requests" else f"{percent(hits / samples)} failed"
+    return f"{text} (n = {count(samples)}){_flags(frame, rows & case.bad)}{_retries(frame, rows & case.bad)}"
+
+
+def _flags(frame: Frame, rows: Mask) -> str:
+    column = frame.names("flags")
+    codes, sizes = np.unique(column.codes[rows], return_counts=True)
+    named = [(int(size), column.names[code]) for code, size in zip(codes, sizes, strict=True) if column.names[code]]
+    if not named:
+        return ""
+    total = int(rows.sum())
+    texts = [f"{name} {percent(size / total, 1)}" for size, name in sorted(named, reverse=True)[:3]]
+    return f", flags {', '.join(texts)}"
+
+
+def _retries(frame: Frame, rows: Mask) -> str:
+    retried = int((frame.retried & rows).sum())
+    return f", {percent(retried / int(rows.sum()), 1)} of them retried" if retried else ""
+
+
+class _Edge(NamedTuple):
+    source: str
+    destination: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.destination}{f' {self.version}' if self.version else ''}"
+
+
+def _culprit(frame: Frame, case: Bad, window: Span) -> str:
+    """The deepest edge that was bad in the window: what its caller suffered from, not what it passed on."""
+    if case.what in ("requests", "share"):
+        return ""
+    inside = frame.within([window])
+    outside = ~inside
+    worst: tuple[float, _Edge, str] | None = None
+    for edge, rows in edges(frame, inside):
+        scored = _failing(frame, rows & inside) if case.what == "failures" else _slower(frame, rows, inside, outside)
+        if scored is not None and (worst is None or scored[0] > worst[0]):
+            worst = (scored[0], edge, scored[1])
+    return f"where: {worst[1]} {worst[2]}" if worst else ""
+
+
+def edges(frame: Frame, rows: Mask) -> list[tuple[_Edge, Mask]]:
+    """The edges that these requests use, each with all its requests, by name."""
+    columns = [frame.names(name) for name in ("source", "destination", "destination_version")]
+    codes = np.stack([column.codes for column in columns]) if len(frame) else np.zeros((3, 0), np.int32)
+    distinct = np.unique(codes[:, rows], axis=1)
+    found: list[tuple[_Edge, Mask]] = []
+    for triple in distinct.T:
+        mask: Any = np.logical_and.reduce([codes[index] == value for index, value in enumerate(triple)])
+        found.append((_Edge(*(column.names[code] for column, code in zip(columns, triple, strict=True))), mask))
+    return sorted(found, key=lambda item: item[0])
+
+
+def _failing(frame: Frame, rows: Mask) -> tuple[float, str] | None:
+    """Failures of an edge less those its destination's own calls explain."""
+    failed = rows & ~frame.good
+    bad = int(failed.sum())
+    if bad < _FEW:
+        return None
+    destination = set(np.unique(frame.names("destination").codes[rows]).tolist())
+    names = {frame.names("destination").names[code] for code in destination}
+    onward = frame.names("source").where(names) & ~frame.good
+    roots = np.intersect1d(frame.root[failed], frame.root[onward])
+    own = int((~np.isin(frame.root[failed], roots)).sum())
+    if own < _FEW:
+        return None
+    return float(own), f"failed {percent(bad / int(rows.sum()))} (n = {count(int(rows.sum()))}){_flags(frame, failed)}"
+
+
+def _slower(frame: Frame, rows: Mask, inside: Mask, outside: Mask) -> tuple[float, str] | None:
+    """How much slower an edge's own time was in the window than outside of it."""
+    here, there = frame.own_time[rows & inside], frame.own_time[rows & outside]
+    if len(here) < _FEW:
+        return None
+    now = statistic(np.sort(here), "p99")
+    before = statistic(np.sort(there), "p99") if len(there) else 0.0
+    if now <= before:
+        return None
+    usual = f", {span(before)} at other times" if len(there) else ""
+    return now - before, f"p99 {span(now)} without its own calls (n = {count(len(here))}){usual}"
+
+
+def in_force(context: Context, window: Span) -> str:
+    """The timeline action whose time in force fits the window best."""
+    best: tuple[float, str] | None = None
+    marks = {row["id"]: row for row in context.run.timeline().to_pylist() if row["begins"]}
+    for name in context.anchors.ids:
+        acting = context.anchors.span(name)
+        end = acting.end if context.anchors.is_undone(name) else min(acting.end, acting.begin + _LEAD)
+        overlap = min(end, window.end) - max(acting.begin, window.begin)
+        if overlap <= 0:
+            continue
+        fit = overlap / (max(end, window.end) - min(acting.begin, window.begin))
+        if best is None or fit > best[0]:
+            detail = str(marks[name]["detail"]) if name in marks else ""
+            until = f"-{clock(acting.end)}" if context.anchors.is_undone(name) else " on"
+            text = f"timeline '{name}'{f' ({detail})' if detail else ''}, in force {clock(acting.begin)}{until}"
+            best = (fit, text)
+    return best[1] if best else ""
+
+
+def _pods(context: Context, window: Span) -> str:
+    """What happened to pods in or shortly before the window."""
+    early = window.begin - 5 * SECOND
+    texts = [
+        f"{row['pod']} {row['phase']} at {clock(row['time'] // SECOND * SECOND)}"
+        for row in context.run.pods().to_pylist()
+        if row["phase"] in ("unready", "terminating", "gone") and early <= row["time"] < window.end and row["time"] > 0
+    ]
+    shown: Sequence[str] = list(dict.fromkeys(texts))
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def _repeat(context: Context, case: Bad, inside: Mask, window: Span) -> str:
+    seeds = context.frame.seed[case.subject & case.bad & inside]
+    values, sizes = np.unique(seeds, return_counts=True)
+    seed = int(values[sizes.argmax()]) if len(values) else context.run.manifest.seeds[0]
+    until: Nanos = min(window.end + 5 * SECOND, context.run.duration)
+    return f"meshsim run {context.run.manifest.scenario_file} --seed {seed} --until {clock(until)}"

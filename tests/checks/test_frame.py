@@ -1,0 +1,53 @@
+"""Requests as columns: selections mean what they say."""
+
+from __future__ import annotations
+
+from meshsim.checks.context import Context
+from meshsim.scenario import End, Span
+from meshsim.units import MILLISECOND, SECOND
+
+
+def test_client_requests_are_those_of_no_handler(context: Context) -> None:
+    frame = context.frame
+    assert int(frame.of_traffic("shoppers").sum()) == 6000
+    assert int(frame.of_traffic("nobody").sum()) == 0
+
+
+def test_ends_are_matched_by_every_key_given(context: Context) -> None:
+    frame = context.frame
+    assert int(frame.to_end(End(app="reviews")).sum()) == 6000
+    canary = int(frame.to_end(End(app="reviews", version="v2")).sum())
+    assert canary == int(frame.to_end(End(pod="reviews-v2-1")).sum())
+    assert 300 < canary < 500
+    assert int(frame.to_end(End(service="reviews")).sum()) == 6000
+    assert int(frame.to_end(End(service="reviews.books.svc.cluster.local")).sum()) == 6000
+    assert int(frame.to_end(End(app="reviews", namespace="elsewhere")).sum()) == 0
+    assert int(frame.from_end(End(app="productpage")).sum()) == 12_000
+
+
+def test_windows_are_half_open(context: Context) -> None:
+    frame = context.frame
+    whole = int(frame.within([Span(0, 60 * SECOND)]).sum())
+    parts = int(frame.within([Span(0, 30 * SECOND)]).sum()) + int(frame.within([Span(30 * SECOND, 60 * SECOND)]).sum())
+    late = int((frame.start >= 60 * SECOND).sum())
+    assert whole == parts == len(frame) - late
+
+
+def test_status_classes_and_flags(context: Context) -> None:
+    frame = context.frame
+    failed = int((~frame.good).sum())
+    assert failed == int(frame.with_status(["5xx"]).sum()) == int(frame.with_status(["504"]).sum())
+    assert failed == int(frame.with_flags(["UT", "UO"]).sum())
+    assert int(frame.with_status(["200", "5xx"]).sum()) == len(frame)
+
+
+def test_own_time_is_without_calls(context: Context) -> None:
+    frame = context.frame
+    page = frame.to_end(End(app="productpage"))
+    assert set((frame.own_time[page] // MILLISECOND).tolist()) == {8}
+    leaf = frame.to_end(End(app="details"))
+    assert (frame.own_time[leaf] == frame.latency[leaf]).all()
+
+
+def test_seconds_count_every_request(context: Context) -> None:
+    assert int(context.frame.by_second(context.frame.all()).sum()) == len(context.frame)
