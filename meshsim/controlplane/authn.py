@@ -23,6 +23,7 @@ from meshsim.xds.messages import (
 from meshsim.xds.packing import pack
 
 if TYPE_CHECKING:
+    from meshsim.controlplane.peer_policies import PolicySource
     from meshsim.controlplane.push_context import PushContext
 
 JWT_FILTER: Final = "envoy.filters.http.jwt_authn"
@@ -43,7 +44,7 @@ class PeerModes:
         return self.per_port.get(port, self.mode)
 
 
-def peer_modes(push: PushContext, namespace: str, labels: Mapping[str, str]) -> PeerModes:
+def peer_modes(push: PolicySource, namespace: str, labels: Mapping[str, str]) -> PeerModes:
     """Mesh, then namespace, then workload level; the oldest policy of a level counts and UNSET inherits."""
     mode = MutualTls.PERMISSIVE
     root = push.mesh.root_namespace
@@ -69,7 +70,7 @@ def peer_modes(push: PushContext, namespace: str, labels: Mapping[str, str]) -> 
 
 
 def mutual_tls_mode(
-    push: PushContext, namespace: str, labels: Mapping[str, str] | None = None, port: int = 0
+    push: PolicySource, namespace: str, labels: Mapping[str, str] | None = None, port: int = 0
 ) -> MutualTls:
     """Mode of a workload's port; without labels the namespace's or mesh's, UNKNOWN when neither says anything."""
     if labels is not None:

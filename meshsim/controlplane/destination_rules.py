@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshsim.api import ApiObject, Fields
+from meshsim.controlplane.endpoints.locality import failover_labels
 from meshsim.controlplane.host_names import host_order, host_within, is_wildcard, resolve_short_name
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import PushStatus
@@ -37,6 +38,14 @@ class MergedDestinationRule:
     workload_labels: Mapping[str, str] | None
     """`workloadSelector.matchLabels`; `None` = every workload."""
     merged_from: tuple[ApiObject, ...]
+    failover_labels: tuple[str, ...] = field(init=False, repr=False)
+    """Labels of a proxy that a failoverPriority of this rule compares."""
+
+    def __post_init__(self) -> None:
+        found: dict[str, None] = {}
+        for policy in (self.traffic_policy, *(subset.traffic_policy for subset in self.subsets)):
+            found.update(dict.fromkeys(failover_labels(policy)))
+        object.__setattr__(self, "failover_labels", tuple(found))
 
     @property
     def namespace(self) -> str:

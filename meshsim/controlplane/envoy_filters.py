@@ -86,11 +86,20 @@ class EnvoyFilterIndex:
 
     def __init__(self, filters: tuple[ApiObject, ...], root_namespace: str) -> None:
         self._root = root_namespace
+        self._filters = filters
         self._by_namespace: dict[str, list[ApiObject]] = {}
         for item in filters:
             self._by_namespace.setdefault(item.namespace, []).append(item)
         self._patches: dict[int, tuple[Patch, ...]] = {id(item): tuple(_patches(item)) for item in filters}
         self._sets: dict[tuple[int, ...], PatchSet] = {}
+
+    def is_made_of(self, root_namespace: str, filters: tuple[ApiObject, ...]) -> bool:
+        """Whether it was made from these very objects."""
+        return (
+            root_namespace == self._root
+            and len(filters) == len(self._filters)
+            and all(one is other for one, other in zip(filters, self._filters))
+        )
 
     def for_proxy(self, proxy: Proxy) -> PatchSet:
         """The patches that apply to a proxy: by priority, the root namespace first, then by age."""

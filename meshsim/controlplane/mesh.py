@@ -69,7 +69,7 @@ _MESH_DEFAULTS: Final[Mapping[str, object]] = {
 """istio pkg/config/mesh/mesh.go DefaultMeshConfig."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeshConfig:
     """The effective mesh configuration: Istio's defaults, the installation's file, the world's file."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.destination_rules import MergedDestinationRule, select_destination_rule
+from meshsim.controlplane.endpoints.locality import service_failover_labels
 from meshsim.controlplane.host_names import host_within, hosts_overlap, is_wildcard
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Registry, Service, VirtualService
@@ -63,7 +64,17 @@ class SidecarScope:
     """Destination of `outboundTrafficPolicy.egressProxy`."""
     destination_rules: Mapping[str, tuple[MergedDestinationRule, ...]]
     """By host name of the service."""
+    reads_node: bool
+    """Some service has node-local traffic, so assignments depend on the proxy's node."""
+    failover_labels: tuple[str, ...]
+    """Labels of a proxy that some failover priority compares."""
+    selector_labels: tuple[str, ...]
+    """Labels of a proxy that some DestinationRule selects by."""
     _by_host: Mapping[str, Service] = field(repr=False)
+
+    def selected_labels(self, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """The labels of a proxy on which its DestinationRules depend."""
+        return tuple((key, labels[key]) for key in self.selector_labels if key in labels)
 
     def service_for_host(self, hostname: str) -> Service | None:
         """The service that a host name means here."""
@@ -95,14 +106,17 @@ class SidecarScope:
     def has_ingress(self) -> bool:
         return bool(self.ingress_listeners)
 
-    def inbound_connection_pool(self, port: int) -> Fields | None:
-        """connectionPool of an ingress listener, else the Sidecar's `inboundConnectionPool`."""
-        for listener in self.ingress_listeners:
-            if listener.fields("port").integer("number") == port and "connectionPool" in listener:
-                return listener.fields("connectionPool")
-        if self.sidecar is not None and "inboundConnectionPool" in self.sidecar.spec:
-            return self.sidecar.spec.fields("inboundConnectionPool")
+
+def inbound_connection_pool(sidecar: ApiObject | None, port: int) -> Fields | None:
+    """connectionPool of a Sidecar's ingress listener, else its `inboundConnectionPool`; `None` without either."""
+    if sidecar is None:
         return None
+    for listener in sidecar.spec.items("ingress"):
+        if listener.fields("port").integer("number") == port and "connectionPool" in listener:
+            return listener.fields("connectionPool")
+    if "inboundConnectionPool" in sidecar.spec:
+        return sidecar.spec.fields("inboundConnectionPool")
+    return None
 
 
 @dataclass(slots=True)
@@ -164,6 +178,14 @@ def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *,
         if found:
             rules[service.hostname] = found
     policy, proxy = _outbound_policy(push, spec)
+    compared: dict[str, None] = {}
+    selected: dict[str, None] = {}
+    for service in services:
+        compared.update(dict.fromkeys(service_failover_labels(push.mesh, service)))
+    for found in rules.values():
+        for rule in found:
+            compared.update(dict.fromkeys(rule.failover_labels))
+            selected.update(dict.fromkeys(rule.workload_labels or ()))
     return SidecarScope(
         namespace=namespace,
         sidecar=sidecar,
@@ -173,6 +195,9 @@ def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *,
         outbound_policy=policy,
         egress_proxy=proxy,
         destination_rules=rules,
+        reads_node=any(service.node_local for service in services),
+        failover_labels=tuple(compared),
+        selector_labels=tuple(selected),
         _by_host=builder.by_host(),
     )
 

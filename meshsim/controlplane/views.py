@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meshsim.controlplane.model import Locality, Proxy
+from meshsim.controlplane.model import Locality, Proxy, Service
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.sidecar_scope import SidecarScope
+
+
+class PlaceView(NamedTuple):
+    """Where a proxy is, as far as the choice and order of endpoints depend on it."""
+
+    locality: Locality = Locality()
+    network_view: tuple[str, ...] = ()
+    """REQUESTED_NETWORK_VIEW: networks whose endpoints the proxy wants; empty = all."""
+    node_name: str = ""
+    """Set only for services with node-local traffic."""
+    failover_labels: tuple[tuple[str, str], ...] = ()
+    """Labels of the proxy that a failoverPriority compares."""
+
+
+NOWHERE: Final = PlaceView()
 
 
 class ProxyView(NamedTuple):
@@ -15,16 +34,24 @@ class ProxyView(NamedTuple):
     ipv6_only: bool
     preserve_header_case: bool
     """ProxyConfig ``proxyHeaders.preserveHttp1HeaderCase``."""
-    locality: Locality
-    """Only inline assignments (DNS clusters) read it in CDS; every assignment does in EDS."""
-    cluster_id: str
-    network: str
-    network_view: tuple[str, ...]
-    """REQUESTED_NETWORK_VIEW: networks whose endpoints the proxy wants; empty = all."""
-    node_name: str
-    """Only services with node-local traffic read it."""
+    certificates: tuple[str, str, str] | None
+    """Client certificate chain, key and root in the node metadata (TLS_CLIENT_CERT_CHAIN and so on)."""
+    place: PlaceView = NOWHERE
+    """Read for inline endpoints only."""
+
+    def without_place(self) -> ProxyView:
+        """The view of what is alike everywhere."""
+        return self._replace(place=NOWHERE)
+
+    def for_service(self, service: Service) -> ProxyView:
+        """The view as far as clusters of this service depend on it."""
+        if not service.is_dns:
+            return self.without_place()
+        place = self.place if service.node_local else self.place._replace(node_name="")
+        return self._replace(place=place._replace(failover_labels=()))
 
 
+@lru_cache(maxsize=8192)
 def is_ipv6(address: str) -> bool:
     """Whether a text is an IPv6 address."""
     try:
@@ -33,18 +60,21 @@ def is_ipv6(address: str) -> bool:
         return False
 
 
-def view_of(proxy: Proxy) -> ProxyView:
-    """The view of a proxy."""
+def view_of(proxy: Proxy, scope: SidecarScope) -> ProxyView:
+    """The view of a proxy that sees this scope."""
     metadata = proxy.metadata
     headers = metadata.fields("PROXY_CONFIG").fields("proxyHeaders")
-    networks = metadata.text("REQUESTED_NETWORK_VIEW")
+    chain = metadata.text("TLS_CLIENT_CERT_CHAIN")
+    key, root = metadata.text("TLS_CLIENT_KEY"), metadata.text("TLS_CLIENT_ROOT_CERT")
     return ProxyView(
         is_router=proxy.is_router,
         ipv6_only=bool(proxy.addresses) and all(is_ipv6(a) for a in proxy.addresses),
         preserve_header_case=headers.flag("preserveHttp1HeaderCase"),
-        locality=proxy.locality,
-        cluster_id=metadata.text("CLUSTER_ID"),
-        network=metadata.text("NETWORK"),
-        network_view=tuple(n for n in networks.split(",") if n),
-        node_name=metadata.text("NODE_NAME"),
+        certificates=(chain, key, root) if chain else None,
+        place=PlaceView(
+            locality=proxy.locality,
+            network_view=tuple(n for n in metadata.text("REQUESTED_NETWORK_VIEW").split(",") if n),
+            node_name=metadata.text("NODE_NAME") if scope.reads_node else "",
+            failover_labels=tuple((k, proxy.labels.get(k, "")) for k in scope.failover_labels),
+        ),
     )

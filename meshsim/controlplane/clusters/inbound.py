@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meshsim.controlplane.clusters.draft import Cluster, ClusterDraft
 from meshsim.controlplane.clusters.outbound import config_path, services_metadata, set_protocol, stat_name
 from meshsim.controlplane.clusters.policies import apply_connection_pool
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import InboundPolicy
 from meshsim.controlplane.model import Proxy, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.protobuf_values import UNIX_PREFIX, socket_address
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.controlplane.sidecar_scope import inbound_connection_pool
 from meshsim.controlplane.traffic_policies import port_policy
 from meshsim.controlplane.views import ProxyView, is_ipv6
 from meshsim.xds.messages import (
@@ -26,7 +28,9 @@ from meshsim.xds.messages import (
 )
 
 if TYPE_CHECKING:
-    from meshsim.api import Fields
+    from meshsim.api import ApiObject, Fields
+    from meshsim.controlplane.destination_rules import MergedDestinationRule
+    from meshsim.controlplane.mesh import MeshConfig
     from meshsim.controlplane.push_context import PushContext
 
 _FOREVER: Final = 9223372035
@@ -35,19 +39,35 @@ _PASSTHROUGH_V4: Final = "127.0.0.6"
 _PASSTHROUGH_V6: Final = "::6"
 
 
-class InboundCluster(NamedTuple):
-    """An inbound cluster with the hosts that EnvoyFilter matches may name."""
+class InboundInputs(NamedTuple):
+    """Everything an inbound cluster is made from."""
 
-    cluster: Cluster
-    hosts: tuple[str, ...]
+    mesh: MeshConfig
+    view: ProxyView
+    number: int
+    """Port in the name."""
+    bind: str
+    """Where the application listens; empty = the original destination."""
+    target_port: int
+    targets: tuple[ServiceTarget, ...]
+    """Service ports on this workload port; the first one decides."""
+    rule: MergedDestinationRule | None
+    sidecar: ByIdentity[ApiObject | None]
+    """The Sidecar whose inbound connection pool replaces that of the rule."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Services that EnvoyFilter matches may name."""
+        return tuple(target.service.hostname for target in self.targets)
 
 
-def inbound_clusters(push: PushContext, proxy: Proxy, view: ProxyView) -> list[InboundCluster]:
+def inbound_inputs(push: PushContext, proxy: Proxy, view: ProxyView) -> list[InboundInputs]:
     """One cluster for each port the workload serves, or for each ingress listener of its Sidecar."""
     scope = push.scope(proxy)
     targets = push.service_targets(proxy)
+    place_free = view.without_place()
     if scope.has_ingress:
-        found = [_from_listener(push, proxy, view, targets, item) for item in scope.ingress_listeners]
+        found = [_from_listener(push, proxy, place_free, targets, item) for item in scope.ingress_listeners]
         return [item for item in found if item is not None]
     if proxy.metadata.text("INTERCEPTION_MODE") == "NONE":
         return []
@@ -56,16 +76,28 @@ def inbound_clusters(push: PushContext, proxy: Proxy, view: ProxyView) -> list[I
         by_port.setdefault(target.target_port, []).append(target)
     localhost = "::1" if view.ipv6_only else "127.0.0.1"
     bind = localhost if push.mesh.inbound_policy is InboundPolicy.LOCALHOST else ""
-    clusters = []
-    for port, members in by_port.items():
-        cluster = _cluster(push, proxy, view, port, bind, port, members)
-        clusters.append(InboundCluster(cluster, tuple(t.service.hostname for t in members)))
-    return clusters
+    return [
+        _inputs(push, proxy, place_free, port, bind, port, tuple(members)) for port, members in by_port.items()
+    ]
+
+
+def _inputs(
+    push: PushContext,
+    proxy: Proxy,
+    view: ProxyView,
+    number: int,
+    bind: str,
+    target_port: int,
+    targets: tuple[ServiceTarget, ...],
+) -> InboundInputs:
+    scope = push.scope(proxy)
+    rule = scope.destination_rule(targets[0].service.hostname, proxy.labels, outbound=False)
+    return InboundInputs(push.mesh, view, number, bind, target_port, targets, rule, ByIdentity(scope.sidecar))
 
 
 def _from_listener(
     push: PushContext, proxy: Proxy, view: ProxyView, targets: Sequence[ServiceTarget], item: Fields
-) -> InboundCluster | None:
+) -> InboundInputs | None:
     declared = item.fields("port")
     number = declared.integer("number")
     destination = _default_endpoint(item.text("defaultEndpoint"), proxy, view)
@@ -77,8 +109,7 @@ def _from_listener(
         service = _placeholder(push, proxy)
     port = ServicePort(name=declared.text("name"), port=number, protocol=parse_protocol(declared.text("protocol")))
     target = ServiceTarget(service=service, port=port, target_port=port_number)
-    cluster = _cluster(push, proxy, view, number, address, port_number, [target])
-    return InboundCluster(cluster, (service.hostname,))
+    return _inputs(push, proxy, view, number, address, port_number, (target,))
 
 
 def _placeholder(push: PushContext, proxy: Proxy) -> Service:
@@ -117,38 +148,30 @@ def _default_endpoint(text: str, proxy: Proxy, view: ProxyView) -> tuple[str, in
     return "", int(port)
 
 
-def _cluster(
-    push: PushContext,
-    proxy: Proxy,
-    view: ProxyView,
-    number: int,
-    bind: str,
-    target_port: int,
-    targets: Sequence[ServiceTarget],
-) -> Cluster:
+def inbound_cluster(inputs: InboundInputs) -> Cluster:
     """``inbound|<port>||``: the application behind the proxy."""
-    first = targets[0]
-    name = f"inbound|{number}||"
+    first = inputs.targets[0]
+    name = f"inbound|{inputs.number}||"
     cluster = Cluster(name=name, alt_stat_name=f"{name};")
     cluster.common_lb_config.SetInParent()
     draft = ClusterDraft(cluster)
-    if bind:
+    if inputs.bind:
         cluster.type = Cluster.STATIC
-        cluster.load_assignment.CopyFrom(_local_assignment(name, bind, target_port))
+        cluster.load_assignment.CopyFrom(_local_assignment(name, inputs.bind, inputs.target_port))
     else:
         cluster.type = Cluster.ORIGINAL_DST
         cluster.lb_policy = Cluster.CLUSTER_PROVIDED
         cluster.cleanup_interval.CopyFrom(duration_pb2.Duration(seconds=_FOREVER))
-    set_protocol(draft, first.port, view)
+    set_protocol(draft, first.port, inputs.view)
     if not first.service.mesh_external:
-        draft.metadata().fields["services"].CopyFrom(_services(first.port, targets))
-    pattern = push.mesh.fields.text("inboundClusterStatName")
+        draft.metadata().fields["services"].CopyFrom(_services(first.port, inputs.targets))
+    pattern = inputs.mesh.fields.text("inboundClusterStatName")
     if pattern:
-        cluster.alt_stat_name = f"{stat_name(pattern, first.service, '', first.port, number)};"
-    _apply_pool(push, proxy, draft, number, first)
-    if bind not in ("127.0.0.1", "::1"):
+        cluster.alt_stat_name = f"{stat_name(pattern, first.service, '', first.port, inputs.number)};"
+    _apply_pool(draft, inputs)
+    if inputs.bind not in ("127.0.0.1", "::1"):
         # The kube's rules leave traffic from this source address alone, so it is not captured a second time.
-        source = _PASSTHROUGH_V6 if view.ipv6_only else _PASSTHROUGH_V4
+        source = _PASSTHROUGH_V6 if inputs.view.ipv6_only else _PASSTHROUGH_V4
         cluster.upstream_bind_config.source_address.CopyFrom(address_pb2.SocketAddress(address=source, port_value=0))
     return draft.finish()
 
@@ -171,17 +194,16 @@ def _services(port: ServicePort, targets: Sequence[ServiceTarget]) -> struct_pb2
     return services_metadata(by_host.values())
 
 
-def _apply_pool(
-    push: PushContext, proxy: Proxy, draft: ClusterDraft, number: int, first: ServiceTarget
-) -> None:
+def _apply_pool(draft: ClusterDraft, inputs: InboundInputs) -> None:
     """Connection pool of the service's DestinationRule; the Sidecar's own one replaces it."""
-    scope = push.scope(proxy)
-    rule = scope.destination_rule(first.service.hostname, proxy.labels, outbound=False)
+    first, rule = inputs.targets[0], inputs.rule
     pool = budget = None
     if rule is not None and rule.traffic_policy is not None:
         policy, _ = port_policy(rule.traffic_policy, first.port.port)
         pool, budget = policy.connection_pool, policy.retry_budget
         if not first.service.mesh_external:
             draft.metadata().fields["config"].CopyFrom(struct_pb2.Value(string_value=config_path(rule)))
-    pool = scope.inbound_connection_pool(number) or pool
-    apply_connection_pool(draft, push.mesh, pool or push.mesh.default_policy.connection_pool, budget)
+    own = inbound_connection_pool(inputs.sidecar.value, inputs.number)
+    pool = own if own is not None else pool
+    baseline = inputs.mesh.default_policy.connection_pool
+    apply_connection_pool(draft, inputs.mesh, pool if pool is not None else baseline, budget)

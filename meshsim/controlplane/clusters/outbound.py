@@ -18,7 +18,7 @@ from meshsim.controlplane.clusters.policies import (
     upgrades_to_http2,
 )
 from meshsim.controlplane.clusters.tls import TlsInputs, apply_proxy_protocol, apply_tls
-from meshsim.controlplane.endpoints.assignment import locality_endpoints
+from meshsim.controlplane.endpoints.assignment import EndpointInputs, locality_endpoints
 from meshsim.controlplane.endpoints.locality import EndpointGroup, arrange, locality_setting, weighted
 from meshsim.controlplane.model import MutualTls, Registry, Resolution, Service, ServicePort
 from meshsim.controlplane.protobuf_values import duration
@@ -42,7 +42,9 @@ from meshsim.xds.packing import pack
 
 if TYPE_CHECKING:
     from meshsim.controlplane.destination_rules import MergedDestinationRule, Subset
-    from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.mesh import MeshConfig
+    from meshsim.controlplane.peer_policies import PeerPolicies
+    from meshsim.controlplane.registry import EndpointSet
     from meshsim.controlplane.views import ProxyView
 
 _DNS_JITTER: Final = 100 * MILLISECOND
@@ -53,28 +55,42 @@ _OVERRIDE_STATUSES: Final = ("HEALTHY", "DRAINING", "UNKNOWN", "DEGRADED")
 class OutboundInputs(NamedTuple):
     """Everything outbound clusters of one port are made from."""
 
-    push: PushContext
+    mesh: MeshConfig
     view: ProxyView
     service: Service
     port: ServicePort
     rule: MergedDestinationRule | None
+    identities: tuple[str, ...]
+    """Accounts a client accepts."""
+    policies: PeerPolicies
+    endpoints: EndpointSet | None
+    """Given only where clusters depend on them: inline endpoints, and passthrough, where all must take mTLS."""
     sni_dnat: bool = False
     """Clusters of an AUTO_PASSTHROUGH gateway: named by SNI, without TLS of their own."""
 
 
+def reads_endpoints(service: Service, rule: MergedDestinationRule | None) -> bool:
+    """Whether clusters of a service depend on its endpoints."""
+    if service.is_dns or service.resolution is Resolution.PASSTHROUGH:
+        return True
+    return rule is not None and any(
+        _is_passthrough(policy) for policy in (rule.traffic_policy, *(s.traffic_policy for s in rule.subsets))
+    )
+
+
 def outbound_clusters(inputs: OutboundInputs) -> list[Cluster]:
     """The cluster of a port and those of the rule's subsets; empty when a DNS service has no endpoints."""
-    push, view, service, port, rule, _ = inputs
-    whole = _new_cluster(inputs, "", _discovery(view, service))
+    service, port, rule = inputs.service, inputs.port, inputs.rule
+    whole = _new_cluster(inputs, "", _discovery(inputs.view, service))
     if whole is None:
         return []
     if service.supports_draining:
         whole.cluster.common_lb_config.override_host_status.CopyFrom(
             health_check_pb2.HealthStatusSet(statuses=[_status(s) for s in _OVERRIDE_STATUSES])
         )
-    base, _ = port_policy(rule.traffic_policy if rule is not None else None, port.port)
-    mode = _service_mutual_tls(push, service, port, rule.traffic_policy if rule is not None else None)
-    _apply_policy(inputs, whole, base, "", mode)
+    policy = rule.traffic_policy if rule is not None else None
+    base, _ = port_policy(policy, port.port)
+    _apply_policy(inputs, whole, base, "", _service_mutual_tls(inputs, policy))
     if service.mesh_external:
         whole.metadata().fields["external"].CopyFrom(struct_pb2.Value(bool_value=True))
     if rule is None:
@@ -88,23 +104,21 @@ def outbound_clusters(inputs: OutboundInputs) -> list[Cluster]:
     return found
 
 
-def _status(name: str) -> health_check_pb2.HealthStatus:
+def _status(name: str) -> health_check_pb2.HealthStatus.ValueType:
     return health_check_pb2.HealthStatus.Value(name)
 
 
 def _subset_cluster(
     inputs: OutboundInputs, rule: MergedDestinationRule, subset: Subset, base: TrafficPolicy
 ) -> Cluster | None:
-    push, view, service, port, _, _ = inputs
-    discovery = _discovery(view, service)
+    discovery = _discovery(inputs.view, inputs.service)
     if _is_passthrough(subset.traffic_policy):
         discovery = Cluster.ORIGINAL_DST
     draft = _new_cluster(inputs, subset.name, discovery)
     if draft is None:
         return None
-    policy = merge_subset(base, subset.traffic_policy, port.port)
-    mode = _service_mutual_tls(push, service, port, subset.traffic_policy)
-    _apply_policy(inputs, draft, policy, subset.name, mode)
+    policy = merge_subset(base, subset.traffic_policy, inputs.port.port)
+    _apply_policy(inputs, draft, policy, subset.name, _service_mutual_tls(inputs, subset.traffic_policy))
     _add_rule_metadata(draft, rule, policy)
     draft.metadata().fields["subset"].CopyFrom(struct_pb2.Value(string_value=subset.name))
     return draft.finish()
@@ -114,7 +128,7 @@ def _is_passthrough(policy: Fields | None) -> bool:
     return policy is not None and policy.fields("loadBalancer").text("simple") == "PASSTHROUGH"
 
 
-def _discovery(view: ProxyView, service: Service) -> Cluster.DiscoveryType:
+def _discovery(view: ProxyView, service: Service) -> Cluster.DiscoveryType.ValueType:
     if service.resolution is Resolution.DNS_LB:
         return Cluster.STRICT_DNS
     if service.resolution is Resolution.DNS_ROUND_ROBIN:
@@ -130,10 +144,10 @@ def _name(inputs: OutboundInputs, subset: str) -> str:
 
 
 def _new_cluster(
-    inputs: OutboundInputs, subset: str, discovery: Cluster.DiscoveryType
+    inputs: OutboundInputs, subset: str, discovery: Cluster.DiscoveryType.ValueType
 ) -> ClusterDraft | None:
     """A cluster before its traffic policy; `None` for a DNS cluster without endpoints."""
-    push, view, service, port, _, _ = inputs
+    mesh, view, service, port = inputs.mesh, inputs.view, inputs.service, inputs.port
     name = _name(inputs, subset)
     cluster = Cluster(name=name, type=discovery, alt_stat_name=f"{name};")
     if service.resolution is Resolution.DYNAMIC_DNS:
@@ -143,11 +157,9 @@ def _new_cluster(
         return draft
     cluster.common_lb_config.SetInParent()
     if discovery in (Cluster.STRICT_DNS, Cluster.LOGICAL_DNS):
-        _make_dns(cluster, push, view)
-        groups = locality_endpoints(push, view, service, port, inputs.rule, subset, sni_dnat=inputs.sni_dnat)
+        _make_dns(cluster, mesh, view)
+        groups = _inline_endpoints(inputs, subset)
         if not groups:
-            message = f"{Cluster.DiscoveryType.Name(discovery)} cluster without endpoints {name} found while pushing CDS"
-            push.status.add("pilot_dns_cluster_without_endpoints", name, "", message)
             return None
         cluster.load_assignment.CopyFrom(
             endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=[g.message for g in groups])
@@ -159,13 +171,30 @@ def _new_cluster(
     draft = ClusterDraft(cluster)
     set_protocol(draft, port, view)
     draft.metadata().fields["services"].CopyFrom(services_metadata((service,)))
-    pattern = push.mesh.fields.text("outboundClusterStatName")
+    pattern = mesh.fields.text("outboundClusterStatName")
     if pattern:
         cluster.alt_stat_name = f"{stat_name(pattern, service, subset, port, 0)};"
     return draft
 
 
-def _make_dns(cluster: Cluster, push: PushContext, view: ProxyView) -> None:
+def _inline_endpoints(inputs: OutboundInputs, subset: str) -> list[EndpointGroup]:
+    if inputs.endpoints is None:
+        return []
+    return locality_endpoints(
+        EndpointInputs(
+            inputs.service,
+            inputs.port,
+            inputs.rule,
+            subset,
+            inputs.endpoints,
+            inputs.policies,
+            inputs.view.place,
+            inputs.sni_dnat,
+        )
+    )
+
+
+def _make_dns(cluster: Cluster, mesh: MeshConfig, view: ProxyView) -> None:
     """Envoy resolves the addresses itself, with c-ares."""
     cluster.dns_lookup_family = Cluster.V6_ONLY if view.ipv6_only else Cluster.V4_ONLY
     cluster.typed_dns_resolver_config.CopyFrom(
@@ -179,7 +208,7 @@ def _make_dns(cluster: Cluster, push: PushContext, view: ProxyView) -> None:
         )
     )
     cluster.dns_jitter.CopyFrom(duration(_DNS_JITTER))
-    cluster.dns_refresh_rate.CopyFrom(duration(push.mesh.dns_refresh_rate))
+    cluster.dns_refresh_rate.CopyFrom(duration(mesh.dns_refresh_rate))
     cluster.respect_dns_ttl = True
 
 
@@ -222,26 +251,24 @@ def _preserving_case() -> protocol_pb2.Http1ProtocolOptions:
     )
 
 
-def _service_mutual_tls(
-    push: PushContext, service: Service, port: ServicePort, policy: Fields | None
-) -> MutualTls:
+def _service_mutual_tls(inputs: OutboundInputs, policy: Fields | None) -> MutualTls:
     """Whether clients try mTLS (push_context.go BestEffortInferServiceMTLSMode)."""
+    service = inputs.service
     if service.mesh_external:
         return MutualTls.DISABLE
     if service.resolution is Resolution.PASSTHROUGH or _is_passthrough(policy):
         # The client does not choose the endpoint here, so every one of them has to take mTLS.
-        endpoints = push.endpoints(service, port)
+        endpoints = inputs.endpoints.by_port.get(inputs.port.name, ()) if inputs.endpoints is not None else ()
         if not endpoints or any(e.tls_mode == "disabled" for e in endpoints):
             return MutualTls.DISABLE
-    mode = push.mutual_tls_mode(service.namespace)
+    mode = inputs.policies.mode(service.namespace)
     return MutualTls.PERMISSIVE if mode is MutualTls.UNKNOWN else mode
 
 
 def _apply_policy(
     inputs: OutboundInputs, draft: ClusterDraft, policy: TrafficPolicy, subset: str, mode: MutualTls
 ) -> None:
-    push, view, service, port, rule, sni_dnat = inputs
-    mesh = push.mesh
+    mesh, view, service, port, rule = inputs.mesh, inputs.view, inputs.service, inputs.port, inputs.rule
     baseline = mesh.default_policy
     pool = policy.connection_pool or baseline.connection_pool
     outlier = policy.outlier_detection if policy.outlier_detection is not None else baseline.outlier_detection
@@ -253,19 +280,20 @@ def _apply_policy(
         apply_load_balancer(cluster, service, policy.load_balancer)
         apply_outlier_detection(cluster, outlier)
         _apply_locality(inputs, cluster, policy)
-    if not sni_dnat:
+    if not inputs.sni_dnat:
         apply_tls(
             draft,
             mesh,
             TlsInputs(
                 settings=policy.tls,
-                service_accounts=push.peer_identities(service),
+                service_accounts=inputs.identities,
                 sni=sni_name(port.port, subset, service.hostname),
                 mesh_external=service.mesh_external,
                 external_registry=service.registry is Registry.EXTERNAL,
                 mutual_tls=mode,
                 rule_has_selector=rule is not None and rule.workload_labels is not None,
                 is_router=view.is_router,
+                certificates=view.certificates,
             ),
         )
         apply_proxy_protocol(draft, policy.proxy_protocol)
@@ -279,13 +307,13 @@ def _apply_policy(
 
 def _apply_locality(inputs: OutboundInputs, cluster: Cluster, policy: TrafficPolicy) -> None:
     """Weighted localities, and the order of inline endpoints; EDS orders its own."""
-    setting = locality_setting(inputs.push.mesh, policy.load_balancer, inputs.service)
+    setting = locality_setting(inputs.mesh, policy.load_balancer, inputs.service)
     failover = cluster.HasField("outlier_detection")
     if weighted(setting, failover):
         cluster.common_lb_config.locality_weighted_lb_config.SetInParent()
     if cluster.HasField("load_assignment"):
         groups = [EndpointGroup([], message) for message in cluster.load_assignment.endpoints]
-        arrange(groups, setting, inputs.view.locality, None, failover)
+        arrange(groups, setting, inputs.view.place.locality, None, failover)
 
 
 def _eds_config(name: str) -> Cluster.EdsClusterConfig:

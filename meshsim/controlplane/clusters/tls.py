@@ -6,7 +6,7 @@ istio pilot/pkg/networking/core/cluster_tls.go and pilot/pkg/security/model/auth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api import Fields
@@ -99,13 +99,13 @@ class TlsInputs:
     mutual_tls: MutualTls = MutualTls.UNKNOWN
     rule_has_selector: bool = False
     is_router: bool = False
-    certificates: tuple[str, str, str] | None = field(default=None)
+    certificates: tuple[str, str, str] | None = None
     """Client certificate chain, key and root of the proxy's node metadata."""
 
 
 def apply_tls(draft: ClusterDraft, mesh: MeshConfig, inputs: TlsInputs) -> None:
     """Set the transport socket, or the matches that choose it by endpoint under automatic mTLS."""
-    settings = inputs.settings
+    settings = _with_certificates(mesh, inputs)
     cluster = draft.cluster
     if settings is None:
         if not _automatic(mesh, inputs):
@@ -121,6 +121,32 @@ def apply_tls(draft: ClusterDraft, mesh: MeshConfig, inputs: TlsInputs) -> None:
     context = _declared_context(draft, mesh, settings, inputs)
     if context is not None:
         cluster.transport_socket.CopyFrom(_tls_socket(context))
+
+
+def _with_certificates(mesh: MeshConfig, inputs: TlsInputs) -> Fields | None:
+    """Settings of the rule; a proxy with certificates in its node metadata uses those for mTLS instead."""
+    settings, files = inputs.settings, inputs.certificates
+    if files is None:
+        return settings
+    if settings is None:
+        if not _automatic(mesh, inputs):
+            return None
+        names, sni = tuple(inputs.service_accounts), inputs.sni
+    elif settings.text("mode", "DISABLE") in ("DISABLE", "SIMPLE") or inputs.mesh_external:
+        return settings
+    else:
+        names, sni = settings.texts("subjectAltNames"), settings.text("sni")
+    chain, key, root = files
+    return Fields(
+        {
+            "mode": "MUTUAL",
+            "clientCertificate": chain,
+            "privateKey": key,
+            "caCertificates": root,
+            "subjectAltNames": list(names),
+            "sni": sni,
+        }
+    )
 
 
 def _automatic(mesh: MeshConfig, inputs: TlsInputs) -> bool:

@@ -3,40 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.cluster_names import parse_cluster_name
-from meshsim.controlplane.endpoints.assignment import locality_endpoints
-from meshsim.controlplane.endpoints.locality import arrange, locality_setting
+from meshsim.controlplane.endpoints.assignment import EndpointInputs, locality_endpoints
+from meshsim.controlplane.endpoints.locality import LocalitySetting, arrange, locality_setting
+from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.traffic_policies import effective_policy
-from meshsim.controlplane.views import ProxyView, view_of
+from meshsim.controlplane.views import NOWHERE, PlaceView
 from meshsim.xds.messages import endpoint_pb2
 
 if TYPE_CHECKING:
-    from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.destination_rules import MergedDestinationRule
+    from meshsim.controlplane.model import Locality, Proxy, Service
     from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.sidecar_scope import SidecarScope
+
+
+class _Ordering(NamedTuple):
+    """How the groups of a cluster are weighted or ordered."""
+
+    setting: LocalitySetting | None
+    failover: bool
+
+    def reads(self, place: PlaceView) -> PlaceView:
+        """The part of a place that this ordering depends on."""
+        setting = self.setting
+        if setting is None or not (setting.distribute or self.failover or setting.forced):
+            return NOWHERE
+        labels = {item for item in setting.failover_priority if "=" not in item}
+        return PlaceView(
+            locality=place.locality, failover_labels=tuple(p for p in place.failover_labels if p[0] in labels)
+        )
+
+
+class _Inputs(NamedTuple):
+    """Everything one assignment is made from."""
+
+    name: str
+    endpoints: EndpointInputs
+    mesh: MeshConfig
+    order: PlaceView
 
 
 def build_endpoints(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tuple[Resource, ...]:
     """Assignments of the clusters named; unknown services and ports have empty ones."""
-    view = view_of(proxy)
-    return tuple(_assignment(push, proxy, view, name) for name in names)
-
-
-def _assignment(push: PushContext, proxy: Proxy, view: ProxyView, name: str) -> Resource:
-    parts = parse_cluster_name(name)
     scope = push.scope(proxy)
+    place = push.view(proxy).place
+    labels = scope.selected_labels(proxy.labels)
+    asked = tuple(names)
+
+    def make() -> tuple[Resource, ...]:
+        return tuple(_assignment(push, scope, place, dict(labels), name) for name in asked)
+
+    return push.response(("eds", scope, place, labels, asked), make)
+
+
+def _assignment(
+    push: PushContext, scope: SidecarScope, place: PlaceView, labels: dict[str, str], name: str
+) -> Resource:
+    parts = parse_cluster_name(name)
     service = scope.service_for_host(parts.hostname) if parts is not None else None
     port = service.port(parts.port) if parts is not None and service is not None else None
-    message = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
-    if parts is not None and service is not None and port is not None and not service.is_dns:
-        rule = scope.destination_rule(service.hostname, proxy.labels)
-        groups = locality_endpoints(push, view, service, port, rule, parts.subset, sni_dnat=parts.sni_dnat)
-        policy = effective_policy(rule, parts.subset, port.port)
-        setting = locality_setting(push.mesh, policy.load_balancer, service)
-        failover = policy.outlier_detection is not None
-        message.endpoints.extend(arrange(groups, setting, view.locality, proxy.labels, failover))
-        if not groups:
-            push.status.add("pilot_eds_no_instances", name)
-    return Resource(name, message.SerializeToString(deterministic=True))
+    if parts is None or service is None or port is None or service.is_dns:
+        return Resource(name, endpoint_pb2.ClusterLoadAssignment(cluster_name=name).SerializeToString())
+    rule = scope.destination_rule(service.hostname, labels)
+    ordering = _ordering(push, service, rule, parts.subset, port.port)
+    seen = PlaceView(
+        network_view=place.network_view, node_name=place.node_name if service.node_local else ""
+    )
+    inputs = _Inputs(
+        name,
+        EndpointInputs(
+            service,
+            port,
+            rule,
+            parts.subset,
+            push.registry.endpoint_set(service),
+            push.peer_policies,
+            seen,
+            parts.sni_dnat,
+        ),
+        push.mesh,
+        ordering.reads(place),
+    )
+    body, has_endpoints = push.cache.get_or_make(inputs, lambda: _generate(inputs, ordering))
+    if not has_endpoints:
+        push.status.add("pilot_eds_no_instances", name)
+    return Resource(name, body)
+
+
+def _ordering(
+    push: PushContext, service: Service, rule: MergedDestinationRule | None, subset: str, port: int
+) -> _Ordering:
+    def make() -> _Ordering:
+        policy = effective_policy(rule, subset, port)
+        outlier = policy.outlier_detection if policy.outlier_detection is not None else (
+            push.mesh.default_policy.outlier_detection
+        )
+        return _Ordering(locality_setting(push.mesh, policy.load_balancer, service), outlier is not None)
+
+    return push.cache.get_or_make(("ordering", push.mesh, service, rule, subset, port), make)
+
+
+def _generate(inputs: _Inputs, ordering: _Ordering) -> tuple[bytes, bool]:
+    """The serialized assignment, and whether it has endpoints."""
+    groups = locality_endpoints(inputs.endpoints)
+    message = endpoint_pb2.ClusterLoadAssignment(cluster_name=inputs.name)
+    locality: Locality = inputs.order.locality
+    labels = dict(inputs.order.failover_labels)
+    message.endpoints.extend(arrange(groups, ordering.setting, locality, labels, ordering.failover))
+    return message.SerializeToString(deterministic=True), bool(groups)

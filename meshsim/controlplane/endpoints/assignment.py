@@ -6,7 +6,7 @@ istio pilot/pkg/xds/endpoints/endpoint_builder.go and mtls_checker.go, release 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane.endpoints.locality import EndpointGroup, LocalityLbEndpoints
@@ -17,42 +17,47 @@ from meshsim.xds.messages import base_pb2, endpoint_components_pb2, health_check
 
 if TYPE_CHECKING:
     from meshsim.controlplane.destination_rules import MergedDestinationRule
-    from meshsim.controlplane.push_context import PushContext
-    from meshsim.controlplane.views import ProxyView
+    from meshsim.controlplane.peer_policies import PeerPolicies
+    from meshsim.controlplane.registry import EndpointSet
+    from meshsim.controlplane.views import PlaceView
 
 LbEndpoint = endpoint_components_pb2.LbEndpoint
 
 _SOCKET_MATCH: Final = "envoy.transport_socket_match"
-_HEALTH: Final = {health: health_check_pb2.HealthStatus.Value(health.value) for health in Health
-                  if health is not Health.TERMINATING}
+_HEALTH: Final[dict[Health, health_check_pb2.HealthStatus.ValueType]] = {
+    health: health_check_pb2.HealthStatus.Value(health.value) for health in Health if health is not Health.TERMINATING
+}
 _MAX_WEIGHT: Final = 2**32 - 1
 CANONICAL_NAME: Final = "service.istio.io/canonical-name"
 CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
 
 
-def locality_endpoints(
-    push: PushContext,
-    view: ProxyView,
-    service: Service,
-    port: ServicePort,
-    rule: MergedDestinationRule | None,
-    subset: str,
-    *,
-    sni_dnat: bool = False,
-) -> list[EndpointGroup]:
-    """Endpoints behind a port for a proxy, grouped by locality in the order of their names.
+class EndpointInputs(NamedTuple):
+    """Everything the endpoint groups of a cluster are made from."""
 
-    `sni_dnat` leaves out endpoints without mTLS: an AUTO_PASSTHROUGH gateway cannot tell what it forwards.
-    """
+    service: Service
+    port: ServicePort
+    rule: MergedDestinationRule | None
+    subset: str
+    endpoints: EndpointSet
+    policies: PeerPolicies
+    place: PlaceView
+    sni_dnat: bool = False
+    """Leave out endpoints without mTLS: an AUTO_PASSTHROUGH gateway cannot tell what it forwards."""
+
+
+def locality_endpoints(inputs: EndpointInputs) -> list[EndpointGroup]:
+    """Endpoints behind a port for a proxy, grouped by locality in the order of their names."""
+    rule, subset, port = inputs.rule, inputs.subset, inputs.port
     found = rule.subset(subset) if rule is not None and subset else None
     labels = found.labels if found is not None else {}
     rule_mode = _rule_tls_mode(rule, subset, port.port)
     groups: dict[Locality, EndpointGroup] = {}
-    for endpoint in push.endpoints(service, port):
-        if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, service, view):
+    for endpoint in inputs.endpoints.by_port.get(port.name, ()):
+        if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, inputs.service, inputs.place):
             continue
-        tls = _takes_mtls(push, endpoint, rule_mode)
-        if sni_dnat and not tls:
+        tls = _takes_mtls(inputs.policies, endpoint, rule_mode)
+        if inputs.sni_dnat and not tls:
             continue
         group = groups.get(endpoint.locality)
         if group is None:
@@ -71,10 +76,10 @@ def locality_endpoints(
     return ordered
 
 
-def _is_sent(endpoint: Endpoint, service: Service, view: ProxyView) -> bool:
-    if service.node_local and endpoint.node_name != view.node_name:
+def _is_sent(endpoint: Endpoint, service: Service, place: PlaceView) -> bool:
+    if service.node_local and endpoint.node_name != place.node_name:
         return False
-    if view.network_view and endpoint.network and endpoint.network not in view.network_view:
+    if place.network_view and endpoint.network and endpoint.network not in place.network_view:
         return False
     if not endpoint.address:
         return False
@@ -91,11 +96,9 @@ def _rule_tls_mode(rule: MergedDestinationRule | None, subset: str, port: int) -
     """Mode of the rule's TLS settings for a subset and port, `None` when they say nothing."""
     if rule is None:
         return None
-    policy = rule.traffic_policy
-    if subset:
-        found = rule.subset(subset)
-        policy = found.traffic_policy if found is not None else None
-    return _policy_tls_mode(policy, port)
+    found = rule.subset(subset) if subset else None
+    own = _policy_tls_mode(found.traffic_policy, port) if found is not None else None
+    return own or _policy_tls_mode(rule.traffic_policy, port)
 
 
 def _policy_tls_mode(policy: Fields | None, port: int) -> str | None:
@@ -107,12 +110,12 @@ def _policy_tls_mode(policy: Fields | None, port: int) -> str | None:
     return policy.fields("tls").text("mode", "DISABLE") if "tls" in policy else None
 
 
-def _takes_mtls(push: PushContext, endpoint: Endpoint, rule_mode: str | None) -> bool:
+def _takes_mtls(policies: PeerPolicies, endpoint: Endpoint, rule_mode: str | None) -> bool:
     if rule_mode is not None:
         return rule_mode == "ISTIO_MUTUAL"
     if endpoint.tls_mode != "istio":
         return False
-    mode = push.mutual_tls_mode(endpoint.namespace, endpoint.labels, endpoint.port)
+    mode = policies.mode(endpoint.namespace, endpoint.labels, endpoint.port)
     return mode is not MutualTls.DISABLE
 
 

@@ -49,12 +49,37 @@ class EndpointGroup:
 
 def locality_setting(mesh: MeshConfig, balancer: Fields | None, service: Service) -> LocalitySetting | None:
     """The setting of the DestinationRule, else of the service, else of the mesh; `None` when that one is off."""
-    if balancer is not None and "localityLbSetting" in balancer:
-        return _setting(balancer.fields("localityLbSetting"))
+    # DEVIATION: of zoneAwareLbSetting only failover and failoverPriority count; Envoy's zone-aware share is not set.
+    for key in ("zoneAwareLbSetting", "localityLbSetting"):
+        if balancer is not None and key in balancer:
+            return _setting(balancer.fields(key))
     if service.traffic_distribution:
         labels = _SAME_NODE if service.traffic_distribution == "PreferSameNode" else _SAME_ZONE
         return LocalitySetting(failover_priority=labels, forced=True)
     return _setting(mesh.locality_setting)
+
+
+def failover_labels(policy: Fields | None) -> tuple[str, ...]:
+    """Labels that the failover priorities of a trafficPolicy, or of one of its ports, compare."""
+    if policy is None:
+        return ()
+    found: dict[str, None] = {}
+    for level in (policy, *policy.items("portLevelSettings")):
+        for key in ("zoneAwareLbSetting", "localityLbSetting"):
+            found.update(dict.fromkeys(_compared(level.fields("loadBalancer").fields(key).texts("failoverPriority"))))
+    return tuple(found)
+
+
+def service_failover_labels(mesh: MeshConfig, service: Service) -> tuple[str, ...]:
+    """Labels that a service's own traffic distribution, or the mesh, compares."""
+    if service.traffic_distribution:
+        return _SAME_NODE if service.traffic_distribution == "PreferSameNode" else _SAME_ZONE
+    return _compared(mesh.locality_setting.texts("failoverPriority"))
+
+
+def _compared(priorities: Sequence[str]) -> tuple[str, ...]:
+    """Names of priorities without a value of their own."""
+    return tuple(item for item in priorities if "=" not in item)
 
 
 def _setting(fields: Fields) -> LocalitySetting | None:
@@ -83,7 +108,7 @@ def arrange(
 ) -> list[LocalityLbEndpoints]:
     """Groups with their weights or priorities for a proxy at a place.
 
-    `labels` are those of the proxy, `None` for inline assignments, where failoverPriority is not supported.
+    `labels` are those of the proxy that matter, `None` for inline assignments, where failoverPriority is not supported.
     """
     messages = [group.message for group in groups]
     if setting is None:
@@ -94,7 +119,7 @@ def arrange(
     if not (failover or setting.forced):
         return messages
     if setting.failover_priority:
-        if labels:
+        if labels is not None:
             messages = _prioritise(groups, setting.failover_priority, labels)
         if setting.failover:
             _fail_over(messages, setting.failover, locality)

@@ -1,0 +1,55 @@
+"""What was generated once is kept by exactly the inputs it was made from.
+
+A key holds every value a generator reads, objects by identity, so a stale entry cannot be found: a changed input is
+another key. The cache passes from one push context to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_GENERATION_SIZE: Final = 60_000
+"""Entries after which a new generation begins; what two generations did not ask for is forgotten."""
+
+
+class ByIdentity(Generic[T]):
+    """A value that stands for itself alone in a key, however equal another may be."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByIdentity) and other.value is self.value
+
+
+class GenerationCache:
+    """Values by key in two generations."""
+
+    __slots__ = ("_old", "_young")
+
+    def __init__(self) -> None:
+        self._young: dict[Hashable, object] = {}
+        self._old: dict[Hashable, object] = {}
+
+    def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of a key, made when it is not held."""
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.get(key)
+            if found is None:
+                found = make()
+            if len(self._young) >= _GENERATION_SIZE:
+                self._old, self._young = self._young, {}
+            self._young[key] = found
+        return found  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
