@@ -85,11 +85,12 @@ class DestinationRuleIndex:
         self,
         rules: Sequence[ApiObject],
         mesh: MeshConfig,
-        status: PushStatus,
         previous: DestinationRuleIndex | None = None,
     ) -> None:
         """`rules` come oldest first; merged rules that are made of the same objects are shared with `previous`."""
         self._mesh = mesh
+        self.status = PushStatus()
+        """Subsets that were declared twice."""
         self._known = previous._made if previous is not None and previous._mesh is mesh else {}
         self._made: dict[tuple[object, ...], MergedDestinationRule] = {}
         self._local: dict[str, _NamespaceRules] = {}
@@ -101,7 +102,7 @@ class DestinationRuleIndex:
             incoming = self._convert(rule)
             export_to = incoming.export_to
             if not export_to or "*" in export_to or "." in export_to or rule.namespace in export_to:
-                self._add(self._local.setdefault(rule.namespace, _NamespaceRules()), incoming, status)
+                self._add(self._local.setdefault(rule.namespace, _NamespaceRules()), incoming, self.status)
             if not self._is_private(incoming):
                 self._add(self._exported.setdefault(rule.namespace, _NamespaceRules()), incoming, silent)
             elif rule.namespace == mesh.root_namespace:

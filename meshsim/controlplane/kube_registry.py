@@ -5,11 +5,12 @@ istio pilot/pkg/serviceregistry/kube/conversion.go and pilot/pkg/serviceregistry
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
-from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.model import (
     Endpoint,
     Health,
@@ -171,34 +172,45 @@ class KubeRegistry:
         previous: KubeRegistry | None = None,
     ) -> None:
         self._mesh = mesh
-        if previous is not None and previous._mesh is not mesh:
+        if previous is not None and (previous._mesh is not mesh or previous._namespaces != namespaces):
             previous = None
-        self.pods: dict[tuple[str, str], ApiObject] = {}
-        self.pods_by_ip: dict[str, ApiObject] = {}
-        for pod in objects.select("Pod", ""):
-            if namespaces is not None and pod.namespace not in namespaces:
-                continue
-            self.pods[pod.namespace, pod.name] = pod
-            address = pod.status.text("podIP")
-            if address and not pod.spec.flag("hostNetwork") and pod.status.text("phase") not in ("Succeeded", "Failed"):
-                self.pods_by_ip.setdefault(address, pod)
-        self.nodes = {node.name: node for node in objects.select("Node", "")}
-        self._services: dict[ObjectKey, Service] = {}
-        before = previous._services if previous is not None else {}
-        for item in objects.select("Service", ""):
-            if namespaces is not None and item.namespace not in namespaces:
-                continue
-            known = before.get(item.key)
-            self._services[item.key] = (
-                known if known is not None and known.source is item else convert_service(item, mesh)
-            )
-        self.services: tuple[Service, ...] = tuple(self._services.values())
+        self._namespaces = namespaces
+        self._pod_objects = objects.select("Pod", "")
+        node_objects = objects.select("Node", "")
+        self._same_pods = (
+            previous is not None
+            and _identical(self._pod_objects, previous._pod_objects)
+            and _identical(node_objects, list(previous.nodes.values()))
+        )
+        if previous is not None and self._same_pods:
+            self.pods, self.pods_by_ip, self.nodes = previous.pods, previous.pods_by_ip, previous.nodes
+        else:
+            self._read_pods(node_objects)
+        before = {id(service.source): service for service in previous.services} if previous is not None else {}
+        self.services: tuple[Service, ...] = tuple(
+            before.get(id(item)) or convert_service(item, mesh)
+            for item in objects.select("Service", "")
+            if namespaces is None or item.namespace in namespaces
+        )
         self._by_namespace: dict[str, list[Service]] = {}
         for service in self.services:
             self._by_namespace.setdefault(service.namespace, []).append(service)
         self._slices: dict[str, list[_SliceEndpoints]] = {}
-        self._known: dict[ObjectKey, _SliceEndpoints] = {}
+        self._known: dict[int, _SliceEndpoints] = {}
         self._read_slices(objects, namespaces, previous)
+
+    def _read_pods(self, node_objects: Sequence[ApiObject]) -> None:
+        self.nodes = {node.name: node for node in node_objects}
+        self.pods: dict[tuple[str, str], ApiObject] = {}
+        self.pods_by_ip: dict[str, ApiObject] = {}
+        for pod in self._pod_objects:
+            if self._namespaces is not None and pod.namespace not in self._namespaces:
+                continue
+            self.pods[pod.namespace, pod.name] = pod
+            status = pod.status
+            address = status.text("podIP")
+            if address and status.text("phase") not in ("Succeeded", "Failed") and not pod.spec.flag("hostNetwork"):
+                self.pods_by_ip.setdefault(address, pod)
 
     # --- endpoints ------------------------------------------------------------------------------------------
 
@@ -215,13 +227,18 @@ class KubeRegistry:
                 continue
             host = service_hostname(name, item.namespace, self._mesh.domain)
             service = by_host.get(host)
+            known = before.get(id(item))
+            owner = service.source if service is not None else None
+            if known is not None and self._same_pods and known.sources[0] is item and known.sources[1] is owner:
+                self._known[id(item)] = known
+                self._slices.setdefault(host, []).append(known)
+                continue
             sources = self._slice_sources(item, service)
-            known = before.get(item.key)
             if known is None or len(known.sources) != len(sources) or any(
                 one is not other for one, other in zip(known.sources, sources)
             ):
                 known = _SliceEndpoints(sources, tuple(self._convert_slice(item, service)))
-            self._known[item.key] = known
+            self._known[id(item)] = known
             self._slices.setdefault(host, []).append(known)
 
     def _slice_sources(self, item: ApiObject, service: Service | None) -> tuple[ApiObject | None, ...]:
@@ -383,6 +400,10 @@ class KubeRegistry:
                 if port is not None:
                     found.append(ServiceTarget(service=service, port=port, target_port=endpoint.port))
         return found
+
+
+def _identical(one: Sequence[object], other: Sequence[object]) -> bool:
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def _health(conditions: Fields, service: Service | None) -> Health:

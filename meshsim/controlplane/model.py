@@ -260,6 +260,11 @@ class PushStatus:
         """Count a conflict once for each key."""
         self.counts.setdefault(metric, {})[key] = (proxy, message)
 
+    def update(self, other: PushStatus) -> None:
+        """Take over what another counted."""
+        for metric, entries in other.counts.items():
+            self.counts.setdefault(metric, {}).update(entries)
+
 
 class ProxyType(Enum):
     """Kind of proxy in the node id."""

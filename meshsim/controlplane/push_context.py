@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
@@ -43,14 +44,9 @@ SPIFFE: Final = "spiffe://"
 class Snapshot:
     """The objects of one instant, by kind; a later change of the store does not reach it."""
 
-    __slots__ = ("_by_key", "_by_kind")
-
     def __init__(self, objects: ObjectView) -> None:
         self._by_kind: dict[str, tuple[ApiObject, ...]] = {
             kind: tuple(objects.select(kind)) for kind in READ_KINDS
-        }
-        self._by_key: dict[ObjectKey, ApiObject] = {
-            item.key: item for items in self._by_kind.values() for item in items
         }
 
     def select(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
@@ -62,6 +58,21 @@ class Snapshot:
 
     def get(self, key: ObjectKey) -> ApiObject | None:
         return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[ObjectKey, ApiObject]:
+        return {item.key: item for items in self._by_kind.values() for item in items}
+
+    def same(self, previous: Snapshot | None, *kinds: str) -> bool:
+        """Whether these kinds have the very objects they had in another snapshot."""
+        return previous is not None and all(
+            identical(self._by_kind[kind], previous._by_kind[kind]) for kind in kinds
+        )
+
+
+def identical(one: Sequence[object], other: Sequence[object]) -> bool:
+    """Whether two sequences hold the very same objects."""
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 READ_KINDS: Final = (
@@ -117,6 +128,9 @@ class PushContext:
         self.objects = Snapshot(objects)
         self.status = PushStatus()
         """Conflicts counted while building and generating."""
+        if previous is not None and previous.mesh is not mesh:
+            previous = None
+        before = previous.objects if previous else None
         self.registry = ServiceRegistry(self.objects, mesh, previous.registry if previous else None)
         self.services: tuple[Service, ...] = self.registry.services
         """All services, oldest first."""
@@ -125,8 +139,13 @@ class PushContext:
             self.objects, mesh, lambda host, namespace: self.visible_service(host, namespace) is not None
         )
         """Istio objects made from Gateway API and Ingress objects."""
-        self.virtual_services: tuple[VirtualService, ...] = resolve_virtual_services(
-            self.objects, mesh, self.converted.virtual_services
+        converted = self.converted.virtual_services
+        self.virtual_services: tuple[VirtualService, ...] = (
+            previous.virtual_services
+            if previous
+            and self.objects.same(before, "VirtualService")
+            and identical(converted, previous.converted.virtual_services)
+            else resolve_virtual_services(self.objects, mesh, converted)
         )
         """Oldest first."""
         self.cache = previous.cache if previous else GenerationCache()
@@ -137,9 +156,13 @@ class PushContext:
             if previous and previous.peer_policies.is_made_of(mesh, authentication)
             else PeerPolicies(mesh, authentication)
         )
-        self._rules = DestinationRuleIndex(
-            self.configs("DestinationRule"), mesh, self.status, previous._rules if previous else None
+        rules = self.configs("DestinationRule")
+        self._rules = (
+            previous._rules
+            if previous and identical(rules, previous.configs("DestinationRule"))
+            else DestinationRuleIndex(rules, mesh, previous._rules if previous else None)
         )
+        self.status.update(self._rules.status)
         filters = self.configs("EnvoyFilter")
         self._envoy_filters = (
             previous._envoy_filters

@@ -64,6 +64,8 @@ class SidecarScope:
     """Destination of `outboundTrafficPolicy.egressProxy`."""
     destination_rules: Mapping[str, tuple[MergedDestinationRule, ...]]
     """By host name of the service."""
+    reads_place: bool
+    """Some service has inline endpoints, so clusters depend on where the proxy is."""
     reads_node: bool
     """Some service has node-local traffic, so assignments depend on the proxy's node."""
     failover_labels: tuple[str, ...]
@@ -195,6 +197,7 @@ def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *,
         outbound_policy=policy,
         egress_proxy=proxy,
         destination_rules=rules,
+        reads_place=any(service.is_dns for service in services),
         reads_node=any(service.node_local for service in services),
         failover_labels=tuple(compared),
         selector_labels=tuple(selected),

@@ -73,6 +73,8 @@ def build_clusters(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
     """Outbound clusters in scope order, then the static ones and the inbound ones."""
     scope = push.scope(proxy)
     view = push.view(proxy)
+    if not scope.reads_place:
+        view = view.without_place()
     patches = push.envoy_filters(proxy)
     labels = scope.selected_labels(proxy.labels)
     found = push.response(
