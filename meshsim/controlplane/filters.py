@@ -14,11 +14,14 @@ from google.protobuf import json_format
 from meshsim.xds.istio_messages import AlpnFilterConfig
 from meshsim.xds.messages import (
     any_pb2,
+    cluster_pb2,
     cors_pb2,
+    dns_cache_pb2,
     fault_pb2,
     grpc_stats_pb2,
     grpc_web_pb2,
     http_connection_manager_pb2,
+    http_dynamic_forward_proxy_pb2,
     http_inspector_pb2,
     listener_components_pb2,
     listener_proxy_protocol_pb2,
@@ -26,6 +29,7 @@ from meshsim.xds.messages import (
     original_dst_pb2,
     original_src_pb2,
     router_pb2,
+    sni_dynamic_forward_proxy_pb2,
     struct_pb2,
     tls_inspector_pb2,
     typed_struct_pb2,
@@ -118,6 +122,30 @@ def cors() -> http_connection_manager_pb2.HttpFilter:
 def router(*, suppress_envoy_headers: bool) -> http_connection_manager_pb2.HttpFilter:
     config = router_pb2.Router(suppress_envoy_headers=suppress_envoy_headers)
     return HttpFilter(name="envoy.filters.http.router", typed_config=pack(config))
+
+
+@cache
+def dynamic_forward_proxy(dns_cache: str, *, ipv6: bool, max_hosts: int = 0) -> http_connection_manager_pb2.HttpFilter:
+    """Resolves the host of each request; `max_hosts` 0 = Envoy's default."""
+    config = http_dynamic_forward_proxy_pb2.FilterConfig(dns_cache_config=_dns_cache(dns_cache, ipv6, max_hosts))
+    return HttpFilter(name="envoy.filters.http.dynamic_forward_proxy", typed_config=pack(config))
+
+
+@cache
+def sni_dynamic_forward_proxy(dns_cache: str, port: int, *, ipv6: bool) -> listener_components_pb2.Filter:
+    """Resolves the SNI of each connection."""
+    config = sni_dynamic_forward_proxy_pb2.FilterConfig(
+        dns_cache_config=_dns_cache(dns_cache, ipv6, 0), port_value=port
+    )
+    return Filter(name="envoy.extensions.filters.network.sni_dynamic_forward_proxy", typed_config=pack(config))
+
+
+def _dns_cache(name: str, ipv6: bool, max_hosts: int) -> dns_cache_pb2.DnsCacheConfig:
+    family = cluster_pb2.Cluster.V6_ONLY if ipv6 else cluster_pb2.Cluster.V4_ONLY
+    out = dns_cache_pb2.DnsCacheConfig(name=name, dns_lookup_family=family)
+    if max_hosts:
+        out.max_hosts.value = max_hosts
+    return out
 
 
 @cache

@@ -19,7 +19,7 @@ from meshsim.xds.messages import http_connection_manager_pb2
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
 
 WILDCARD: Final = "0.0.0.0"
-LOCALHOST: Final = "127.0.0.1"
+WILDCARD_IPV6: Final = "::"
 ISTIO_SERVER_NAME: Final = "istio-envoy"
 _PRIVILEGED_BELOW: Final = 1024
 
@@ -76,6 +76,11 @@ def interception(proxy: Proxy) -> Interception:
     return Interception(text) if text in ("TPROXY", "NONE") else Interception.REDIRECT
 
 
+def is_ipv6(proxy: Proxy) -> bool:
+    """Whether the proxy has IPv6 addresses alone."""
+    return all(":" in address for address in proxy.addresses)
+
+
 def idle_timeout(proxy: Proxy) -> Nanos | None:
     """`IDLE_TIMEOUT` of the node metadata."""
     return proxy.metadata.duration("IDLE_TIMEOUT")
@@ -100,7 +105,7 @@ def can_bind(
     """
     if bind_to_port and port < _PRIVILEGED_BELOW and flag(proxy, "UNPRIVILEGED_POD"):
         return False
-    if bind and bind != WILDCARD:
+    if bind not in ("", WILDCARD, WILDCARD_IPV6):
         return True
     if not bind and not protocol.is_http:
         return True
