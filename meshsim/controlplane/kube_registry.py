@@ -5,24 +5,25 @@ istio pilot/pkg/serviceregistry/kube/conversion.go and pilot/pkg/serviceregistry
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.model import (
-    Endpoint,
-    Health,
-    Locality,
-    Proxy,
-    Registry,
-    Resolution,
-    Service,
-    ServicePort,
-    ServiceTarget,
+from meshsim.controlplane.kube_services import convert_service, service_hostname, spiffe_id, target_port
+from meshsim.controlplane.model import Endpoint, Health, Locality, Proxy, Service, ServiceTarget
+from meshsim.controlplane.topology import (
+    CLUSTER_LABEL,
+    HOSTNAME_LABEL,
+    LOCALITY_LABEL,
+    NETWORK_LABEL,
+    REGION_LABEL,
+    SUBZONE_LABEL,
+    ZONE_LABEL,
+    node_locality,
+    parse_locality,
 )
-from meshsim.controlplane.protocols import port_protocol
 
 if TYPE_CHECKING:
     from meshsim.api import ObjectView
@@ -30,109 +31,6 @@ if TYPE_CHECKING:
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 TLS_MODE_LABEL: Final = "security.istio.io/tlsMode"
-REGION_LABEL: Final = "topology.kubernetes.io/region"
-ZONE_LABEL: Final = "topology.kubernetes.io/zone"
-SUBZONE_LABEL: Final = "topology.istio.io/subzone"
-LOCALITY_LABEL: Final = "istio-locality"
-NETWORK_LABEL: Final = "topology.istio.io/network"
-CLUSTER_LABEL: Final = "topology.istio.io/cluster"
-HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
-TRAFFIC_DISTRIBUTION: Final = "networking.istio.io/traffic-distribution"
-EXPORT_TO: Final = "networking.istio.io/exportTo"
-
-
-def service_hostname(name: str, namespace: str, domain: str) -> str:
-    """``reviews.default.svc.cluster.local``."""
-    return f"{name}.{namespace}.svc.{domain}"
-
-
-def convert_service(item: ApiObject, mesh: MeshConfig) -> Service:
-    """A Kubernetes Service as Pilot's service (istio pilot/pkg/serviceregistry/kube/conversion.go ConvertService)."""
-    spec = item.spec
-    external_name = spec.text("externalName") if spec.text("type") == "ExternalName" else ""
-    resolution = Resolution.ALIAS if external_name else Resolution.CLIENT_SIDE_LB
-    cluster_ip = spec.text("clusterIP")
-    addresses: tuple[str, ...] = ()
-    if cluster_ip == "None":
-        resolution = Resolution.PASSTHROUGH
-    elif cluster_ip:
-        addresses = spec.texts("clusterIPs") or (cluster_ip,)
-    return Service(
-        hostname=service_hostname(item.name, item.namespace, mesh.domain),
-        name=item.name,
-        namespace=item.namespace,
-        registry=Registry.KUBERNETES,
-        resolution=resolution,
-        ports=tuple(_convert_port(port) for port in spec.items("ports")),
-        addresses=addresses,
-        default_address=addresses[0] if addresses else "0.0.0.0",
-        mesh_external=bool(external_name),
-        export_to=_export_to(item),
-        labels=item.labels,
-        annotations=item.annotations,
-        selector=spec.text_map("selector"),
-        created=item.created,
-        service_accounts=_alternate_accounts(item, mesh),
-        external_name=external_name,
-        external_addresses=_external_addresses(item),
-        source=item,
-        node_local=spec.text("internalTrafficPolicy") == "Local",
-        traffic_distribution=traffic_distribution(spec.text("trafficDistribution"), item.annotations),
-        publish_not_ready=spec.flag("publishNotReadyAddresses"),
-    )
-
-
-def traffic_distribution(value: str, *annotations: Mapping[str, str]) -> str:
-    """The distribution of a field, else of the first annotation that gives one
-    (istio pilot/pkg/model/service.go GetTrafficDistribution)."""
-    for text in (value, *(a.get(TRAFFIC_DISTRIBUTION, "") for a in annotations)):
-        if text in ("PreferClose", "PreferSameZone"):
-            return "PreferSameZone"
-        if text == "PreferSameNode":
-            return text
-    return ""
-
-
-def _convert_port(port: Fields) -> ServicePort:
-    number = port.integer("port")
-    target = port.value("targetPort")
-    return ServicePort(
-        name=port.text("name"),
-        port=number,
-        protocol=port_protocol(
-            number,
-            port.text("name"),
-            port.text("protocol", "TCP"),
-            port.text("appProtocol") if "appProtocol" in port else None,
-        ),
-        target_port=target if isinstance(target, int) else 0,
-    )
-
-
-def _export_to(item: ApiObject) -> frozenset[str]:
-    text = item.annotations.get(EXPORT_TO, "")
-    return frozenset(part.strip() for part in text.split(",")) if text else frozenset()
-
-
-def _alternate_accounts(item: ApiObject, mesh: MeshConfig) -> tuple[str, ...]:
-    accounts = [a for a in item.annotations.get("alpha.istio.io/canonical-serviceaccounts", "").split(",") if a]
-    for account in item.annotations.get("alpha.istio.io/kubernetes-serviceaccounts", "").split(","):
-        if account:
-            accounts.append(spiffe_id(mesh.trust_domain, item.namespace, account))
-    return tuple(accounts)
-
-
-def _external_addresses(item: ApiObject) -> tuple[str, ...]:
-    found: list[str] = []
-    if item.spec.text("type") == "LoadBalancer":
-        for ingress in item.status.fields("loadBalancer").items("ingress"):
-            found.append(ingress.text("ip") or ingress.text("hostname"))
-    return (*(a for a in found if a), *item.spec.texts("externalIPs"))
-
-
-def spiffe_id(trust_domain: str, namespace: str, account: str) -> str:
-    """Identity of a service account."""
-    return f"spiffe://{trust_domain}/ns/{namespace}/sa/{account}"
 
 
 def workload_name(pod: ApiObject) -> str:
@@ -164,6 +62,14 @@ class _SliceEndpoints:
 class KubeRegistry:
     """Services, their endpoints and their workloads, read from Kubernetes objects."""
 
+    _mesh: MeshConfig
+    _namespaces: frozenset[str] | None
+    _pod_objects: list[ApiObject]
+    services: tuple[Service, ...]
+    pods: dict[tuple[str, str], ApiObject]
+    pods_by_ip: dict[str, ApiObject]
+    nodes: dict[str, ApiObject]
+
     def __init__(
         self,
         objects: ObjectView,
@@ -187,7 +93,7 @@ class KubeRegistry:
         else:
             self._read_pods(node_objects)
         before = {id(service.source): service for service in previous.services} if previous is not None else {}
-        self.services: tuple[Service, ...] = tuple(
+        self.services = tuple(
             before.get(id(item)) or convert_service(item, mesh)
             for item in objects.select("Service", "")
             if namespaces is None or item.namespace in namespaces
@@ -201,8 +107,8 @@ class KubeRegistry:
 
     def _read_pods(self, node_objects: Sequence[ApiObject]) -> None:
         self.nodes = {node.name: node for node in node_objects}
-        self.pods: dict[tuple[str, str], ApiObject] = {}
-        self.pods_by_ip: dict[str, ApiObject] = {}
+        self.pods = {}
+        self.pods_by_ip = {}
         for pod in self._pod_objects:
             if self._namespaces is not None and pod.namespace not in self._namespaces:
                 continue
@@ -415,54 +321,3 @@ def _health(conditions: Fields, service: Service | None) -> Health:
             return Health.DRAINING
         return Health.TERMINATING
     return Health.UNHEALTHY
-
-
-def target_port(service: Service, port: ServicePort, pod: ApiObject) -> int:
-    """The container port a service port leads to in a pod, 0 when no container declares its name."""
-    source = service.source
-    value: object = None
-    if source is not None:
-        for item in source.spec.items("ports"):
-            if item.integer("port") == port.port and item.text("name") == port.name:
-                value = item.value("targetPort")
-                transport = item.text("protocol", "TCP")
-                break
-    if value is None or value in (0, ""):
-        return port.port
-    if isinstance(value, int):
-        return value
-    text = str(value)
-    if text.isdigit():
-        return int(text)
-    return _container_port(pod, text, transport)
-
-
-def _container_port(pod: ApiObject, name: str, transport: str) -> int:
-    containers = [*pod.spec.items("containers")]
-    containers += [c for c in pod.spec.items("initContainers") if c.text("restartPolicy") == "Always"]
-    for container in containers:
-        for port in container.items("ports"):
-            if port.text("name") == name and port.text("protocol", "TCP") == transport:
-                return port.integer("containerPort")
-    return 0
-
-
-def node_locality(node: ApiObject | None) -> Locality:
-    """Locality by the well-known labels of a Kubernetes node."""
-    if node is None:
-        return Locality()
-    labels = node.labels
-    return Locality(labels.get(REGION_LABEL, ""), labels.get(ZONE_LABEL, ""), labels.get(SUBZONE_LABEL, ""))
-
-
-def parse_locality(text: str) -> Locality:
-    """``region/zone/subzone`` (a label writes it with dots, istio pilot/pkg/model/locality.go), any tail absent."""
-    if "/" not in text:
-        text = text.replace(".", "/")
-    parts = (text.split("/") + ["", "", ""])[:3]
-    return Locality(*parts)
-
-
-def labels_match(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether every label of a selector is present with its value."""
-    return all(labels.get(key) == value for key, value in selector.items())

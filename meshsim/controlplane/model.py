@@ -10,7 +10,6 @@ from typing import Final
 from meshsim.api import ApiObject, Fields
 from meshsim.units import Nanos
 
-
 PERSISTENT_SESSION_LABEL: Final = "istio.io/persistent-session"
 
 
@@ -167,6 +166,15 @@ class Service:
                 return port
         return None
 
+    def addresses_for(self, *, dns_capture: bool) -> tuple[str, ...]:
+        """Addresses under which a proxy reaches it; allocated ones only where the proxy also answers its DNS
+        (istio pilot/pkg/model/service.go GetAllAddressesForProxy)."""
+        if self.addresses:
+            return self.addresses
+        if dns_capture and self.auto_address and self.default_address == "0.0.0.0":
+            return (self.auto_address,)
+        return (self.default_address,)
+
     @property
     def supports_draining(self) -> bool:
         """Whether terminating endpoints stay for their sessions (the persistent-session label)."""
@@ -307,3 +315,8 @@ class Proxy:
     @property
     def is_router(self) -> bool:
         return self.type is ProxyType.ROUTER
+
+    @property
+    def captures_dns(self) -> bool:
+        """Whether the agent answers the workload's DNS queries (DNS_CAPTURE in the node metadata)."""
+        return self.metadata.text("DNS_CAPTURE").lower() == "true"

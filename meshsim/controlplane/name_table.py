@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.controlplane.model import Health, Registry, Resolution, Service
 from meshsim.controlplane.resources import Resource
@@ -13,26 +14,39 @@ if TYPE_CHECKING:
     from meshsim.controlplane.model import Endpoint, Proxy
     from meshsim.controlplane.push_context import PushContext
 
-UNSPECIFIED = ("0.0.0.0", "::")
+UNSPECIFIED: Final = ("0.0.0.0", "::")
+
+
+class _View(NamedTuple):
+    """What a table depends on besides the scope."""
+
+    network: str
+    dns_capture: bool
 
 
 def build_name_table(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
     """The one table of a sidecar; gateways do not resolve for applications and get none."""
     if proxy.is_router:
         return ()
-    table = NameTable()
-    for listener in push.scope(proxy).egress_listeners:
-        for service in listener.services:
-            _add_service(table, push, proxy, service)
-    return (Resource("", table.SerializeToString(deterministic=True)),)
+    scope = push.scope(proxy)
+    view = _View(proxy.metadata.text("NETWORK"), proxy.captures_dns)
+
+    def make() -> tuple[Resource, ...]:
+        table = NameTable()
+        for listener in scope.egress_listeners:
+            for service in listener.services:
+                _add_service(table, push, view, service)
+        return (Resource("", table.SerializeToString(deterministic=True)),)
+
+    return push.response(("nds", scope, view), make)
 
 
-def _add_service(table: NameTable, push: PushContext, proxy: Proxy, service: Service) -> None:
-    addresses = _addresses(service)
+def _add_service(table: NameTable, push: PushContext, view: _View, service: Service) -> None:
+    addresses = service.addresses_for(dns_capture=view.dns_capture)
     found: list[str] = []
     if any(a in UNSPECIFIED for a in addresses):
         if service.resolution is Resolution.PASSTHROUGH and service.ports:
-            found = _instances(table, push, proxy, service)
+            found = _instances(table, push, view, service)
     else:
         found = [a for a in addresses if _is_ip(a)]
     if not found:
@@ -49,13 +63,7 @@ def _add_service(table: NameTable, push: PushContext, proxy: Proxy, service: Ser
             known.ips.extend(found)
 
 
-def _addresses(service: Service) -> tuple[str, ...]:
-    if service.addresses:
-        return service.addresses
-    return (service.auto_address,) if service.auto_address else (service.default_address,)
-
-
-def _instances(table: NameTable, push: PushContext, proxy: Proxy, service: Service) -> list[str]:
+def _instances(table: NameTable, push: PushContext, view: _View, service: Service) -> list[str]:
     """Addresses behind a headless service; pods with a subdomain get names of their own as well."""
     found: list[str] = []
     own: dict[str, list[str]] = {}
@@ -66,8 +74,7 @@ def _instances(table: NameTable, push: PushContext, proxy: Proxy, service: Servi
             if not _is_listed(endpoint, service) or endpoint.address in seen:
                 continue
             seen.add(endpoint.address)
-            network = proxy.metadata.text("NETWORK")
-            if network and endpoint.network and endpoint.network != network:
+            if view.network and endpoint.network and endpoint.network != view.network:
                 continue
             if endpoint.subdomain and domain:
                 own.setdefault(f"{endpoint.hostname}.{endpoint.subdomain}", []).append(endpoint.address)
@@ -91,6 +98,7 @@ def _write(table: NameTable, host: str, addresses: list[str], service: Service, 
         entry.shortname = short
 
 
+@lru_cache(maxsize=65536)
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

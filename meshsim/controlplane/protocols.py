@@ -1,4 +1,4 @@
-"""Which protocol a port speaks, from `appProtocol`, its name and its number (istio pkg/config/kube/conversion.go, 1.31)."""
+"""Which protocol a port speaks, from `appProtocol`, name and number (istio pkg/config/kube/conversion.go, 1.31)."""
 
 from __future__ import annotations
 

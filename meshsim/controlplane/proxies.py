@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from meshsim.api import ApiObject, Fields, ObjectView
-from meshsim.controlplane.kube_registry import (
+from meshsim.controlplane.kube_registry import workload_name
+from meshsim.controlplane.mesh import MeshConfig, merge_proxy_config
+from meshsim.controlplane.model import Locality, Proxy, ProxyType
+from meshsim.controlplane.topology import (
     CLUSTER_LABEL,
     HOSTNAME_LABEL,
     LOCALITY_LABEL,
@@ -22,10 +25,7 @@ from meshsim.controlplane.kube_registry import (
     ZONE_LABEL,
     node_locality,
     parse_locality,
-    workload_name,
 )
-from meshsim.controlplane.mesh import MeshConfig, merge_proxy_config
-from meshsim.controlplane.model import Locality, Proxy, ProxyType
 from meshsim.controlplane.yaml_text import read_yaml_mapping
 from meshsim.errors import InputError
 

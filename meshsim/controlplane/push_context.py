@@ -120,6 +120,12 @@ def by_age(items: Sequence[ApiObject]) -> tuple[ApiObject, ...]:
 class PushContext:
     """What every generator reads. Made by `build_push_context`; nothing in it changes but memoised views."""
 
+    registry: ServiceRegistry
+    cache: GenerationCache
+    peer_policies: PeerPolicies
+    _rules: DestinationRuleIndex
+    _envoy_filters: EnvoyFilterIndex
+
     def __init__(self, objects: ObjectView, mesh: MeshConfig, previous: PushContext | None = None) -> None:
         from meshsim.controlplane.conversion import convert
         from meshsim.controlplane.virtual_services import resolve_virtual_services

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshsim.controlplane.kube_registry import KubeRegistry, labels_match
+from meshsim.controlplane.kube_registry import KubeRegistry
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.namespaces import discovered_namespaces
 from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload, workload_endpoints
+from meshsim.controlplane.topology import labels_match
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig
@@ -32,6 +33,10 @@ class EndpointSet:
 class ServiceRegistry:
     """Both registries together, indexed by host."""
 
+    kube: KubeRegistry
+    external: ServiceEntryRegistry
+    services: tuple[Service, ...]
+
     def __init__(self, objects: Snapshot, mesh: MeshConfig, previous: ServiceRegistry | None = None) -> None:
         namespaces = discovered_namespaces(objects, mesh)
         self.kube = KubeRegistry(objects, mesh, namespaces, previous.kube if previous else None)
@@ -41,7 +46,7 @@ class ServiceRegistry:
         merged = sorted(
             [*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace)
         )
-        self.services: tuple[Service, ...] = tuple(_with_aliases(merged, previous))
+        self.services = tuple(_with_aliases(merged, previous))
         self.by_host: dict[str, dict[str, Service]] = {}
         for service in self.services:
             owners = self.by_host.setdefault(service.hostname, {})

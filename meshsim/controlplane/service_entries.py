@@ -12,19 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.kube_registry import (
-    CLUSTER_LABEL,
-    LOCALITY_LABEL,
-    NETWORK_LABEL,
-    REGION_LABEL,
-    SUBZONE_LABEL,
-    TLS_MODE_LABEL,
-    ZONE_LABEL,
-    labels_match,
-    parse_locality,
-    spiffe_id,
-    traffic_distribution,
-)
+from meshsim.controlplane.kube_registry import TLS_MODE_LABEL
+from meshsim.controlplane.kube_services import spiffe_id, traffic_distribution
 from meshsim.controlplane.model import (
     Endpoint,
     Health,
@@ -37,6 +26,16 @@ from meshsim.controlplane.model import (
 )
 from meshsim.controlplane.protobuf_values import UNIX_PREFIX
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.controlplane.topology import (
+    CLUSTER_LABEL,
+    LOCALITY_LABEL,
+    NETWORK_LABEL,
+    REGION_LABEL,
+    SUBZONE_LABEL,
+    ZONE_LABEL,
+    labels_match,
+    parse_locality,
+)
 
 if TYPE_CHECKING:
     from meshsim.api import ObjectView

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.cluster_names import cluster_name
-from meshsim.controlplane.clusters.draft import Cluster, to_resource
+from meshsim.controlplane.clusters.draft import to_resource
 from meshsim.controlplane.clusters.inbound import InboundInputs, inbound_cluster, inbound_inputs
 from meshsim.controlplane.clusters.outbound import OutboundInputs, outbound_clusters, reads_endpoints
 from meshsim.controlplane.clusters.patches import added_clusters, patch_clusters

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.controlplane.resources import Resource
-from meshsim.xds.messages import cluster_filter_pb2, cluster_pb2, http_protocol_options_pb2, protocol_pb2
-from meshsim.xds.messages import struct_pb2, typed_struct_pb2
+from meshsim.xds.messages import (
+    cluster_filter_pb2,
+    cluster_pb2,
+    http_protocol_options_pb2,
+    protocol_pb2,
+    struct_pb2,
+    typed_struct_pb2,
+)
 from meshsim.xds.packing import pack
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

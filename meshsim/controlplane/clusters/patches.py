@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from meshsim.api import Fields
-from meshsim.controlplane.clusters.draft import Cluster
 from meshsim.controlplane.cluster_names import parse_cluster_name
+from meshsim.controlplane.clusters.draft import Cluster
 from meshsim.controlplane.envoy_filters import Patch, PatchContext, PatchSet, merge_into
 from meshsim.xds.messages import base_pb2
 from meshsim.xds.packing import message_class, pack

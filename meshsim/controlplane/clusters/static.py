@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meshsim.controlplane.clusters.draft import HTTP_OPTIONS, METADATA_EXCHANGE, Cluster, ClusterDraft
-from meshsim.controlplane.clusters.draft import HttpProtocolOptions
+from meshsim.controlplane.clusters.draft import (
+    HTTP_OPTIONS,
+    METADATA_EXCHANGE,
+    Cluster,
+    ClusterDraft,
+    HttpProtocolOptions,
+)
 from meshsim.controlplane.clusters.policies import apply_connection_pool
 from meshsim.controlplane.protobuf_values import duration, uint32
 from meshsim.units import MINUTE

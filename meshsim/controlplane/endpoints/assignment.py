@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane.endpoints.locality import EndpointGroup, LocalityLbEndpoints
-from meshsim.controlplane.kube_registry import labels_match
 from meshsim.controlplane.model import Endpoint, Health, Locality, MutualTls, Service, ServicePort
 from meshsim.controlplane.protobuf_values import socket_address, text_struct
+from meshsim.controlplane.topology import labels_match
 from meshsim.xds.messages import base_pb2, endpoint_components_pb2, health_check_pb2
 
 if TYPE_CHECKING:

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
-from meshsim.controlplane.kube_registry import (
-    HOSTNAME_LABEL,
-    NETWORK_LABEL,
-    REGION_LABEL,
-    SUBZONE_LABEL,
-    ZONE_LABEL,
-)
 from meshsim.controlplane.model import Endpoint, Locality, Service
+from meshsim.controlplane.topology import HOSTNAME_LABEL, NETWORK_LABEL, REGION_LABEL, SUBZONE_LABEL, ZONE_LABEL
 from meshsim.xds.messages import endpoint_components_pb2
 
 if TYPE_CHECKING:
@@ -130,7 +124,7 @@ def arrange(
 
 def matches_locality(place: Locality, rule: str) -> bool:
     """Whether a place lies in ``region/zone/subzone`` with ``*`` or nothing for any."""
-    region, zone, subzone = (rule.split("/") + ["", "", ""])[:3]
+    region, zone, subzone = [*rule.split("/"), "", "", ""][:3]
     return (
         region in ("*", place.region)
         and zone in ("*", "", place.zone)
