@@ -82,9 +82,15 @@ def _apply_proxy_config_object(config: Mapping[str, object], item: ApiObject) ->
     return merge_proxy_config(config, over)
 
 
-def node_of_pod(pod: ApiObject, objects: ObjectView, mesh: MeshConfig) -> dict[str, object]:
-    """The node (id, cluster, metadata) that the agent of an injected or gateway pod sends."""
-    kind = ProxyType.SIDECAR if _is_sidecar(pod) else ProxyType.ROUTER
+def node_of_pod(
+    pod: ApiObject, objects: ObjectView, mesh: MeshConfig, kind: ProxyType | None = None
+) -> dict[str, object]:
+    """The node (id, cluster, metadata) that the agent of an injected or gateway pod sends.
+
+    `kind` is read from the proxy's arguments when not given; without arguments a proxy alone in its pod is a gateway.
+    """
+    if kind is None:
+        kind = _proxy_type(pod)
     addresses = [ip.text("ip") for ip in pod.status.items("podIPs")] or [pod.status.text("podIP")]
     config = proxy_config(pod, objects, mesh)
     workload = workload_name(pod)
@@ -128,9 +134,15 @@ def node_of_pod(pod: ApiObject, objects: ObjectView, mesh: MeshConfig) -> dict[s
     }
 
 
-def _is_sidecar(pod: ApiObject) -> bool:
-    """A gateway pod runs its proxy alone; a pod with an application beside it is a sidecar's."""
-    return any(c.text("name") != PROXY_CONTAINER for c in pod.spec.items("containers"))
+def _proxy_type(pod: ApiObject) -> ProxyType:
+    """``proxy router`` or ``proxy sidecar`` of the arguments, else by whether an application runs beside it."""
+    for key in ("containers", "initContainers"):
+        for container in pod.spec.items(key):
+            arguments = container.texts("args")
+            if container.text("name") == PROXY_CONTAINER and arguments[:1] == ("proxy",) and len(arguments) > 1:
+                return ProxyType.ROUTER if arguments[1] == ProxyType.ROUTER.value else ProxyType.SIDECAR
+    alone = all(c.text("name") == PROXY_CONTAINER for c in pod.spec.items("containers"))
+    return ProxyType.ROUTER if alone else ProxyType.SIDECAR
 
 
 def _interception_mode(pod: ApiObject, config: Mapping[str, object]) -> str:
@@ -210,6 +222,8 @@ def _with_topology(
     return found
 
 
-def proxy_of_pod(pod: ApiObject, objects: ObjectView, mesh: MeshConfig) -> Proxy:
+def proxy_of_pod(
+    pod: ApiObject, objects: ObjectView, mesh: MeshConfig, kind: ProxyType | None = None
+) -> Proxy:
     """The proxy in an injected or gateway pod."""
-    return build_proxy(node_of_pod(pod, objects, mesh), objects, mesh)
+    return build_proxy(node_of_pod(pod, objects, mesh, kind), objects, mesh)

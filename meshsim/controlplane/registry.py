@@ -54,7 +54,10 @@ class ServiceRegistry:
             if have is None or (have.registry is not Registry.KUBERNETES and service.registry is Registry.KUBERNETES):
                 owners[service.namespace] = service
         self._endpoints: dict[tuple[str, str], EndpointSet] = {}
-        self._previous_endpoints = previous._endpoints if previous is not None else {}
+        # Sets that the previous context did not need are handed on: what they remember must not depend on who asked.
+        self._previous_endpoints = (
+            {**previous._previous_endpoints, **previous._endpoints} if previous is not None else {}
+        )
 
     def endpoint_set(self, service: Service) -> EndpointSet:
         """Endpoints of the host and namespace of a service from every registry."""
@@ -77,7 +80,7 @@ class ServiceRegistry:
             return before
         by_port: dict[str, list[Endpoint]] = {}
         seen: set[tuple[str, int, str]] = set()
-        accounts: set[str] = set()
+        accounts: dict[str, None] = {}
         for endpoint in self._endpoints_of(key, selected):
             identity = (endpoint.address, endpoint.port, endpoint.port_name)
             if identity in seen:
@@ -85,10 +88,13 @@ class ServiceRegistry:
             seen.add(identity)
             by_port.setdefault(endpoint.port_name, []).append(endpoint)
             if endpoint.service_account:
-                accounts.add(endpoint.service_account)
-        return EndpointSet(
-            sources, {name: tuple(items) for name, items in by_port.items()}, tuple(sorted(accounts))
-        )
+                accounts[endpoint.service_account] = None
+        found = tuple(sorted(accounts))
+        if not seen and before is not None:
+            # Pilot forgets the endpoints of a service that lost them all, but not who used to serve it
+            # (pilot/pkg/model/endpointshards.go UpdateServiceEndpoints).
+            found = before.service_accounts
+        return EndpointSet(sources, {name: tuple(items) for name, items in by_port.items()}, found)
 
     def _selected_entries(self, key: tuple[str, str]) -> list[Workload]:
         """WorkloadEntries that a Kubernetes Service selects (ENABLE_K8S_SERVICE_SELECT_WORKLOAD_ENTRIES, on)."""
