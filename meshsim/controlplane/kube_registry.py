@@ -5,14 +5,21 @@ istio pilot/pkg/serviceregistry/kube/conversion.go and pilot/pkg/serviceregistry
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.kube_services import convert_service, service_hostname, spiffe_id, target_port
-from meshsim.controlplane.model import Endpoint, Health, Locality, Proxy, Service, ServiceTarget
+from meshsim.controlplane.kube_services import (
+    convert_service,
+    service_distribution,
+    service_hostname,
+    spiffe_id,
+    target_port,
+)
+from meshsim.controlplane.model import Endpoint, Health, Locality, Protocol, Proxy, Service, ServiceTarget
 from meshsim.controlplane.topology import (
     CLUSTER_LABEL,
     HOSTNAME_LABEL,
@@ -33,22 +40,27 @@ SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 TLS_MODE_LABEL: Final = "security.istio.io/tlsMode"
 
 
+_CRON_JOB: Final = re.compile(r"^(.+)-\d{8,10}$")
+
+
 def workload_name(pod: ApiObject) -> str:
     """Name of the controller that owns a pod: its Deployment, its other owner, or the pod itself
     (istio pkg/kube/util.go GetWorkloadMetaFromPod)."""
-    for owner in pod.metadata.items("ownerReferences"):
-        if not owner.flag("controller"):
-            continue
-        name, kind = owner.text("name"), owner.text("kind")
-        template = pod.labels.get("pod-template-hash", "")
-        if kind == "ReplicaSet" and template and name.endswith(template):
-            return name[: -len(template)].rstrip("-")
-        if kind == "Job":
-            head, _, tail = name.rpartition("-")
-            if head and tail.isdigit() and len(tail) >= 8:
-                return head
-        return name
-    return pod.name
+    owner = next((o for o in pod.metadata.items("ownerReferences") if o.flag("controller")), None)
+    if owner is None:
+        return pod.name
+    name, kind = owner.text("name"), owner.text("kind")
+    if kind == "ReplicaSet":
+        for label in ("pod-template-hash", "rollouts-pod-template-hash"):
+            template = pod.labels.get(label, "")
+            if template and name.endswith(template):
+                return name.removesuffix(f"-{template}")
+    if kind == "ReplicationController" and pod.labels.get("deploymentconfig"):
+        return pod.labels["deploymentconfig"]
+    if kind == "Job":
+        scheduled = _CRON_JOB.match(name)
+        return scheduled.group(1) if scheduled else name
+    return name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +105,16 @@ class KubeRegistry:
         else:
             self._read_pods(node_objects)
         before = {id(service.source): service for service in previous.services} if previous is not None else {}
-        self.services = tuple(
-            before.get(id(item)) or convert_service(item, mesh)
-            for item in objects.select("Service", "")
-            if namespaces is None or item.namespace in namespaces
-        )
+        annotations = {item.name: item.annotations for item in objects.select("Namespace", "")}
+        found: list[Service] = []
+        for item in objects.select("Service", ""):
+            if namespaces is None or item.namespace in namespaces:
+                known = before.get(id(item))
+                distribution = service_distribution(item, annotations.get(item.namespace, {}))
+                if known is None or known.traffic_distribution != distribution:
+                    known = convert_service(item, mesh, distribution)
+                found.append(known)
+        self.services = tuple(found)
         self._by_namespace: dict[str, list[Service]] = {}
         for service in self.services:
             self._by_namespace.setdefault(service.namespace, []).append(service)
@@ -208,7 +225,7 @@ class KubeRegistry:
             namespace=pod.namespace,
             workload_name=workload_name(pod),
             service_account=spiffe_id(self._mesh.trust_domain, pod.namespace, account) if account else "",
-            tls_mode=pod.labels.get(TLS_MODE_LABEL) or "disabled",
+            tls_mode=pod.labels.get(TLS_MODE_LABEL, "disabled"),
             hostname=pod.spec.text("hostname") or pod.name,
             subdomain=pod.spec.text("subdomain"),
             node_name=pod.spec.text("nodeName"),
@@ -287,11 +304,12 @@ class KubeRegistry:
         if not selected:
             return self._targets_by_address(proxy)
         for service in selected:
-            seen: set[tuple[int, int]] = set()
+            # Service ports that lead to one workload port with one protocol make one listener.
+            seen: set[tuple[int, Protocol]] = set()
             for port in service.ports:
                 target = target_port(service, port, pod)
-                if target and (port.port, target) not in seen:
-                    seen.add((port.port, target))
+                if target and (target, port.protocol) not in seen:
+                    seen.add((target, port.protocol))
                     found.append(ServiceTarget(service=service, port=port, target_port=target))
         return found
 

@@ -21,7 +21,7 @@ def service_hostname(name: str, namespace: str, domain: str) -> str:
     return f"{name}.{namespace}.svc.{domain}"
 
 
-def convert_service(item: ApiObject, mesh: MeshConfig) -> Service:
+def convert_service(item: ApiObject, mesh: MeshConfig, distribution: str) -> Service:
     """A Kubernetes Service as Pilot's service (istio pilot/pkg/serviceregistry/kube/conversion.go ConvertService)."""
     spec = item.spec
     external_name = spec.text("externalName") if spec.text("type") == "ExternalName" else ""
@@ -52,9 +52,14 @@ def convert_service(item: ApiObject, mesh: MeshConfig) -> Service:
         external_addresses=_external_addresses(item),
         source=item,
         node_local=spec.text("internalTrafficPolicy") == "Local",
-        traffic_distribution=traffic_distribution(spec.text("trafficDistribution"), item.annotations),
+        traffic_distribution=distribution,
         publish_not_ready=spec.flag("publishNotReadyAddresses"),
     )
+
+
+def service_distribution(item: ApiObject, namespace_annotations: Mapping[str, str]) -> str:
+    """Traffic distribution of a Service: its field, its annotation, its namespace's annotation."""
+    return traffic_distribution(item.spec.text("trafficDistribution"), item.annotations, namespace_annotations)
 
 
 def traffic_distribution(value: str, *annotations: Mapping[str, str]) -> str:
@@ -110,16 +115,18 @@ def spiffe_id(trust_domain: str, namespace: str, account: str) -> str:
     return f"spiffe://{trust_domain}/ns/{namespace}/sa/{account}"
 
 
+def selected_port(service: Service, port: ServicePort, workload_ports: Mapping[str, int]) -> int:
+    """The port of a WorkloadEntry behind a service port, 0 when it lacks the named one
+    (istio pilot/pkg/serviceregistry/kube/controller/controller.go serviceInstanceFromWorkloadInstance)."""
+    value = _target(service, port)[0]
+    if isinstance(value, str) and value and not value.isdigit():
+        return workload_ports.get(value, 0)
+    return int(value) if isinstance(value, int | str) and value else port.port
+
+
 def target_port(service: Service, port: ServicePort, pod: ApiObject) -> int:
     """The container port a service port leads to in a pod, 0 when no container declares its name."""
-    source = service.source
-    value: object = None
-    if source is not None:
-        for item in source.spec.items("ports"):
-            if item.integer("port") == port.port and item.text("name") == port.name:
-                value = item.value("targetPort")
-                transport = item.text("protocol", "TCP")
-                break
+    value, transport = _target(service, port)
     if value is None or value in (0, ""):
         return port.port
     if isinstance(value, int):
@@ -128,6 +135,15 @@ def target_port(service: Service, port: ServicePort, pod: ApiObject) -> int:
     if text.isdigit():
         return int(text)
     return _container_port(pod, text, transport)
+
+
+def _target(service: Service, port: ServicePort) -> tuple[object, str]:
+    """`targetPort` as written, and the transport protocol."""
+    if service.source is not None:
+        for item in service.source.spec.items("ports"):
+            if item.integer("port") == port.port and item.text("name") == port.name:
+                return item.value("targetPort"), item.text("protocol", "TCP")
+    return None, "TCP"
 
 
 def _container_port(pod: ApiObject, name: str, transport: str) -> int:

@@ -25,14 +25,8 @@ _BY_NAME: Final = {
 
 _APP_PROTOCOLS: Final = {
     "kubernetes.io/h2c": Protocol.HTTP2,
-    "kubernetes.io/http2": Protocol.HTTP2,
-    "kubernetes.io/http": Protocol.HTTP,
-    "kubernetes.io/https": Protocol.HTTPS,
-    "kubernetes.io/tls": Protocol.TLS,
     "kubernetes.io/ws": Protocol.HTTP,
     "kubernetes.io/wss": Protocol.HTTPS,
-    "gateway.networking.k8s.io/h2c": Protocol.HTTP2,
-    "istio.io/http-connect": Protocol.HTTP_PROXY,
 }
 
 _WELL_KNOWN_TCP: Final = frozenset({25, 53, 3306, 27017})
@@ -45,16 +39,13 @@ def parse_protocol(text: str) -> Protocol:
 
 
 def port_protocol(number: int, name: str, transport: str, app_protocol: str | None) -> Protocol:
-    """Protocol of a Kubernetes service port."""
+    """Protocol of a Kubernetes service port: by `appProtocol` when given, else by the name up to its first ``-``."""
     if transport == "UDP":
         return Protocol.UDP
-    if app_protocol is not None:
-        # An unknown application protocol falls back to detection, never to the port name.
-        known = _APP_PROTOCOLS.get(app_protocol.lower())
-        return known if known is not None else parse_protocol(app_protocol)
-    lowered = name.lower()
-    head = lowered if lowered.startswith("grpc-web") else lowered.partition("-")[0]
-    found = Protocol.GRPC_WEB if head.startswith("grpc-web") else parse_protocol(head)
+    if app_protocol in _APP_PROTOCOLS:
+        return _APP_PROTOCOLS[app_protocol]
+    text = (app_protocol if app_protocol is not None else name).lower()
+    found = Protocol.GRPC_WEB if text.startswith("grpc-web") else parse_protocol(text.partition("-")[0])
     if found is Protocol.UNSUPPORTED and number in _WELL_KNOWN_TCP:
         return Protocol.TCP
     return found

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshsim.controlplane.kube_registry import KubeRegistry
+from meshsim.controlplane.kube_services import selected_port
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.namespaces import discovered_namespaces
-from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload, workload_endpoints
+from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload
 from meshsim.controlplane.topology import labels_match
 
 if TYPE_CHECKING:
@@ -100,7 +101,12 @@ class ServiceRegistry:
         """WorkloadEntries that a Kubernetes Service selects (ENABLE_K8S_SERVICE_SELECT_WORKLOAD_ENTRIES, on)."""
         hostname, namespace = key
         service = self.by_host.get(hostname, {}).get(namespace)
-        if service is None or service.registry is not Registry.KUBERNETES or not service.selector:
+        if (
+            service is None
+            or service.registry is not Registry.KUBERNETES
+            or service.resolution is not Resolution.CLIENT_SIDE_LB
+            or not service.selector
+        ):
             return []
         return [
             workload
@@ -113,7 +119,10 @@ class ServiceRegistry:
         service = self.by_host.get(key[0], {}).get(key[1])
         if service is not None:
             for workload in selected:
-                yield from workload_endpoints(workload, service)
+                for port in service.ports:
+                    number = selected_port(service, port, workload.ports)
+                    if number:
+                        yield replace(workload.endpoint, port=number, port_name=port.name)
         yield from self.external.endpoints(*key)
 
     def endpoints(self, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:

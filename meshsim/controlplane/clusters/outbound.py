@@ -189,7 +189,8 @@ def _inline_endpoints(inputs: OutboundInputs, subset: str) -> list[EndpointGroup
             inputs.endpoints,
             inputs.policies,
             inputs.view.place,
-            inputs.sni_dnat,
+            inline=True,
+            sni_dnat=inputs.sni_dnat,
         )
     )
 

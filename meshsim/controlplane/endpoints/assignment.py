@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane.endpoints.locality import EndpointGroup, LocalityLbEndpoints
+from meshsim.controlplane.host_names import is_ip_address
 from meshsim.controlplane.model import Endpoint, Health, Locality, MutualTls, Service, ServicePort
 from meshsim.controlplane.protobuf_values import socket_address, text_struct
 from meshsim.controlplane.topology import labels_match
@@ -42,6 +43,8 @@ class EndpointInputs(NamedTuple):
     endpoints: EndpointSet
     policies: PeerPolicies
     place: PlaceView
+    inline: bool
+    """For a DNS cluster, whose endpoints may be host names; EDS takes addresses only."""
     sni_dnat: bool = False
     """Leave out endpoints without mTLS: an AUTO_PASSTHROUGH gateway cannot tell what it forwards."""
 
@@ -55,6 +58,8 @@ def locality_endpoints(inputs: EndpointInputs) -> list[EndpointGroup]:
     groups: dict[Locality, EndpointGroup] = {}
     for endpoint in inputs.endpoints.by_port.get(port.name, ()):
         if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, inputs.service, inputs.place):
+            continue
+        if not inputs.inline and endpoint.port and not is_ip_address(endpoint.address):
             continue
         tls = _takes_mtls(inputs.policies, endpoint, rule_mode)
         if inputs.sni_dnat and not tls:
