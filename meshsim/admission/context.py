@@ -16,6 +16,9 @@ IMAGE_TYPE: Final = "sidecar.istio.io/proxyImageType"
 _KNOWN_IMAGE_TYPES: Final = ("distroless", "debug")
 _CRON_JOB: Final = re.compile(r"(.+)-\d{8,10}")
 DEFAULT_PROXY_ID: Final = 1337
+_URL_VARIABLES: Final = {"cluster": "ISTIO_META_CLUSTER_ID", "net": "ISTIO_META_NETWORK"}
+_UID_RANGE: Final = "openshift.io/sa.scc.uid-range"
+_GROUPS: Final = "openshift.io/sa.scc.supplemental-groups"
 
 
 class Workload(NamedTuple):
@@ -66,6 +69,34 @@ def image_tag(tag: str, image_type: str) -> str:
             tag = tag.removesuffix(f"-{known}")
             break
     return tag if image_type == "default" else f"{tag}-{image_type}"
+
+
+def url_variables(path: str) -> dict[str, str]:
+    """Variables that the webhook's URL path sets (``/inject/cluster/c1/net/n1``)."""
+    pieces = path.removesuffix("/").split("/", 2)
+    if len(pieces) < 3:
+        return {}
+    rest = pieces[2]
+    pairs: list[tuple[str, str]] = []
+    if rest.startswith(":ENV:"):
+        for entry in rest.split(":ENV:")[1:]:
+            name, equals, value = entry.partition("=")
+            if name and equals:
+                pairs.append((name, value))
+    else:
+        parts = rest.split("/")
+        pairs = [(parts[i], parts[i + 1].replace("--slash--", "/")) for i in range(0, len(parts) - 1, 2)]
+    return {_URL_VARIABLES.get(name, name.upper()): value for name, value in pairs if name}
+
+
+def proxy_ids(namespace_annotations: Mapping[str, str]) -> tuple[int, int]:
+    """User and group of the proxy; OpenShift reserves a range for each namespace, whose last ones they are."""
+    ids = []
+    for name in (_UID_RANGE, _GROUPS):
+        text = namespace_annotations.get(name, "").split(",")[0]
+        first, slash, size = text.partition("/")
+        ids.append(int(first) + int(size) - 1 if slash and first.isdigit() and size.isdigit() else DEFAULT_PROXY_ID)
+    return ids[0], ids[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +156,16 @@ class TemplateContext:
 
     def image(self) -> str:
         """Image of the proxy, of the type its ProxyConfig asks for."""
-        return self._image(self.proxy_config.fields("image").text("imageType"))
+        return self._image(self.proxy.text("image", "proxyv2"), self.proxy_config.fields("image").text("imageType"))
 
     def init_image(self) -> str:
         """Image of the init container: a type in the ProxyConfig does not reach it, the installation's variant does."""
-        return self._image(self.globals.text("variant"))
+        name = self.globals.fields("proxy_init").text("image", "proxyv2")
+        return self._image(name, self.globals.text("variant"))
 
-    def _image(self, kind: str) -> str:
+    def _image(self, name: str, kind: str) -> str:
         own = self.annotations.get(PROXY_IMAGE, "")
         if "/" in own:
             return own
         kind = self.annotations.get(IMAGE_TYPE, kind)
-        name = self.proxy.text("image", "proxyv2")
         return f"{self.globals.text('hub')}/{name}:{image_tag(self.globals.text('tag'), kind)}"

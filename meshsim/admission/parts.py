@@ -93,7 +93,9 @@ def canonical_resources(given: Mapping[str, object]) -> Body:
     found: Body = {}
     for kind, amounts in given.items():
         if isinstance(amounts, Mapping):
-            found[kind] = {key: canonical_quantity(str(amount)) for key, amount in amounts.items()}
+            shown = {key: canonical_quantity(str(amount)) for key, amount in amounts.items() if amount is not None}
+            if shown:
+                found[kind] = shown
     return found
 
 

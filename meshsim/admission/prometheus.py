@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from meshsim.admission.annotations import MERGE_METRICS, parse_bool
 from meshsim.api import Fields
+from meshsim.errors import InputError
 
 VARIABLE: Final = "ISTIO_PROMETHEUS_ANNOTATIONS"
 TARGETS: Final = "prometheus.istio.io/scrape-targets"
@@ -41,18 +42,24 @@ def merges(mesh: Fields, annotations: Mapping[str, str]) -> bool:
 
 
 def apply_merge(mesh: Fields, annotations: Mapping[str, str], status_port: int) -> Merge | None:
-    """The annotations after merging, ``None`` when nothing is to be done."""
+    """The annotations after merging, ``None`` when nothing is to be done; `InputError` for a port not to be scraped."""
     own = _own(annotations)
     if parse_bool(own["scrape"]) is False or not merges(mesh, annotations):
         return None
     port = str(status_port)
     if own["port"] == port:
         return None
+    if own["port"]:
+        _check_port("configuration", "port", own["port"])
     configuration: dict[str, object] = dict(own)
     try:
         targets = parse_targets(annotations.get(TARGETS, ""))
     except ValueError:
         targets = []
+    for target in targets:
+        if target["port"] == port:
+            _refuse("targets", f"target port {port} conflicts with agent port")
+        _check_port("targets", "target port", target["port"])
     if targets:
         configuration["targets"] = targets
         configuration["port"] = targets[0]["port"]
@@ -78,6 +85,18 @@ def parse_targets(text: str) -> list[dict[str, str]]:
             raise ValueError(f'empty port in scrape target "{part.strip()}"')
         targets.append({"port": port, "path": path or "/metrics"})
     return targets
+
+
+def _check_port(what: str, name: str, port: str) -> None:
+    if not port.isdigit() or not 0 < int(port) < 1 << 16:
+        _refuse(what, f'invalid {name} "{port}"')
+    if port in RESERVED_PORTS:
+        _refuse(what, f"{name} {port} is reserved for Istio ({RESERVED_PORTS[port]}) and cannot be scraped")
+
+
+def _refuse(what: str, why: str) -> NoReturn:
+    message = f"failed to process pod: invalid prometheus scrape {what}: {why}"
+    raise InputError(message, None, "name a port the application serves metrics on")
 
 
 _OWN: Final = {"prometheus_io_scrape": "scrape", "prometheus_io_path": "path", "prometheus_io_port": "port"}

@@ -67,6 +67,7 @@ _FIELDS: Final = (
 _STRINGS: Final = ("configPath", "binaryPath", "serviceCluster", "discoveryAddress", "customConfigFile", "meshId")
 _NUMBERS: Final = ("proxyAdminPort", "statNameLength", "concurrency", "statusPort")
 _DURATIONS: Final = ("drainDuration", "terminationDrainDuration", "fileFlushInterval")
+_MAPS: Final = ("proxyMetadata", "runtimeValues")
 _ENUMS: Final = {
     "interceptionMode": ("REDIRECT", "TPROXY"),
     "controlPlaneAuthPolicy": ("NONE", "MUTUAL_TLS", "INHERIT"),
@@ -225,7 +226,7 @@ def print_proxy_config(config: Fields) -> str:
     for key in _FIELDS:
         value = config.value(key)
         default = DEFAULTS.get(key, "REDIRECT" if key == "interceptionMode" else None)
-        if value is None or value == default or value in ("", {}, []):
+        if value is None or value == default or value in ("", []) or (key in _MAPS and not value):
             continue
         if key in ("statusPort", "proxyAdminPort", "statNameLength") and value == 0:
             continue

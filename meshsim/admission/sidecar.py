@@ -14,6 +14,7 @@ from meshsim.admission.context import PROXY, TemplateContext
 from meshsim.admission.networks import append_network, exclude_inbound_ports
 from meshsim.admission.parts import Body, compact, mount, variable
 from meshsim.api import Fields
+from meshsim.errors import InputError
 
 _CAP_NET_BIND: Final = "sidecar.istio.io/capNetBindService"
 _BOOTSTRAP: Final = "sidecar.istio.io/bootstrapOverride"
@@ -295,9 +296,13 @@ def _user_fields(context: TemplateContext, annotation: str) -> list[Body]:
     """Volumes or mounts that an annotation adds: a JSON object by volume name."""
     if annotation not in context.annotations:
         return []
-    given: object = json.loads(context.annotations[annotation])
+    try:
+        given: object = json.loads(context.annotations[annotation])
+    except ValueError:
+        given = None
     if not isinstance(given, dict):
-        return []
+        message = f"failed to run injection template: annotation '{annotation}' holds no JSON object"
+        raise InputError(message, None, 'write {"name": {...}}', annotation)
     return [{"name": name, **given[name]} for name in sorted(given)]
 
 

@@ -52,6 +52,7 @@ def injection_webhooks(
         ("rev.object", absent, [not_refused, _expression(_REVISION, "In", tag)]),
     ]
     if tag == "default":
+        absent = absent[::-1]
         hooks += [
             ("namespace", [_expression(_INJECTION, "In", "enabled")], [not_refused]),
             ("object", absent, [_expression(INJECT, "In", "true"), _expression(_REVISION, "DoesNotExist")]),
