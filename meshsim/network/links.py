@@ -17,6 +17,8 @@ class Party:
     namespace: str = ""
     name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    workload: str = ""
+    """Name of the Deployment or StatefulSet it belongs to."""
     node: str = ""
     zone: str = ""
     region: str = ""
@@ -32,6 +34,7 @@ class Selection:
     labels: tuple[tuple[str, str], ...] = ()
     namespace: str = ""
     name: str = ""
+    workload: str = ""
     node: str = ""
     zone: str = ""
     region: str = ""
@@ -45,6 +48,7 @@ class Selection:
         return (
             (not self.namespace or party.namespace == self.namespace)
             and (not self.name or party.name == self.name)
+            and (not self.workload or party.workload == self.workload)
             and (not self.node or party.node == self.node)
             and (not self.zone or party.zone == self.zone)
             and (not self.region or party.region == self.region)
@@ -114,11 +118,13 @@ class Network:
         """Conditions in force, oldest first."""
         return tuple(self._states.values())
 
-    def party(self, namespace: str, name: str, labels: Mapping[str, str], node: str) -> Party:
+    def party(self, namespace: str, name: str, labels: Mapping[str, str], node: str, workload: str = "") -> Party:
         """A pod as a party, with the zone and region of its node."""
         vertex = self.topology.node(node)
         zone, region = (vertex.zone, vertex.region) if vertex is not None else ("", "")
-        return Party(namespace=namespace, name=name, labels=labels, node=node, zone=zone, region=region)
+        return Party(
+            namespace=namespace, name=name, labels=labels, workload=workload, node=node, zone=zone, region=region
+        )
 
     def latency(self, here: Party, there: Party) -> Latency:
         """Latency of the path with the delays in force."""

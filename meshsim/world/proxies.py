@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.pilot import Pilot
-from meshsim.dataplane.active import ActiveConfig
+from meshsim.dataplane.active import ProxyConfig, ResourceCache
 from meshsim.kernel import Environment, below
 from meshsim.trace import ProxyEffective, Taps
 from meshsim.units import Nanos
@@ -27,7 +28,7 @@ class RunningProxy:
     """One Envoy of the run."""
 
     proxy: Proxy
-    config: ActiveConfig
+    config: ProxyConfig
     client: AdsClient
     connected: bool = False
     failures: int = 0
@@ -47,6 +48,7 @@ class Fleet:
         self._taps = taps
         self._network = network
         self.proxies: dict[str, RunningProxy] = {}
+        self._resources = ResourceCache()
         self._pilot: Pilot | None = None
         self._settling = False
         self.on_changed: OnChanged | None = None
@@ -63,15 +65,20 @@ class Fleet:
 
     def settle(self, proxies: Sequence[Proxy]) -> None:
         """Connect proxies that have run since long before the start: everything applied at once."""
+
+        def start_all() -> None:
+            for proxy in proxies:
+                self.start(proxy)
+
         self._settling = True
         try:
-            self.pilot.settle(lambda: [self.start(p) for p in proxies] and None)
+            self.pilot.settle(start_all)
         finally:
             self._settling = False
 
     def start(self, proxy: Proxy) -> None:
         """A proxy process begins; its first request leaves after its start-up time."""
-        config = ActiveConfig()
+        config = ProxyConfig(self._resources)
         name = proxy.id
 
         def apply(
@@ -82,12 +89,12 @@ class Fleet:
                     self.on_config(name, type_url, resource, body)
                 for resource in removed:
                     self.on_config(name, type_url, resource, None)
-            return config.apply(type_url, changed, removed, version)
+            return config(type_url, changed, removed, version)
 
         node = base_pb2.Node(id=proxy.node_id, cluster=proxy.cluster)
         running = RunningProxy(proxy, config, AdsClient(node, apply))
         self.proxies[name] = running
-        self._later(self._timing.start, lambda: self._connect(running))
+        self._after(self._timing.start, lambda: self._connect(running))
 
     def stop(self, name: str) -> None:
         """The proxy's process is gone."""
@@ -161,14 +168,9 @@ class Fleet:
     def _send(self, running: RunningProxy, reaction: Reaction) -> None:
         name = running.proxy.id
         for request in reaction.send:
-            if self._settling:
-                self.pilot.on_request(name, request)
-            else:
-                self._env.call_at(
-                    self._env.instant + self._network, lambda r=request: self.pilot.on_request(name, r)
-                )
+            self._after(0 if self._settling else self._network, partial(self.pilot.on_request, name, request))
 
-    def _later(self, delay: Nanos, action: Callable[[], None]) -> None:
+    def _after(self, delay: Nanos, action: Callable[[], None]) -> None:
         if self._settling:
             action()
         else:

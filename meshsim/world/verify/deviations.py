@@ -46,7 +46,8 @@ def load_deviations(path: Path = DEFAULT_LIST) -> list[Deviation]:
     for entry in entries:
         if "what" not in entry or "reason" not in entry:
             raise InputError("a deviation needs 'what' and 'reason'", Position(str(path)))
-        out.append(Deviation(entry.text("what"), entry.text("reason"), *(entry.text(part, "*") for part in _PARTS)))
+        world, proxy, kind, resource, where = (entry.text(part, "*") for part in _PARTS)
+        out.append(Deviation(entry.text("what"), entry.text("reason"), world, proxy, kind, resource, where))
     return out
 
 

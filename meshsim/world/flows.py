@@ -1,0 +1,42 @@
+"""Flows: each kind of request that one caller makes, and where its route came from by configuration version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from meshsim.world.directory import Group, PodEntry
+
+
+@dataclass(slots=True, eq=False)
+class Flow:
+    """One kind of request at one proxy (or, without one, at one pod)."""
+
+    number: int
+    """Flow of the engine."""
+    caller: PodEntry | None
+    """The pod that makes the request; `None` for a client outside."""
+    entry: PodEntry
+    """The pod whose proxy decides: the caller, or the gateway a client outside came to."""
+    source: Group
+    source_pod: str
+    host: str
+    """As the caller writes it, without port."""
+    port: int
+    authority: str
+    """Host header."""
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    entry_port: int = 0
+    """Port of the gateway's pod that a client outside came to."""
+    service: str = ""
+    """Full name of the host asked for."""
+    expected: Group = field(default_factory=lambda: Group("", "", ""))
+    """Whom the host means, for requests that reach no pod."""
+    routes: list[str] = field(default_factory=list)
+    """Route names by version: one for each time the engine was given a route."""
+
+    def route_name(self, version: int) -> str:
+        """Name of the route in force under a version, as it stands in log rows (0: none yet)."""
+        return self.routes[version - 1] if 0 < version <= len(self.routes) else ""

@@ -1,0 +1,290 @@
+"""A world: kube, Pilot, proxies, data plane and traffic of one replication, on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from meshsim.api import ApiObject
+from meshsim.controlplane.mesh import build_mesh_config
+from meshsim.controlplane.pilot import Pilot
+from meshsim.controlplane.proxies import proxy_of_pod
+from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.specs import PodSpec, PodState, ProxySpec
+from meshsim.kernel import Environment, RunDigest
+from meshsim.kube import Change, Kube
+from meshsim.network import Network, Topology
+from meshsim.recording import ProxyInfo, RunSink
+from meshsim.scenario import LoadedScenario
+from meshsim.trace import PodPhase, Taps
+from meshsim.units import Nanos
+from meshsim.world.behaviour import Behaviours
+from meshsim.world.directory import Directory, PodEntry, group_of
+from meshsim.world.istiod import IstiodWatch
+from meshsim.world.pod_facts import PodFacts, pod_facts
+from meshsim.world.proxies import Fleet
+from meshsim.world.recorder import RequestRecorder
+from meshsim.world.routing import Router
+from meshsim.world.settings import Settings, settings_of
+from meshsim.world.timeline import Timeline
+from meshsim.world.traffic import TrafficControl
+from meshsim.world.webhook import SidecarWebhook
+
+Progress = Callable[[Nanos, int], None]
+"""Called now and then with the simulated time and the number of finished requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a replication is executed; none of it changes what happens."""
+
+    mode: str | None = None
+    """Engine mode, ``plain`` or ``numba``; `None` = by environment."""
+    sampling: float = 1.0
+    """Share of traces whose rows are recorded."""
+    until: Nanos | None = None
+    """Stop earlier than the scenario says."""
+    notice: Callable[[str], None] | None = None
+    """Hears the one line about compiling."""
+    progress: Progress | None = None
+    steps: int = 200
+    """How often the engine's log is drained and progress told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What one replication came to."""
+
+    digest: str
+    requests: int
+    attempts: int
+    mode: str
+    until: Nanos
+
+
+class World:
+    """Everything of one replication, ready to run."""
+
+    def __init__(self, loaded: LoadedScenario, seed: int, sink: RunSink, options: RunOptions) -> None:
+        self.loaded = loaded
+        self.seed = seed
+        self.sink = sink
+        self.options = options
+        self.settings: Settings = settings_of(loaded.scenario.mesh)
+        self.env = Environment()
+        self.taps = Taps()
+        self.network = Network(Topology(self.settings.latencies))
+        self.mesh = build_mesh_config(loaded.scenario.mesh.mesh_config)
+        self.webhook = SidecarWebhook(self.mesh)
+        self.kube = Kube(
+            self.env,
+            settings=self.settings.kube,
+            seed=seed,
+            taps=self.taps,
+            network=self.network,
+            admission=self.webhook.admit,
+        )
+        self.webhook.attach(self.kube.server)
+        self.digest = RunDigest()
+        self.engine = Engine(seed, mode=options.mode, sample_rate=options.sampling, notice=options.notice)
+        self.fleet = Fleet(self.env, seed, self.settings.envoy, self.taps, self._to_pilot)
+        self.pilot = Pilot(self.env, self.mesh, self.settings.pilot, self.taps, self.fleet)
+        self.directory = Directory()
+        self.behaviours = Behaviours(self.engine, loaded.scenario.workloads)
+        self.router = Router(self)
+        self.traffic = TrafficControl(self)
+        self.recorder = RequestRecorder(
+            self.engine, self.directory, self.router.flows, [t.name for t in loaded.scenario.traffic]
+        )
+        self.router.on_cluster = self.recorder.note_cluster
+        self._build()
+
+    @property
+    def _to_pilot(self) -> Nanos:
+        return self.settings.pilot.network + self.settings.pilot.agent_hop
+
+    # ---- before time zero ---------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        scenario = self.loaded.scenario
+        self.kube.load(self.webhook.labelled(self.loaded.objects, scenario.mesh.inject))
+        self.kube.settle()
+        objects = self.kube.server.objects
+        self.pilot.load(objects)
+        self.fleet.attach(self.pilot)
+        self.fleet.on_changed = self.router.on_proxy_changed
+        self.fleet.on_config = self._on_config
+        pods = [pod for pod in objects.select("Pod") if pod.status.text("podIP")]
+        entries = [self._enter(pod) for pod in pods]
+        proxied = [pod for pod, entry in zip(pods, entries, strict=True) if entry.has_proxy]
+        self.fleet.settle([proxy_of_pod(pod, objects, self.mesh) for pod in proxied])
+        for entry in entries:
+            self.router.add_calls(entry)
+        self.traffic.start()
+        self.router.compile_all()
+        IstiodWatch(self)
+        self._fold_everything()
+        self.taps.pod_phase.listen(self._on_phase)
+        self.kube.server.watch(self._on_change, latency=self.settings.pilot.watch_latency)
+        self.env.before_each_event(self.engine.run_until)
+        Timeline(self, self.loaded.actions)
+
+    def _enter(self, pod: ApiObject) -> PodEntry:
+        """Give a pod its place in the engine."""
+        facts: PodFacts = pod_facts(pod, self.kube.server.objects)
+        behaviour = self.behaviours.of(pod)
+        proxy = -1
+        if facts.has_proxy:
+            cost = self.settings.proxy
+            proxy = self.engine.add_proxy(
+                ProxySpec(
+                    workers=cost.workers, outbound=cost.outbound, inbound=cost.inbound, handshake=cost.handshake
+                )
+            )
+        group = group_of(pod, facts.workload)
+        number = self.engine.add_pod(
+            PodSpec(
+                proxy=proxy,
+                workload=self.directory.group_number(group),
+                workers=behaviour.workers,
+                hold_while_calling=behaviour.hold,
+            )
+        )
+        entry = PodEntry(
+            name=pod.name,
+            namespace=pod.namespace,
+            uid=pod.metadata.text("uid"),
+            address=pod.status.text("podIP"),
+            party=self.network.party(
+                pod.namespace, pod.name, pod.labels, pod.spec.text("nodeName"), facts.workload
+            ),
+            group=group,
+            service_account=facts.service_account,
+            has_proxy=facts.has_proxy,
+            is_gateway=facts.is_gateway,
+            number=number,
+            proxy_number=proxy,
+            handler=behaviour.handler,
+            captured=facts.captured,
+        )
+        self.directory.add(entry)
+        self.router.facts[entry.id] = facts
+        if facts.has_proxy:
+            self._record_proxy(entry, facts)
+        return entry
+
+    def _record_proxy(self, entry: PodEntry, facts: PodFacts) -> None:
+        self.sink.add_record(
+            ProxyInfo(
+                entry.id,
+                "router" if entry.is_gateway else "sidecar",
+                entry.namespace,
+                entry.name,
+                entry.group.app,
+                entry.group.version,
+                facts.workload,
+                entry.party.node,
+                entry.party.zone,
+                entry.address,
+                self.env.instant,
+            )
+        )
+
+    # ---- while it runs ------------------------------------------------------------------------------------------
+
+    def _on_change(self, change: Change) -> None:
+        self.pilot.on_change(change.verb.value, change.object, change.before, change.cause)
+        self.router.on_kube_change(change.object.kind)
+
+    def _on_config(self, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
+        self.sink.add_config(self.env.instant, proxy, type_url, name, body)
+
+    def on_links_changed(self) -> None:
+        """Latencies and reachability hold anew from now on."""
+        self.router.on_links_changed()
+
+    def _on_phase(self, record: PodPhase) -> None:
+        entry = self.directory.get(f"{record.pod}.{record.namespace}")
+        pod = self.kube.server.get("Pod", record.namespace, record.pod)
+        if record.phase in ("proxy_started", "started") and pod is not None:
+            entry = self._present(pod, entry)
+        if entry is None:
+            return
+        if record.phase == "proxy_started" and pod is not None:
+            self.fleet.start(proxy_of_pod(pod, self.kube.server.objects, self.mesh))
+        elif record.phase == "started":
+            self._serve(entry)
+        elif record.phase == "stopping":
+            self.engine.set_pod_state(entry.number, PodState.DRAINING, self.env.instant)
+        elif record.phase in ("stopped", "crashed"):
+            self._die(entry)
+        elif record.phase in ("proxy_stopped", "proxy_crashed"):
+            self.fleet.stop(entry.id)
+        elif record.phase == "gone":
+            self.fleet.stop(entry.id)
+            self._die(entry)
+        elif record.phase == "lost":
+            self._lose(entry)
+
+    def _present(self, pod: ApiObject, entry: PodEntry | None) -> PodEntry:
+        """The entry of a pod that starts; a new one when there was none or its address is another."""
+        same = entry is not None and entry.reachable and entry.uid == pod.metadata.text("uid")
+        if entry is not None and same and entry.address == pod.status.text("podIP"):
+            return entry
+        fresh = self._enter(pod)
+        fresh.alive = False
+        self.engine.set_pod_state(fresh.number, PodState.DEAD, self.env.instant)
+        self.router.add_calls(fresh)
+        return fresh
+
+    def _serve(self, entry: PodEntry) -> None:
+        entry.alive = True
+        self.engine.set_pod_state(entry.number, PodState.READY, self.env.instant)
+        self.router.on_pod(entry)
+        self.traffic.refresh()
+
+    def _die(self, entry: PodEntry) -> None:
+        entry.alive = False
+        self.engine.set_pod_state(entry.number, PodState.DEAD, self.env.instant)
+        self.traffic.refresh()
+
+    def _lose(self, entry: PodEntry) -> None:
+        entry.alive = False
+        entry.reachable = False
+        self.fleet.stop(entry.id)
+        self.router.on_pod(entry)
+        self.traffic.refresh()
+
+    def _fold_everything(self) -> None:
+        """Have every record of the run counted into its digest."""
+        taps = self.taps
+        taps.config_change.listen(self._fold)
+        taps.push.listen(self._fold)
+        taps.push_sent.listen(self._fold)
+        taps.push_answer.listen(self._fold)
+        taps.proxy_effective.listen(self._fold)
+        taps.pod_phase.listen(self._fold)
+        taps.timeline.listen(self._fold)
+
+    def _fold(self, record: tuple[object, ...]) -> None:
+        self.digest.add(type(record).__name__, *(str(part) for part in record))
+
+    def run(self) -> RunOutcome:
+        """Run to the end and hand everything to the sink."""
+        end = self.options.until or self.loaded.scenario.duration
+        end = min(end, self.loaded.scenario.duration)
+        done = 0
+        for step in range(1, self.options.steps + 1):
+            until = end * step // self.options.steps
+            if until > done:
+                self.env.run(until=until)
+                self.engine.run_until(until)
+                done = until
+            self.recorder.write(self.engine.drain(), self.sink)
+            if self.options.progress is not None:
+                self.options.progress(done, self.engine.counters.finished)
+        counters = self.engine.counters
+        self.digest.add("engine", self.engine.digest, counters.finished, counters.attempts)
+        return RunOutcome(
+            self.digest.hexdigest(), counters.finished, counters.attempts, str(self.engine.mode), end
+        )

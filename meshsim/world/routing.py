@@ -1,0 +1,427 @@
+"""Decisions of every proxy translated into the event core's routes, clusters and hosts, anew whenever something changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from meshsim.dataplane.decide.clusters import Endpoint
+from meshsim.dataplane.decide.decision import Decision, Disposition, Upstream, UpstreamTls
+from meshsim.dataplane.decide.upstreams import priority_loads
+from meshsim.dataplane.decide.values import Connection, PeerCertificate, Protocol, Request, Transport
+from meshsim.dataplane.specs import (
+    ClusterSpec,
+    Flag,
+    FlowSpec,
+    HostSpec,
+    InboundKind,
+    RouteKind,
+    RouteSpec,
+)
+from meshsim.network import OUTSIDE_PARTY
+from meshsim.network.dns import Answer, AnswerKind, Resolver
+from meshsim.scenario import Call
+from meshsim.world.directory import Group, PodEntry
+from meshsim.world.flows import Flow
+from meshsim.world.interception import Interception
+from meshsim.world.pod_facts import PodFacts
+from meshsim.world.proxies import RunningProxy
+from meshsim.world.services import Backends
+from meshsim.world.translation import (
+    cluster_spec,
+    direct_cluster,
+    flags_of,
+    forward_route,
+    inbound_kind,
+    local_route,
+)
+from meshsim.world.views import ProxyViews
+from meshsim.xds import type_urls
+
+if TYPE_CHECKING:
+    from meshsim.world.model import World
+
+_NO_NAME: Final = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0)
+"""The host cannot be resolved: the application has nowhere to connect to."""
+_PLAIN: Final = UpstreamTls("", tls=False, mutual=False)
+
+Hosts = tuple[tuple[str, HostSpec], ...]
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One cluster of one proxy in the engine, with what its hosts were computed from."""
+
+    number: int
+    spec: ClusterSpec
+    flow: Flow
+    upstream: Upstream | None
+    """`None` for a caller without sidecar."""
+    request: Request
+    endpoints: tuple[Endpoint, ...]
+    hosts: Hosts = ()
+
+
+@dataclass(slots=True)
+class Router:
+    """All flows of a world and their state in the engine."""
+
+    world: World
+    flows: list[Flow] = field(default_factory=list)
+    facts: dict[str, PodFacts] = field(default_factory=dict)
+    """By proxy id."""
+    on_cluster: Callable[[str], None] | None = None
+    """Hears the name of each cluster as the engine gets it."""
+    _slots: dict[tuple[int, str], Slot] = field(default_factory=dict)
+    """By entry pod (or minus the flow, for callers without sidecar) and cluster."""
+    _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
+    _by_entry: dict[int, list[Flow]] = field(default_factory=dict)
+    _given: dict[int, tuple[RouteSpec, str]] = field(default_factory=dict)
+    _views: ProxyViews = field(init=False)
+    _resolver: Resolver = field(init=False)
+    _backends: Backends = field(init=False)
+    _interception: Interception = field(init=False)
+
+    def __post_init__(self) -> None:
+        objects = self.world.kube.server.objects
+        self._views = ProxyViews(self.world.mesh.trust_domain)
+        self._resolver = Resolver(objects, self.world.mesh.domain)
+        self._backends = Backends(objects)
+        self._interception = Interception()
+
+    # ---- flows --------------------------------------------------------------------------------------------------
+
+    def add_calls(self, entry: PodEntry) -> None:
+        """Make the flows of what a pod calls."""
+        pod = self.world.kube.server.get("Pod", entry.namespace, entry.name)
+        if pod is None:
+            return
+        for number, call in self.world.behaviours.of(pod).calls:
+            self._add_call(entry, number, call)
+
+    def _add_call(self, entry: PodEntry, number: int, call: Call) -> None:
+        spec = FlowSpec(
+            proxy=entry.proxy_number,
+            workload=self.world.directory.group_number(entry.group),
+            pod=entry.number,
+            call=number,
+        )
+        self.add_flow(
+            spec,
+            caller=entry,
+            entry=entry,
+            source=entry.group,
+            source_pod=entry.name,
+            host=call.host,
+            port=call.port,
+            authority=call.to,
+            method=call.method,
+            path=call.path,
+            headers=call.headers,
+        )
+
+    def add_flow(
+        self,
+        spec: FlowSpec,
+        *,
+        caller: PodEntry | None,
+        entry: PodEntry,
+        source: Group,
+        source_pod: str,
+        host: str,
+        port: int,
+        authority: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        entry_port: int = 0,
+    ) -> Flow:
+        """A new flow with its route as of now."""
+        flow = Flow(
+            number=self.world.engine.add_flow(spec),
+            caller=caller,
+            entry=entry,
+            source=source,
+            source_pod=source_pod,
+            host=host,
+            port=port,
+            authority=authority,
+            method=method,
+            path=path,
+            headers=headers,
+            entry_port=entry_port,
+        )
+        self.flows.append(flow)
+        self._by_entry.setdefault(entry.number, []).append(flow)
+        self.compile(flow)
+        return flow
+
+    def fix_route(self, number: int, spec: RouteSpec) -> None:
+        """Give a flow a route that no configuration changes."""
+        self._give(self.flows[number], spec, "")
+
+    # ---- what changes -------------------------------------------------------------------------------------------
+
+    def compile_all(self) -> None:
+        """Every flow anew."""
+        for flow in self.flows:
+            if flow.entry.number >= 0:
+                self.compile(flow)
+
+    def on_proxy_changed(self, running: RunningProxy, changed: Mapping[str, list[str]]) -> None:
+        """A proxy's traffic follows other configuration: its own flows, and what others meet at its listeners."""
+        entry = self.world.directory.get(running.proxy.id)
+        if entry is None:
+            return
+        for flow in self._by_entry.get(entry.number, ()):
+            self.compile(flow)
+        if type_urls.LISTENER in changed or type_urls.CLUSTER in changed:
+            self.on_pod(entry)
+
+    def on_pod(self, entry: PodEntry) -> None:
+        """What is at a pod's address changed."""
+        for slot in list(self._by_address.get(entry.address, {}).values()):
+            self._refresh(slot)
+
+    def on_links_changed(self) -> None:
+        """Latencies or reachability changed."""
+        for slot in self._slots.values():
+            self._refresh(slot)
+
+    def on_kube_change(self, kind: str) -> None:
+        """Names and backends of services changed: whoever goes by them looks again."""
+        if kind in ("Service", "EndpointSlice", "ServiceEntry"):
+            for flow in self.flows:
+                if flow.caller is not None and flow.entry.reachable:
+                    self.compile(flow)
+
+    # ---- one flow -----------------------------------------------------------------------------------------------
+
+    def compile(self, flow: Flow) -> None:
+        """Decide anew what becomes of a flow's requests and tell the engine."""
+        request = Request(
+            method=flow.method,
+            authority=flow.authority,
+            path=flow.path,
+            headers=tuple(flow.headers.items()),
+        )
+        if flow.caller is None:
+            self._name_expected(flow, None)
+            self._through_proxy(flow, flow.entry.address, flow.entry_port, request)
+            return
+        answer = self._resolver.resolve(flow.host, flow.caller.namespace)
+        self._name_expected(flow, answer)
+        if answer is None or not answer.addresses:
+            self._give(flow, _NO_NAME, "")
+            return
+        address = answer.addresses[flow.number % len(answer.addresses)]
+        if flow.entry.has_proxy and self._captured(flow.entry, address, flow.port):
+            self._through_proxy(flow, address, flow.port, request)
+        else:
+            self._direct(flow, address, flow.port, request)
+
+    def _name_expected(self, flow: Flow, answer: Answer | None) -> None:
+        """Whom requests that reach no pod were for: the service's own name, or the host as written."""
+        if answer is None:
+            flow.service = flow.host
+            flow.expected = Group("", flow.host, "")
+            return
+        flow.service = answer.host
+        name = answer.service if answer.kind in (AnswerKind.SERVICE, AnswerKind.HEADLESS) else answer.host
+        flow.expected = Group(answer.namespace, name, "")
+
+    def _captured(self, entry: PodEntry, address: str, port: int) -> bool:
+        return self._interception.outbound(self.facts[entry.id], entry.address, address, port)
+
+    def _through_proxy(self, flow: Flow, address: str, port: int, request: Request) -> None:
+        running = self.world.fleet.proxies.get(flow.entry.id)
+        if running is None:
+            self._give(flow, RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0, flag=Flag.UF), "")
+            return
+        connection = Connection(
+            source=flow.entry.address if flow.caller is not None else _CLIENT_ADDRESS,
+            destination=address,
+            destination_port=port,
+        )
+        decision = self._views.outbound(running, connection, request, gateway=flow.caller is None)
+        if decision.disposition is not Disposition.FORWARDED:
+            self._give(flow, local_route(decision), decision.route)
+            return
+        clusters = tuple(
+            (self._slot(flow, running, upstream, request, decision), upstream.weight)
+            for upstream in decision.upstreams
+        )
+        mirrors = tuple(
+            (self._slot(flow, running, mirror.upstream, request, decision), mirror.fraction.parts_per_million)
+            for mirror in decision.policies.mirrors
+            if mirror.upstream.known
+        )
+        self._give(flow, forward_route(decision, clusters, mirrors), decision.route)
+
+    def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
+        """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
+        endpoints = self._backends.of(address, port)
+        key = (-1 - flow.number, f"{address}:{port}")
+        number = self._place(key, flow, f"{flow.service}:{port}", direct_cluster(), None, request, endpoints)
+        self._give(flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((number, 1),)), "")
+
+    def _give(self, flow: Flow, spec: RouteSpec, name: str) -> None:
+        if self._given.get(flow.number) == (spec, name):
+            return
+        self._given[flow.number] = (spec, name)
+        flow.routes.append(name)
+        self.world.engine.set_route(flow.number, spec, self.world.env.instant)
+
+    # ---- clusters -----------------------------------------------------------------------------------------------
+
+    def _slot(
+        self, flow: Flow, running: RunningProxy, upstream: Upstream, request: Request, decision: Decision
+    ) -> int:
+        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster."""
+        cluster = upstream.cluster
+        if cluster is None:
+            return -1
+        upstream_request = Request(
+            method=decision.method or request.method,
+            authority=decision.authority or request.authority,
+            path=decision.path or request.path,
+            headers=decision.headers,
+        )
+        if upstream.destination is not None:
+            target = upstream.destination
+            endpoints = self._backends.of(target.address, target.port)
+            key = (flow.entry.number, f"{upstream.name} {target.address}:{target.port}")
+        else:
+            endpoints = _loaded(upstream)
+            key = (flow.entry.number, upstream.name)
+        spec = cluster_spec(flow.entry.proxy_number, cluster, upstream.http2)
+        return self._place(key, flow, upstream.name, spec, upstream, upstream_request, endpoints)
+
+    def _place(
+        self,
+        key: tuple[int, str],
+        flow: Flow,
+        name: str,
+        spec: ClusterSpec,
+        upstream: Upstream | None,
+        request: Request,
+        endpoints: tuple[Endpoint, ...],
+    ) -> int:
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = Slot(self.world.engine.add_cluster(spec), spec, flow, upstream, request, endpoints)
+            self._slots[key] = slot
+            if self.on_cluster is not None:
+                self.on_cluster(name)
+        else:
+            slot.flow, slot.upstream, slot.request, slot.endpoints = flow, upstream, request, endpoints
+            if slot.spec != spec:
+                slot.spec = spec
+                self.world.engine.set_cluster(slot.number, spec, self.world.env.instant)
+        self._refresh(slot)
+        return slot.number
+
+    def _refresh(self, slot: Slot) -> None:
+        found = tuple((str(endpoint), self._host(slot, endpoint)) for endpoint in slot.endpoints)
+        if found == slot.hosts:
+            return
+        for endpoint in slot.endpoints:
+            self._by_address.setdefault(endpoint.address, {})[slot.number] = slot
+        slot.hosts = found
+        self.world.engine.set_hosts(slot.number, found, self.world.env.instant)
+
+    # ---- hosts --------------------------------------------------------------------------------------------------
+
+    def _host(self, slot: Slot, endpoint: Endpoint) -> HostSpec:
+        target = self.world.directory.at(endpoint.address)
+        source = slot.flow.entry
+        path = self.world.network.between(source.party, target.party if target is not None else OUTSIDE_PARTY)
+        transport = _transport(slot.upstream, endpoint)
+        kind, status, flag = self._inbound(slot, endpoint, target, transport)
+        return HostSpec(
+            pod=target.number if target is not None else -1,
+            weight=max(1, endpoint.weight),
+            healthy=endpoint.health.usable,
+            handler=target.handler if target is not None else self.world.behaviours.default.handler,
+            latency=path.one_way,
+            jitter=path.jitter,
+            handshake_rtts=2 if transport.tls else 1,
+            inbound=kind,
+            inbound_status=status,
+            inbound_flag=flag,
+            reachable=path.reachable and source.reachable and (target is None or target.reachable),
+            lost=path.lost,
+            external=self.world.settings.outside_service if target is None else None,
+        )
+
+    def _inbound(
+        self, slot: Slot, endpoint: Endpoint, target: PodEntry | None, transport: UpstreamTls
+    ) -> tuple[InboundKind, int, Flag]:
+        """What an attempt meets at the other end."""
+        if target is None:
+            return InboundKind.SERVE, 200, Flag.NONE
+        running = self.world.fleet.proxies.get(target.id)
+        captured = self._interception.inbound(self.facts[target.id], slot.flow.entry.address, endpoint.port)
+        if not target.has_proxy or not captured:
+            kind = InboundKind.RESET if transport.tls else InboundKind.SERVE
+            return kind, 200, Flag.NONE
+        if running is None:
+            return InboundKind.REFUSE, 200, Flag.NONE
+        decision = self._views.inbound(
+            running, _connection(slot, endpoint, transport, self._identity(slot.flow)), slot.request
+        )
+        return inbound_kind(decision), decision.status or 200, flags_of(decision)
+
+    def _identity(self, flow: Flow) -> str:
+        return f"spiffe://{self.world.mesh.trust_domain}/{flow.entry.identity}"
+
+
+_CLIENT_ADDRESS: Final = "203.0.113.10"
+"""A client outside (documentation range, RFC 5737)."""
+
+
+def _loaded(upstream: Upstream) -> tuple[Endpoint, ...]:
+    """Every endpoint of the priorities that get load, healthy or not.
+
+    DEVIATION: hosts of several loaded priorities are balanced as one list; Envoy draws the priority first, by its share.
+    """
+    if upstream.cluster is None or upstream.assignment is None:
+        return ()
+    loads = priority_loads(upstream.cluster, upstream.assignment)
+    loaded = {load.priority for load in loads if load.percent}
+    return tuple(
+        endpoint
+        for locality in upstream.assignment.localities
+        if locality.priority in loaded
+        for endpoint in locality.endpoints
+    )
+
+
+def _transport(upstream: Upstream | None, endpoint: Endpoint) -> UpstreamTls:
+    if upstream is None or upstream.cluster is None:
+        return _PLAIN
+    name, _ = upstream.cluster.socket_for(endpoint)
+    return next((t for t in upstream.transports if t.match == name), _PLAIN)
+
+
+def _connection(slot: Slot, endpoint: Endpoint, transport: UpstreamTls, identity: str) -> Connection:
+    if not transport.tls:
+        kind = Transport.PLAINTEXT
+    elif transport.mutual:
+        kind = Transport.MTLS
+    else:
+        kind = Transport.TLS
+    http2 = slot.upstream is not None and slot.upstream.http2
+    return Connection(
+        source=slot.flow.entry.address,
+        destination=endpoint.address,
+        destination_port=endpoint.port,
+        transport=kind,
+        sni=transport.sni,
+        alpn=transport.alpn,
+        certificate=PeerCertificate((identity,)) if kind is Transport.MTLS else None,
+        protocol=Protocol.HTTP2 if http2 else Protocol.HTTP11,
+    )
+
+

@@ -1,0 +1,217 @@
+"""What clients send: the `traffic` of a scenario as sources of the engine that follow pods as they come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from meshsim.api import ApiObject
+from meshsim.dataplane.specs import Arrivals, FlowSpec, RouteKind, RouteSpec, SourceSpec
+from meshsim.errors import InputError
+from meshsim.network import OUTSIDE_PARTY
+from meshsim.scenario import Arrivals as Spacing
+from meshsim.scenario import Gateway, Traffic
+from meshsim.units import Nanos
+from meshsim.world.behaviour import to_distribution
+from meshsim.world.directory import Group, PodEntry
+from meshsim.world.flows import Flow
+
+if TYPE_CHECKING:
+    from meshsim.world.model import World
+
+_NOBODY: Final = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0)
+"""Where no pod takes the traffic: no connection, no answer."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One traffic entry and the flows it sends to."""
+
+    traffic: Traffic
+    source: int = -1
+    flows: dict[str, Flow] = field(default_factory=dict)
+    """By pod: the sender, or the gateway a client outside comes to."""
+    idle: int = -1
+    """Flow of the engine that stands in while no pod is up."""
+    current: tuple[int, ...] = ()
+
+
+class TrafficControl:
+    """All traffic of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._streams = [_Stream(traffic) for traffic in world.loaded.scenario.traffic]
+
+    def start(self) -> None:
+        """Make the sources, with the pods there are now."""
+        for stream in self._streams:
+            flows = self._flows(stream)
+            stream.current = flows
+            stream.source = self._world.engine.add_source(self._spec(stream.traffic, flows))
+
+    def refresh(self) -> None:
+        """Pods came or went: sources send where somebody is."""
+        for stream in self._streams:
+            flows = self._flows(stream)
+            if flows != stream.current:
+                stream.current = flows
+                self._world.engine.set_source_flows(stream.source, flows, self._world.env.instant)
+
+    def _spec(self, traffic: Traffic, flows: tuple[int, ...]) -> SourceSpec:
+        closed = traffic.users is not None
+        spacing = Arrivals.CLOSED if closed else _spacing(traffic.arrivals)
+        return SourceSpec(
+            flows=flows,
+            arrivals=spacing,
+            rate_per_s=traffic.rate or 0.0,
+            users=traffic.users or 0,
+            think=to_distribution(traffic.think) if traffic.think is not None else None,
+            start=traffic.start,
+            stop=traffic.stop if traffic.stop is not None else self._world.loaded.scenario.duration,
+            latency=self._client_latency(traffic),
+        )
+
+    def _client_latency(self, traffic: Traffic) -> Nanos:
+        """Way from the client to the proxy: none inside a pod, that of the topology from outside."""
+        if traffic.through is None:
+            return 0
+        return self._world.settings.latencies.outside.one_way
+
+    def _flows(self, stream: _Stream) -> tuple[int, ...]:
+        live = [entry for entry in self._entries(stream.traffic) if entry.alive and entry.reachable]
+        if not live:
+            return (self._idle(stream),)
+        numbers = []
+        for entry in live:
+            key = f"{entry.id}/{entry.number}"
+            if key not in stream.flows:
+                stream.flows[key] = self._make(stream.traffic, entry)
+            numbers.append(stream.flows[key].number)
+        return tuple(numbers)
+
+    def _idle(self, stream: _Stream) -> int:
+        if stream.idle < 0:
+            spec = FlowSpec(proxy=-1, workload=self._group(stream.traffic), pod=-1, call=-1)
+            stream.idle = self._world.engine.add_flow(spec)
+            request = stream.traffic.request
+            self._world.router.flows.append(
+                Flow(
+                    number=stream.idle,
+                    caller=None,
+                    entry=_absent(),
+                    source=_client(stream.traffic),
+                    source_pod="",
+                    host=request.hostname,
+                    port=request.port,
+                    authority=request.host,
+                    method=request.method,
+                    path=request.path,
+                    headers=request.headers,
+                )
+            )
+            self._world.router.fix_route(stream.idle, _NOBODY)
+        return stream.idle
+
+    def _make(self, traffic: Traffic, entry: PodEntry) -> Flow:
+        request = traffic.request
+        outside = traffic.through is not None
+        return self._world.router.add_flow(
+            FlowSpec(
+                proxy=entry.proxy_number,
+                workload=self._group(traffic) if outside else self._world.directory.group_number(entry.group),
+                pod=-1,
+                call=-1,
+            ),
+            caller=None if outside else entry,
+            entry=entry,
+            source=_client(traffic) if outside else entry.group,
+            source_pod="" if outside else entry.name,
+            host=request.hostname,
+            port=request.port,
+            authority=request.host,
+            method=request.method,
+            path=request.path,
+            headers=request.headers,
+            entry_port=self._gateway_port(traffic, entry) if outside else 0,
+        )
+
+    def _group(self, traffic: Traffic) -> int:
+        return self._world.directory.group_number(_client(traffic))
+
+    # ---- who sends, or takes traffic in --------------------------------------------------------------------------
+
+    def _entries(self, traffic: Traffic) -> list[PodEntry]:
+        if traffic.through is not None:
+            service = self._service(traffic.through, traffic.name)
+            return self._behind(service)
+        assert traffic.from_ is not None
+        pods = self._world.kube.pods(traffic.from_.namespace or "", traffic.from_.match)
+        entries = (self._world.directory.get(f"{pod.name}.{pod.namespace}") for pod in pods)
+        return [entry for entry in entries if entry is not None]
+
+    def _service(self, gateway: Gateway, name: str) -> ApiObject:
+        objects = self._world.kube.server.objects
+        found = [s for s in objects.select("Service", "", gateway.namespace) if s.name == gateway.name]
+        if not found:
+            raise InputError(f"traffic '{name}' goes through '{gateway.name}', but there is no such Service")
+        return found[0]
+
+    def _behind(self, service: ApiObject) -> list[PodEntry]:
+        """Ready pods of a gateway's service, as a load balancer in front of it sees them."""
+        found: dict[str, PodEntry] = {}
+        for item in self._world.kube.server.objects.select("EndpointSlice", None, service.namespace):
+            if item.labels.get("kubernetes.io/service-name") != service.name:
+                continue
+            for endpoint in item.fields.items("endpoints"):
+                if endpoint.fields("conditions").optional_flag("ready") is False:
+                    continue
+                for address in endpoint.texts("addresses"):
+                    entry = self._world.directory.at(address)
+                    if entry is not None:
+                        found[entry.id] = entry
+        return [found[key] for key in sorted(found)]
+
+    def _gateway_port(self, traffic: Traffic, entry: PodEntry) -> int:
+        assert traffic.through is not None
+        service = self._service(traffic.through, traffic.name)
+        wanted = traffic.through.port or traffic.request.port
+        for port in service.spec.items("ports"):
+            if port.integer("port") == wanted:
+                target = port.value("targetPort")
+                if isinstance(target, str) and not target.isdigit():
+                    return self._world.router.facts[entry.id].ports.get(target, wanted)
+                return int(target) if isinstance(target, int | str) else wanted
+        known = ", ".join(port.text("port") for port in service.spec.items("ports"))
+        raise InputError(
+            f"traffic '{traffic.name}' comes to port {wanted}, which Service {service.name} does not have",
+            None,
+            f"its ports are {known}",
+        )
+
+
+def _spacing(arrivals: Spacing) -> Arrivals:
+    return Arrivals.CONSTANT if arrivals is Spacing.CONSTANT else Arrivals.POISSON
+
+
+def _client(traffic: Traffic) -> Group:
+    return Group("", traffic.name, "")
+
+
+def _absent() -> PodEntry:
+    return PodEntry(
+        name="",
+        namespace="",
+        uid="",
+        address="",
+        party=OUTSIDE_PARTY,
+        group=Group("", "", ""),
+        service_account="",
+        has_proxy=False,
+        is_gateway=False,
+        number=-1,
+        proxy_number=-1,
+        handler=-1,
+        alive=False,
+        reachable=False,
+    )

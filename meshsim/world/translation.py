@@ -1,0 +1,176 @@
+"""Decisions as the event core takes them: routes, clusters and hosts in its own terms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from meshsim.dataplane.decide.clusters import Cluster, Discovery, LbKind, OutlierDetection
+from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
+from meshsim.dataplane.specs import (
+    ClusterSpec,
+    Flag,
+    InboundKind,
+    LbPolicy,
+    OutlierSpec,
+    RetryOn,
+    RouteKind,
+    RouteSpec,
+)
+from meshsim.units import SECOND
+
+_RETRY_ON: Final = {
+    "5xx": RetryOn.FIVE_XX,
+    "gateway-error": RetryOn.GATEWAY_ERROR,
+    "connect-failure": RetryOn.CONNECT_FAILURE,
+    "refused-stream": RetryOn.REFUSED_STREAM,
+    "reset": RetryOn.RESET,
+    "reset-before-request": RetryOn.RESET_BEFORE_REQUEST,
+    "retriable-4xx": RetryOn.RETRIABLE_4XX,
+    "retriable-status-codes": RetryOn.RETRIABLE_STATUS_CODES,
+    "envoy-ratelimited": RetryOn.ENVOY_RATELIMITED,
+    "cancelled": RetryOn.GRPC_CANCELLED,
+    "deadline-exceeded": RetryOn.GRPC_DEADLINE_EXCEEDED,
+    "resource-exhausted": RetryOn.GRPC_RESOURCE_EXHAUSTED,
+    "internal": RetryOn.GRPC_INTERNAL,
+    "unavailable": RetryOn.GRPC_UNAVAILABLE,
+}
+_FLAGS: Final = {flag.name: flag for flag in Flag}
+_POLICIES: Final = {
+    LbKind.ROUND_ROBIN: LbPolicy.ROUND_ROBIN,
+    LbKind.LEAST_REQUEST: LbPolicy.LEAST_REQUEST,
+    LbKind.RANDOM: LbPolicy.RANDOM,
+    LbKind.CLUSTER_PROVIDED: LbPolicy.ORIGINAL_DST,
+}
+UNLIMITED: Final = 4_294_967_295
+
+
+def flags_of(decision: Decision) -> Flag:
+    """Response flags of a decision, those that the event core's log knows."""
+    value = Flag.NONE
+    for flag in decision.flags:
+        value |= _FLAGS.get(flag.value, Flag.NONE)
+    return value
+
+
+def local_route(decision: Decision) -> RouteSpec:
+    """The route of a request that the proxy ends itself."""
+    status = decision.status if decision.disposition is Disposition.REPLIED else 0
+    return with_fault(
+        RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision)), decision.policies
+    )
+
+
+def forward_route(
+    decision: Decision, clusters: tuple[tuple[int, int], ...], mirrors: tuple[tuple[int, int], ...]
+) -> RouteSpec:
+    """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none."""
+    policies = decision.policies
+    retry = policies.retry
+    spec = RouteSpec(kind=RouteKind.FORWARD, clusters=clusters, timeout=policies.timeout, mirrors=mirrors)
+    if retry is not None and retry.retry_on:
+        tokens = RetryOn.NONE
+        for token in retry.retry_on:
+            tokens |= _RETRY_ON.get(token, RetryOn.NONE)
+        spec = RouteSpec(
+            kind=RouteKind.FORWARD,
+            clusters=clusters,
+            timeout=policies.timeout,
+            per_try_timeout=retry.per_try_timeout,
+            retries=retry.retries,
+            retry_on=tokens,
+            retriable_codes=retry.status_codes,
+            backoff_base=retry.backoff_base,
+            backoff_max=retry.backoff_max,
+            host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts else 0,
+            mirrors=mirrors,
+        )
+    return with_fault(spec, policies)
+
+
+def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:
+    """The route with the faults that the fault filter injects before it.
+
+    DEVIATION: faults that a request header controls are not injected.
+    """
+    fault = policies.fault
+    if fault is None or not fault.acts:
+        return spec
+    return replace(
+        spec,
+        delay=fault.delay,
+        delay_ppm=fault.delay_share.parts_per_million if fault.delay else 0,
+        abort_status=fault.abort_status,
+        abort_ppm=fault.abort_share.parts_per_million if fault.abort_status else 0,
+    )
+
+
+def cluster_spec(proxy: int, cluster: Cluster, http2: bool) -> ClusterSpec:
+    """A decoded cluster for the event core.
+
+    DEVIATION: ring hash and Maglev balance as least request until a flow carries what is hashed.
+    """
+    limits = cluster.thresholds
+    policy = _POLICIES.get(cluster.lb, LbPolicy.LEAST_REQUEST)
+    if cluster.discovery is Discovery.ORIGINAL_DST:
+        policy = LbPolicy.ORIGINAL_DST
+    return ClusterSpec(
+        proxy=proxy,
+        policy=policy,
+        choice_count=cluster.choice_count,
+        panic_threshold=round(cluster.panic_threshold),
+        max_connections=limits.connections,
+        max_pending_requests=limits.pending_requests,
+        max_requests=limits.requests,
+        max_retries=limits.retries,
+        max_requests_per_connection=cluster.max_requests_per_connection,
+        connect_timeout=cluster.connect_timeout,
+        http2=http2,
+        outlier=_outlier(cluster.outlier),
+    )
+
+
+def direct_cluster() -> ClusterSpec:
+    """How an application without sidecar reaches a service: connections that kube-proxy spreads at random."""
+    return ClusterSpec(
+        proxy=-1,
+        policy=LbPolicy.RANDOM,
+        choice_count=2,
+        panic_threshold=0,
+        max_connections=UNLIMITED,
+        max_pending_requests=UNLIMITED,
+        max_requests=UNLIMITED,
+        max_retries=UNLIMITED,
+        max_requests_per_connection=1,
+        connect_timeout=10 * SECOND,
+        http2=False,
+        outlier=None,
+    )
+
+
+def _outlier(detection: OutlierDetection | None) -> OutlierSpec | None:
+    if detection is None:
+        return None
+    return OutlierSpec(
+        interval=detection.interval,
+        base_ejection=detection.base_ejection,
+        max_ejection=detection.max_ejection,
+        max_ejection_percent=detection.max_ejection_percent,
+        consecutive_5xx=detection.consecutive_5xx if detection.enforcing_5xx else 0,
+        consecutive_gateway=detection.consecutive_gateway if detection.enforcing_gateway else 0,
+        consecutive_local=detection.consecutive_local if detection.enforcing_local else 0,
+        split_local_errors=detection.split_local_errors,
+    )
+
+
+def inbound_kind(decision: Decision) -> InboundKind:
+    """What an attempt meets at the destination's proxy."""
+    match decision.disposition:
+        case Disposition.FORWARDED:
+            return InboundKind.SERVE
+        case Disposition.REPLIED:
+            return InboundKind.REPLY
+        case Disposition.REFUSED:
+            return InboundKind.REFUSE
+        case _:
+            return InboundKind.RESET
