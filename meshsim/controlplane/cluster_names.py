@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -14,6 +15,7 @@ class ClusterName(NamedTuple):
     sni_dnat: bool
 
 
+@lru_cache(maxsize=65_536)
 def parse_cluster_name(name: str) -> ClusterName | None:
     """The parts of an outbound cluster's name, `None` for any other name."""
     sni = name.startswith("outbound_.")

@@ -183,8 +183,26 @@ class PushContext:
         self._scopes: dict[tuple[str, int, bool], SidecarScope] = {}
         self._exported_services: dict[str, tuple[Service, ...]] = {}
         self._exported_virtual_services: dict[tuple[str, str], tuple[VirtualService, ...]] = {}
+        if previous is not None:
+            self._share(previous)
         self._targets: dict[int, tuple[Proxy, tuple[ServiceTarget, ...]]] = {}
         self._gateways: dict[int, tuple[Proxy, MergedGateway | None]] = {}
+
+    def _share(self, previous: PushContext) -> None:
+        """Take over the views whose inputs are the very same."""
+        same_services = identical(self.services, previous.services)
+        same_routes = self.virtual_services is previous.virtual_services
+        if same_services:
+            self._exported_services = previous._exported_services
+        if same_routes:
+            self._exported_virtual_services = previous._exported_virtual_services
+        if (
+            same_services
+            and same_routes
+            and self._rules is previous._rules
+            and identical(self.configs("Sidecar"), previous.configs("Sidecar"))
+        ):
+            self._scopes = previous._scopes
 
     # --- configuration objects ------------------------------------------------------------------------------
 

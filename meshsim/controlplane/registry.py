@@ -56,7 +56,7 @@ class ServiceRegistry:
                 owners[service.namespace] = service
         self._endpoints: dict[tuple[str, str], EndpointSet] = {}
         # Sets that the previous context did not need are handed on: what they remember must not depend on who asked.
-        self._previous_endpoints = (
+        self._previous_endpoints: dict[tuple[str, str], EndpointSet] = (
             {**previous._previous_endpoints, **previous._endpoints} if previous is not None else {}
         )
 

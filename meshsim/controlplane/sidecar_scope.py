@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.destination_rules import MergedDestinationRule, select_destination_rule
@@ -375,7 +376,8 @@ def _can_merge(one: Service, other: Service) -> bool:
 def _import_destinations(push: PushContext, namespace: str, listener: EgressListener, union: _ServiceUnion) -> None:
     """Add the services that imported VirtualServices route to."""
     for item in listener.virtual_services:
-        for host, ports in destinations(item, namespace).items():
+        routes = push.cache.get_or_make(("route targets", item), partial(route_targets, item))
+        for host, ports in destinations(routes, namespace).items():
             service = push.visible_service(host, namespace)
             if service is None:
                 continue
@@ -384,37 +386,40 @@ def _import_destinations(push: PushContext, namespace: str, listener: EgressList
                 union.add(found)
 
 
-def destinations(item: VirtualService, namespace: str) -> dict[str, frozenset[int]]:
-    """Hosts a VirtualService routes to, each with the ports named; routes for other source namespaces left out."""
-    found: dict[str, set[int]] = {}
+class RouteTargets(NamedTuple):
+    """Where one route of a VirtualService leads."""
 
-    def note(destination: Fields) -> None:
-        host = destination.text("host")
-        if host:
-            found.setdefault(host, set()).add(destination.fields("port").integer("number"))
+    source_namespaces: frozenset[str]
+    """Namespaces it is for; empty = all."""
+    targets: tuple[tuple[str, int], ...]
+    """Hosts with the port named, 0 when none is."""
 
-    for route in item.spec.items("http"):
-        matches = route.items("match")
-        if matches and all(
-            m.text("sourceNamespace") and m.text("sourceNamespace") != namespace for m in matches
-        ):
-            continue
-        for target in route.items("route"):
-            note(target.fields("destination"))
-        if "mirror" in route:
-            note(route.fields("mirror"))
-        for mirror in route.items("mirrors"):
-            note(mirror.fields("destination"))
-    for kind in ("tcp", "tls"):
+
+def route_targets(item: VirtualService) -> tuple[RouteTargets, ...]:
+    """Every route of a VirtualService with its destinations and mirrors."""
+    found: list[RouteTargets] = []
+    for kind in ("http", "tcp", "tls"):
         for route in item.spec.items(kind):
-            matches = route.items("match")
-            if matches and all(
-                m.text("sourceNamespace") and m.text("sourceNamespace") != namespace for m in matches
-            ):
-                continue
-            for target in route.items("route"):
-                note(target.fields("destination"))
-    # A destination without port may mean any port of the service.
+            destinations = [target.fields("destination") for target in route.items("route")]
+            destinations += [mirror.fields("destination") for mirror in route.items("mirrors")]
+            if "mirror" in route:
+                destinations.append(route.fields("mirror"))
+            matches = [match.text("sourceNamespace") for match in route.items("match")]
+            namespaces = frozenset(matches) if all(matches) else frozenset[str]()
+            targets = tuple((d.text("host"), d.fields("port").integer("number")) for d in destinations)
+            found.append(RouteTargets(namespaces, targets))
+    return tuple(found)
+
+
+def destinations(routes: Sequence[RouteTargets], namespace: str) -> dict[str, frozenset[int]]:
+    """Hosts that routes for a namespace lead to, each with the ports named (none when any port is meant)."""
+    found: dict[str, set[int]] = {}
+    for route in routes:
+        if route.source_namespaces and namespace not in route.source_namespaces:
+            continue
+        for host, port in route.targets:
+            if host:
+                found.setdefault(host, set()).add(port)
     return {host: frozenset() if 0 in ports else frozenset(ports) for host, ports in found.items()}
 
 

@@ -55,6 +55,8 @@ def locality_endpoints(inputs: EndpointInputs) -> list[EndpointGroup]:
     found = rule.subset(subset) if rule is not None and subset else None
     labels = found.labels if found is not None else {}
     rule_mode = _rule_tls_mode(rule, subset, port.port)
+    # DEVIATION: endpoints of another network are sent as they are; istiod puts that network's gateways in their place
+    # when it knows any (split-horizon EDS).
     groups: dict[Locality, EndpointGroup] = {}
     for endpoint in inputs.endpoints.by_port.get(port.name, ()):
         if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, inputs.service, inputs.place):
