@@ -1,8 +1,8 @@
 """Fractional percentages and the random numbers of one stream.
 
 One random number of the stream decides runtime fraction, weighted clusters and mirror fraction (Envoy
-source/common/router/config_impl.cc, measured on 1.40); the fault filter draws its own. Chances of combined decisions are
-exact fractions, found by counting residues.
+source/common/router/config_impl.cc, measured on 1.40); the fault filter draws its own. Chances of combined decisions
+are exact fractions, found by counting residues.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 from typing import NamedTuple, Protocol, TypeVar
 
 from meshsim.xds.messages import percent_pb2
@@ -57,8 +57,11 @@ class Chance(Protocol):
     def stream_interval(self, modulus: int, bounds: Sequence[int]) -> int:
         """Index of the interval that the stream's number modulo `modulus` lies in; `bounds` are the upper ends."""
 
+    def stream_weights(self, modulus: int, bounds: Sequence[int]) -> list[int]:
+        """Weights of the intervals, given what was asked of the stream's number before."""
+
     def fresh_below(self, modulus: int, bound: int) -> bool:
-        """The same question on a number of its own."""
+        """The question of `stream_below` on a number of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class Fixed:
     def stream_interval(self, modulus: int, bounds: Sequence[int]) -> int:
         value = self.number % modulus
         return next(i for i, bound in enumerate(bounds) if value < bound)
+
+    def stream_weights(self, modulus: int, bounds: Sequence[int]) -> list[int]:
+        chosen = self.stream_interval(modulus, bounds)
+        return [int(i == chosen) for i in range(len(bounds))]
 
     def fresh_below(self, modulus: int, bound: int) -> bool:
         return self.number % modulus < bound
@@ -127,6 +134,17 @@ class _Replay:
     def stream_interval(self, modulus: int, bounds: Sequence[int]) -> int:
         return self._stream(modulus, bounds)
 
+    def stream_weights(self, modulus: int, bounds: Sequence[int]) -> list[int]:
+        if not self.ranges:
+            return [high - low for low, high in zip((0, *bounds), bounds)]
+        before = self.ranges.get(modulus, _Range(modulus, 0, modulus))
+        shares = []
+        for low, high in zip((0, *bounds), bounds):
+            narrowed = _Range(modulus, max(low, before.low), min(high, before.high))
+            shares.append(_share({**self.ranges, modulus: narrowed}) if narrowed.low < narrowed.high else Fraction(0))
+        common = lcm(*(share.denominator for share in shares))
+        return [int(share * common) for share in shares]
+
     def fresh_below(self, modulus: int, bound: int) -> bool:
         bound = min(bound, modulus)
         possible = ([0] if bound else []) + ([1] if bound < modulus else [])
@@ -149,7 +167,7 @@ def _share(ranges: dict[int, _Range]) -> Fraction:
     for i, a in enumerate(moduli):
         for b in moduli[i + 1 :]:
             shared = gcd(a, b)
-            common = common * shared // gcd(common, shared)
+            common = lcm(common, shared)
     total = Fraction(0)
     for residue in range(common):
         part = Fraction(1)

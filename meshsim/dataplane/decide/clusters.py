@@ -189,6 +189,8 @@ class Cluster:
     config: str
     services: tuple[str, ...]
     """Hosts of the services behind it, from Istio's metadata."""
+    alpn_override: bool
+    """Whether Istio's ALPN filter may replace the protocols offered (``istio.alpn_override`` of its metadata)."""
     original_dst_port: int = 0
     """`upstream_port_override` of an ORIGINAL_DST cluster."""
     ring_size: int = 1024
@@ -259,6 +261,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         decode_assignment(message.load_assignment) if message.HasField("load_assignment") else None,
         config_path(message.metadata),
         _services(message.metadata),
+        _istio(message.metadata).get("alpn_override") != "false",
         message.original_dst_lb_config.upstream_port_override.value,
         message.ring_hash_lb_config.minimum_ring_size.value or 1024,
         message.maglev_lb_config.table_size.value or 65537,
@@ -294,9 +297,7 @@ def _http_options(message: cluster_pb2.Cluster) -> http_protocol_options_pb2.Htt
     return http_protocol_options_pb2.HttpProtocolOptions()
 
 
-def _http_version(
-    message: cluster_pb2.Cluster, options: http_protocol_options_pb2.HttpProtocolOptions
-) -> UpstreamHttp:
+def _http_version(message: cluster_pb2.Cluster, options: http_protocol_options_pb2.HttpProtocolOptions) -> UpstreamHttp:
     kind = options.WhichOneof("upstream_protocol_options")
     if kind == "explicit_http_config":
         explicit = options.explicit_http_config.WhichOneof("protocol_config")
@@ -348,13 +349,15 @@ def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetectio
     )
 
 
+def _istio(metadata: base_pb2.Metadata) -> dict[str, str]:
+    return dict(_labels(metadata.filter_metadata.get("istio")))
+
+
 def _services(metadata: base_pb2.Metadata) -> tuple[str, ...]:
     istio = metadata.filter_metadata.get("istio")
     if istio is None or "services" not in istio.fields:
         return ()
-    return tuple(
-        s.struct_value.fields["host"].string_value for s in istio.fields["services"].list_value.values
-    )
+    return tuple(s.struct_value.fields["host"].string_value for s in istio.fields["services"].list_value.values)
 
 
 def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssignment:
@@ -373,7 +376,9 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
 
 def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityEndpoints:
     if message.priority > 128:
-        raise ResourceRejectedError("LocalityLbEndpointsValidationError.Priority: value must be less than or equal to 128")
+        raise ResourceRejectedError(
+            "LocalityLbEndpointsValidationError.Priority: value must be less than or equal to 128"
+        )
     return LocalityEndpoints(
         message.locality.region,
         message.locality.zone,
@@ -386,7 +391,9 @@ def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityE
 
 def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
     if message.HasField("load_balancing_weight") and message.load_balancing_weight.value == 0:
-        raise ResourceRejectedError("LbEndpointValidationError.LoadBalancingWeight: value must be greater than or equal to 1")
+        raise ResourceRejectedError(
+            "LbEndpointValidationError.LoadBalancingWeight: value must be greater than or equal to 1"
+        )
     address, port = decode_address(message.endpoint.address)
     metadata = message.metadata.filter_metadata
     return Endpoint(

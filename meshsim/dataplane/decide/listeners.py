@@ -297,7 +297,7 @@ def _match(message: listener_components_pb2.FilterChainMatch) -> ChainMatch:
         raise ResourceRejectedError("error adding listener: contains filter chain match with unimplemented fields")
     for name in message.server_names:
         if "*" in name and not (name.startswith("*.") and "*" not in name[1:]):
-            raise ResourceRejectedError("error adding listener: partial wildcards are not supported in \"server_names\"")
+            raise ResourceRejectedError('error adding listener: partial wildcards are not supported in "server_names"')
     return ChainMatch(
         message.destination_port.value if message.HasField("destination_port") else None,
         tuple(decode_cidr(c) for c in message.prefix_ranges),

@@ -134,6 +134,9 @@ class Forward:
     idle_timeout: Nanos | None
     max_stream_duration: Nanos | None
     grpc_timeout_header_max: Nanos | None
+    max_grpc_timeout: Nanos | None
+    """Older form: a gRPC request's own timeout counts up to here, 0 = any; the route's timeout is not used then."""
+    grpc_timeout_offset: Nanos
     retry: RetryPolicy | None
     mirrors: tuple[Mirror, ...]
     hash_policies: tuple[HashPolicy, ...]

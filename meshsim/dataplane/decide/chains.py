@@ -1,0 +1,218 @@
+"""From a connection to a filter chain: listener look-up, listener filters, the sieve.
+
+Rules: Envoy source/common/listener_manager/connection_handler_impl.cc (getBalancedHandlerByAddress), active_tcp_socket.cc,
+filter_chain_manager_impl.cc and source/extensions/filters/listener.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from meshsim.dataplane.decide.listeners import (
+    ChainMatch,
+    Direction,
+    FilterChain,
+    Listener,
+    ListenerFilterKind,
+    SourceType,
+)
+from meshsim.dataplane.decide.strings import IpAddress, IpNetwork, longest_prefix, parse_ip
+from meshsim.dataplane.decide.values import Connection, Protocol
+
+K = TypeVar("K")
+
+
+class Entry(NamedTuple):
+    """Where a connection entered, and which listener takes it."""
+
+    listener: Listener
+    handed_off: bool
+
+
+def outbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
+    """The listener that captured outbound connections enter by."""
+    found = (x for x in listeners.values() if x.use_original_dst and x.direction is not Direction.INBOUND)
+    return next(found, None)
+
+
+def inbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
+    """The listener that captured inbound connections enter by: it restores the destination, and has its own chains."""
+    for listener in listeners.values():
+        kinds = [f.kind for f in listener.listener_filters]
+        if listener.bound and ListenerFilterKind.ORIGINAL_DST in kinds and not listener.use_original_dst:
+            return listener
+    found = (x for x in listeners.values() if x.bound and x.direction is Direction.INBOUND and x.use_original_dst)
+    return next(found, None)
+
+
+def hand_off(listeners: Mapping[str, Listener], entry: Listener, connection: Connection) -> Entry:
+    """The listener for the restored destination: its address, else the wildcard of its port, else the entry itself."""
+    if not entry.use_original_dst:
+        return Entry(entry, False)
+    found = bound_at(listeners, connection.destination, connection.destination_port, sockets_only=False)
+    return Entry(entry, False) if found is None or found is entry else Entry(found, True)
+
+
+def bound_at(listeners: Mapping[str, Listener], address: str, port: int, sockets_only: bool = True) -> Listener | None:
+    """The listener at an address and port, or at the wildcard address of its family."""
+    ip = parse_ip(address)
+    wildcards = ("::",) if ip is not None and ip.version == 6 else ("0.0.0.0", "::")
+    for candidate in (address, *wildcards):
+        for listener in listeners.values():
+            if (listener.bound or not sockets_only) and (candidate, port) in listener.addresses:
+                return listener
+    return None
+
+
+class Detected(NamedTuple):
+    """What the listener filters found out."""
+
+    transport: str
+    sni: str
+    alpn: tuple[str, ...]
+    stalled: bool = False
+    proxy_header_missing: bool = False
+
+
+def inspect(listener: Listener, connection: Connection) -> Detected:
+    """Run the listener filters on the first bytes of a connection.
+
+    A server that speaks first leaves inspectors waiting until `listener_filters_timeout`; with 0 they wait for ever.
+    """
+    transport, sni, alpn = "", "", ()
+    found: tuple[str, ...] = alpn
+    for listener_filter in listener.listener_filters:
+        if listener_filter.disabled and listener_filter.disabled.matches(connection.destination_port):
+            continue
+        kind = listener_filter.kind
+        if kind is ListenerFilterKind.PROXY_PROTOCOL and not listener_filter.allow_without_header:
+            return Detected("raw_buffer", "", (), proxy_header_missing=True)
+        if kind not in (ListenerFilterKind.TLS_INSPECTOR, ListenerFilterKind.HTTP_INSPECTOR):
+            continue
+        if connection.protocol is Protocol.SILENT and not connection.uses_tls:
+            if listener.filters_timeout == 0 or not listener.continue_on_timeout:
+                return Detected("", "", (), stalled=True)
+            break
+        if kind is ListenerFilterKind.TLS_INSPECTOR and connection.uses_tls:
+            transport, sni, found = "tls", connection.sni.lower(), connection.alpn
+        elif kind is ListenerFilterKind.HTTP_INSPECTOR and not connection.uses_tls and transport != "tls":
+            found = _HTTP_NAMES.get(connection.protocol, found)
+    return Detected(transport or "raw_buffer", sni, found)
+
+
+_HTTP_NAMES: Mapping[Protocol, tuple[str, ...]] = {
+    Protocol.HTTP10: ("http/1.0",),
+    Protocol.HTTP11: ("http/1.1",),
+    Protocol.HTTP2: ("h2c",),
+}
+
+
+class Sieved(NamedTuple):
+    """The chain for a connection, and the criterion that decided."""
+
+    chain: FilterChain | None
+    is_default: bool
+    reason: str
+
+
+def choose_chain(listener: Listener, connection: Connection, detected: Detected) -> Sieved:
+    """The filter chain: nine criteria in Envoy's order; a key once chosen is never given up for a less specific one."""
+    chains: Sequence[FilterChain] = listener.chains
+    passed: list[str] = []
+    destination = parse_ip(connection.destination)
+    source = parse_ip(connection.source)
+    for name, narrow in _levels(connection, detected, destination, source):
+        kept, key = narrow([(c, c.match) for c in chains])
+        if not kept:
+            reason = f"no chain for this {name}" + (f" behind {', '.join(passed)}" if passed else "")
+            return Sieved(listener.default_chain, listener.default_chain is not None, reason)
+        if len(kept) < len(chains) or key:
+            passed.append(f"{name} {key}" if key else f"any {name}")
+        chains = kept
+    return Sieved(chains[0], False, ", ".join(passed) or "the only chain")
+
+
+_Pairs = list[tuple[FilterChain, ChainMatch]]
+_Narrow = Callable[[_Pairs], tuple[list[FilterChain], str]]
+
+
+def _levels(
+    connection: Connection, detected: Detected, destination: IpAddress | None, source: IpAddress | None
+) -> list[tuple[str, _Narrow]]:
+    port = connection.destination_port
+
+    def by_port(pairs: _Pairs) -> tuple[list[FilterChain], str]:
+        exact = [c for c, m in pairs if m.destination_port == port]
+        return (exact, str(port)) if exact else ([c for c, m in pairs if m.destination_port is None], "")
+
+    def by_source_port(pairs: _Pairs) -> tuple[list[FilterChain], str]:
+        exact = [c for c, m in pairs if connection.source_port in m.source_ports]
+        return (exact, str(connection.source_port)) if exact else ([c for c, m in pairs if not m.source_ports], "")
+
+    return [
+        ("destination port", by_port),
+        ("destination address", _by_prefix(lambda m: m.prefixes, destination)),
+        ("server name", _by_name(detected.sni)),
+        ("transport protocol", _by_text(lambda m: (m.transport_protocol,), (detected.transport,))),
+        ("application protocol", _by_text(lambda m: m.application_protocols or ("",), detected.alpn)),
+        ("direct source address", _by_prefix(lambda m: m.direct_source_prefixes, source)),
+        ("source type", _by_source_type(source, destination)),
+        ("source address", _by_prefix(lambda m: m.source_prefixes, source)),
+        ("source port", by_source_port),
+    ]
+
+
+def _by_prefix(prefixes: Callable[[ChainMatch], tuple[IpNetwork, ...]], address: IpAddress | None) -> _Narrow:
+    """The longest prefix that holds the address; chains without prefix count as length -1 of any address."""
+
+    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
+        lengths = [longest_prefix(address, prefixes(m)) if prefixes(m) else -1 for _, m in pairs]
+        best = max(lengths, default=-1)
+        if best >= 0:
+            return [c for (c, _), length in zip(pairs, lengths) if length == best], f"{address}/{best}"
+        return [c for c, m in pairs if not prefixes(m)], ""
+
+    return narrow
+
+
+def _by_text(values: Callable[[ChainMatch], tuple[str, ...]], wanted: Sequence[str]) -> _Narrow:
+    """The first of the connection's values, in its order, that a chain names; else chains that name none."""
+
+    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
+        for value in wanted:
+            kept = [c for c, m in pairs if value and value in values(m)]
+            if kept:
+                return kept, value
+        return [c for c, m in pairs if "" in values(m)], ""
+
+    return narrow
+
+
+def _by_name(sni: str) -> _Narrow:
+    """Exact name, then wildcard suffixes from the longest, then chains without names."""
+    candidates = [sni] if sni else []
+    at = sni.find(".", 1)
+    while 0 <= at < len(sni) - 1:
+        candidates.append("*" + sni[at:])
+        at = sni.find(".", at + 1)
+    return _by_text(lambda m: m.server_names or ("",), candidates)
+
+
+def _by_source_type(source: IpAddress | None, destination: IpAddress | None) -> _Narrow:
+    """A class that has chains of its own is final; only a class without any falls back to chains for all."""
+    local = source is not None and (source == destination or source in _LOOPBACK[source.version])
+
+    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
+        wanted = SourceType.SAME_IP_OR_LOOPBACK if local else SourceType.EXTERNAL
+        own = [c for c, m in pairs if m.source_type is wanted]
+        return (own, wanted.name) if own else ([c for c, m in pairs if m.source_type is SourceType.ANY], "")
+
+    return narrow
+
+
+_LOOPBACK: Mapping[int, IpNetwork] = {
+    4: ipaddress.ip_network("127.0.0.0/8"),
+    6: ipaddress.ip_network("::1/128"),
+}

@@ -1,0 +1,231 @@
+"""What comes out of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple
+
+from meshsim.dataplane.decide.chances import Fractional
+from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
+from meshsim.dataplane.decide.filter_configs import FaultConfig
+from meshsim.dataplane.decide.routes import HashPolicy, RetryPolicy
+from meshsim.units import Nanos
+
+
+class Disposition(Enum):
+    """How a connection or request ends as far as this proxy decides it."""
+
+    FORWARDED = "forwarded"
+    """To an upstream host."""
+    REPLIED = "replied"
+    """The proxy answers HTTP itself: no route, redirect, direct response, denied, no host."""
+    CLOSED = "closed"
+    """The connection is closed without an HTTP answer: no filter chain, TLS failure, network RBAC, no host for TCP."""
+    REFUSED = "refused"
+    """Nothing listens there."""
+    STALLED = "stalled"
+    """The proxy waits for bytes that never come (a server that speaks first behind an inspector)."""
+
+
+class Flag(Enum):
+    """Response flags a decision can carry, as Envoy abbreviates them (source/common/stream_info/utility.h)."""
+
+    NO_ROUTE = "NR"
+    NO_CLUSTER = "NC"
+    NO_HEALTHY_UPSTREAM = "UH"
+    UPSTREAM_CONNECTION_FAILURE = "UF"
+    FAULT_INJECTED = "FI"
+    DELAY_INJECTED = "DI"
+    DOWNSTREAM_PROTOCOL_ERROR = "DPE"
+    UNAUTHORIZED_EXTERNALLY = "UAEX"
+    RATE_LIMITED = "RL"
+    NO_FILTER_CONFIG = "NFCF"
+
+
+class Step(NamedTuple):
+    """One step of an explanation."""
+
+    stage: str
+    """``listener``, ``filter chain``, ``virtual host``, ``route``, ``cluster`` ..."""
+    chosen: str
+    reason: str
+
+
+class Trail:
+    """Where a decision notes its steps; falsy while nobody wants them."""
+
+    __slots__ = ("steps", "wanted")
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+        self.steps: list[Step] = []
+
+    def __bool__(self) -> bool:
+        return self.wanted
+
+    def add(self, stage: str, chosen: str, reason: str = "") -> None:
+        """Note a step."""
+        self.steps.append(Step(stage, chosen, reason))
+
+
+class UpstreamTls(NamedTuple):
+    """What the proxy does on its side of an upstream connection, for the endpoints with the same socket."""
+
+    match: str
+    """Name of the transport socket match, empty for the cluster's own socket."""
+    tls: bool
+    mutual: bool
+    """Whether it shows a client certificate."""
+    sni: str = ""
+    alpn: tuple[str, ...] = ()
+    proxy_protocol: int = 0
+    """Version of the PROXY header sent first, 0 = none."""
+
+
+class Upstream(NamedTuple):
+    """One cluster a decision may go to."""
+
+    name: str
+    weight: int
+    cluster: Cluster | None
+    """None: the proxy has no such cluster."""
+    assignment: LoadAssignment | None
+    destination: Endpoint | None
+    """The one host of an ORIGINAL_DST or forward proxy cluster."""
+    http2: bool
+    transports: tuple[UpstreamTls, ...]
+    """Distinct transports over its hosts, in the order of the hosts."""
+
+    @property
+    def known(self) -> bool:
+        return self.cluster is not None
+
+
+class MirrorTarget(NamedTuple):
+    """A shadow request."""
+
+    upstream: Upstream
+    fraction: Fractional
+    authority: str
+
+
+class RateLimit(NamedTuple):
+    """A local token bucket in front of the route, which time decides."""
+
+    max_tokens: int
+    tokens_per_fill: int
+    fill_interval: Nanos
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the route asks of the run: timeouts, retries, hashing, shadows, faults."""
+
+    timeout: Nanos = 0
+    idle_timeout: Nanos = 0
+    max_stream_duration: Nanos | None = None
+    retry: RetryPolicy | None = None
+    mirrors: tuple[MirrorTarget, ...] = ()
+    hash_policies: tuple[HashPolicy, ...] = ()
+    fault: FaultConfig | None = None
+    rate_limit: RateLimit | None = None
+    high_priority: bool = False
+    subset: tuple[tuple[str, str], ...] = ()
+
+
+NO_POLICIES: Final = Policies()
+
+
+class Reply(NamedTuple):
+    """An HTTP answer that the proxy makes itself."""
+
+    status: int
+    body: str
+    details: str
+    flags: tuple[Flag, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a proxy does with a connection or a request.
+
+    `upstreams` are all clusters the chosen route may draw, with their weights; one when nothing is random. For HTTP
+    `headers` are those sent upstream (or those when the proxy answered), `response_headers` those that the proxy sets
+    on the answer.
+    """
+
+    disposition: Disposition
+    listener: str = ""
+    filter_chain: str = ""
+    route_config: str = ""
+    virtual_host: str = ""
+    route: str = ""
+    route_index: int = -1
+    config: str = ""
+    """``istio.config`` of the route (else of the chain or cluster): the Istio resource that made the decision."""
+    upstreams: tuple[Upstream, ...] = ()
+    policies: Policies = NO_POLICIES
+    method: str = ""
+    path: str = ""
+    authority: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    status: int = 0
+    body: str = ""
+    flags: tuple[Flag, ...] = ()
+    details: str = ""
+    response_headers: tuple[tuple[str, str], ...] = ()
+    removed_response_headers: tuple[str, ...] = ()
+    delay: Nanos = 0
+    """Injected before anything else happens, when the draw says so."""
+    asked: tuple[str, ...] = ()
+    """Clusters of external services that were asked (authorization)."""
+    unmodelled: tuple[str, ...] = ()
+    """Filters on the way whose effect is not modelled."""
+    steps: tuple[Step, ...] = field(default=())
+
+    @property
+    def cluster(self) -> str:
+        """The cluster, when there is exactly one; empty otherwise."""
+        return self.upstreams[0].name if len(self.upstreams) == 1 else ""
+
+    @property
+    def flag_text(self) -> str:
+        """Flags as in an access log."""
+        return ",".join(f.value for f in self.flags)
+
+
+class ExternalAnswer(NamedTuple):
+    """What an external authorization service says."""
+
+    allowed: bool
+    status: int = 403
+    body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Set on the request when allowed, on the answer when denied."""
+
+
+def _allow(cluster: str) -> ExternalAnswer:
+    return ExternalAnswer(True)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision depends on besides configuration, connection and request."""
+
+    identity: str = ""
+    """URI name in the proxy's own certificate (``By=`` of x-forwarded-client-cert)."""
+    address: str = ""
+    """The proxy's own address, used for clients on loopback and for shadow requests."""
+    now: int | None = None
+    """Seconds since 1970, for tokens; None leaves validity periods unchecked."""
+    authorize: Callable[[str], ExternalAnswer] = _allow
+    """Answers for an external authorization service, by its cluster."""
+    missing_secrets: frozenset[str] = frozenset()
+    """Secrets that the server never delivers."""
+
+
+ORDINARY: Final = Surroundings()

@@ -1,0 +1,251 @@
+"""What the connection manager does to a request before anything is routed.
+
+Rules: Envoy source/common/http/conn_manager_impl.cc (decodeHeaders) and conn_manager_utility.cc (mutateRequestHeaders,
+maybeNormalizeHost, mutateXfccRequestHeader).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from meshsim.dataplane.decide.connection_managers import ConnectionManager, ForwardCert
+from meshsim.dataplane.decide.decision import Flag, Reply, Surroundings
+from meshsim.dataplane.decide.handshake import Handshake
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.paths import normalize
+from meshsim.dataplane.decide.strings import in_any, parse_ip
+from meshsim.dataplane.decide.values import Connection, Protocol, Request
+
+NOT_FOR_EXTERNAL: Final = (
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-max-retries",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-ip-tags",
+    "x-envoy-original-url",
+    "x-envoy-hedge-on-per-try-timeout",
+)
+"""Headers taken from requests that are not internal."""
+_NOT_FROM_EDGE: Final = (
+    "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+)
+
+
+class Prepared(NamedTuple):
+    """A request ready to be routed, or the answer it got instead."""
+
+    headers: HeaderMap
+    remote: str
+    """The client's address as filters see it."""
+    internal: bool
+    reply: Reply | None = None
+
+
+def early_headers(connection: Connection, request: Request, tls: bool) -> HeaderMap:
+    """Headers as the codec hands them over."""
+    headers = HeaderMap()
+    headers.set(":method", request.method)
+    if request.path or request.method != "CONNECT":
+        headers.set(":path", request.path)
+    if request.authority:
+        headers.set(":authority", request.authority)
+    if connection.protocol is Protocol.HTTP2:
+        headers.set(":scheme", "https" if tls else "http")
+    for name, value in request.headers:
+        headers.add(name, value)
+    return headers
+
+
+def prepare(
+    manager: ConnectionManager,
+    internal_only: tuple[str, ...],
+    connection: Connection,
+    handshake: Handshake,
+    request: Request,
+    surroundings: Surroundings,
+) -> Prepared:
+    """Check, normalise and complete a request."""
+    headers = early_headers(connection, request, connection.uses_tls)
+    reply = _refused(manager, connection, headers) or _normalize(manager, connection, headers)
+    if reply:
+        return Prepared(headers, connection.source, False, reply)
+    _hop_by_hop(headers)
+    remote, trusted = _remote(manager, connection, headers, surroundings)
+    tls = "https" if connection.uses_tls else "http"
+    if manager.use_remote_address and (manager.xff_trusted_hops == 0 or "x-forwarded-proto" not in headers):
+        headers.set("x-forwarded-proto", tls)
+    if "x-forwarded-proto" not in headers:
+        headers.set("x-forwarded-proto", tls)
+    if manager.append_forwarded_port and "x-forwarded-port" not in headers:
+        headers.set("x-forwarded-port", str(connection.destination_port))
+    _scheme(manager, headers, tls)
+    internal = trusted and manager.internal_networks is not None and in_any(parse_ip(remote), manager.internal_networks)
+    if internal:
+        headers.set("x-envoy-internal", "true")
+    else:
+        _strip_external(manager, internal_only, headers, remote)
+    if manager.via:
+        headers.add("via", manager.via)
+    _client_certificate(manager, connection, handshake, headers, surroundings)
+    return Prepared(headers, remote, internal)
+
+
+def _refused(manager: ConnectionManager, connection: Connection, headers: HeaderMap) -> Reply | None:
+    if connection.protocol is Protocol.HTTP10:
+        if not manager.accept_http_10:
+            flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
+            return Reply(426, "Upgrade Required", "low_version", flags)
+        if ":authority" not in headers and manager.default_host_for_http_10:
+            headers.set(":authority", manager.default_host_for_http_10)
+    if ":authority" not in headers and connection.protocol is not Protocol.HTTP10:
+        return Reply(400, "", "missing_host_header")
+    underscored = [name for name, _ in headers if "_" in name]
+    if underscored and manager.underscores_rejected:
+        flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
+        return Reply(400, "Bad Request", "http1.unexpected_underscore", flags)
+    if manager.underscores_dropped:
+        for name in underscored:
+            headers.remove(name)
+    path = headers.get(":path")
+    if headers.get(":method") != "CONNECT":
+        if not path:
+            return Reply(404, "", "missing_path_rejected")
+        if not path.startswith("/"):
+            return Reply(404, "", "absolute_path_rejected")
+    return None
+
+
+def _normalize(manager: ConnectionManager, connection: Connection, headers: HeaderMap) -> Reply | None:
+    path = headers.get(":path")
+    if path is not None:
+        result = normalize(
+            path,
+            canonical=manager.normalize_path,
+            merge_slashes=manager.merge_slashes,
+            escaped=manager.escaped_slashes,
+        )
+        if result.rejected:
+            return Reply(400, "", "path_normalization_failed")
+        if result.redirect:
+            return Reply(307, "", "path_normalization_failed", headers=(("location", result.path),))
+        headers.set(":path", result.path)
+    host = headers.get(":authority")
+    if host is not None:
+        headers.set(":authority", _normalized_host(manager, connection, host))
+    return None
+
+
+def _normalized_host(manager: ConnectionManager, connection: Connection, host: str) -> str:
+    bare, colon, port = host.rpartition(":")
+    has_port = bool(colon) and port.isdigit() and host.rfind("]") < len(bare)
+    if has_port and (
+        manager.strip_any_port or (manager.strip_matching_port and int(port) == connection.destination_port)
+    ):
+        host, has_port = bare, False
+    if manager.strip_trailing_dot:
+        name, rest = (bare, f":{port}") if has_port else (host, "")
+        host = name.removesuffix(".") + rest
+    return host
+
+
+def _hop_by_hop(headers: HeaderMap) -> None:
+    upgrade = "upgrade" in headers and "upgrade" in (headers.get("connection") or "").lower()
+    if upgrade:
+        if "transfer-encoding" not in headers and "content-length" not in headers:
+            headers.set("content-length", "0")
+    else:
+        headers.remove("connection")
+        headers.remove("upgrade")
+    if "trailers" not in (headers.get("te") or ""):
+        headers.remove("te")
+    for name in ("x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"):
+        headers.remove(name)
+
+
+def _remote(
+    manager: ConnectionManager, connection: Connection, headers: HeaderMap, surroundings: Surroundings
+) -> tuple[str, bool]:
+    """The client's address, and whether it may decide that the request is internal."""
+    forwarded = [part.strip() for part in (headers.get("x-forwarded-for") or "").split(",") if part.strip()]
+    hops = manager.xff_trusted_hops
+    if manager.use_remote_address:
+        remote = _from_right(forwarded, hops - 1) if hops else ""
+        if not manager.skip_xff_append:
+            source = parse_ip(connection.source)
+            loopback = source is not None and source.is_loopback
+            headers.add("x-forwarded-for", surroundings.address if loopback else connection.source)
+        return remote or connection.source, not forwarded
+    remote = _from_right(forwarded, hops)
+    return remote or connection.source, bool(remote) and len(forwarded) == 1
+
+
+def _from_right(forwarded: list[str], skip: int) -> str:
+    if skip >= len(forwarded):
+        return ""
+    address = forwarded[-1 - skip]
+    return address if parse_ip(address) is not None else ""
+
+
+def _scheme(manager: ConnectionManager, headers: HeaderMap, tls: str) -> None:
+    if manager.scheme:
+        headers.set(":scheme", manager.scheme)
+        headers.set("x-forwarded-proto", manager.scheme)
+    elif ":scheme" not in headers:
+        proto = headers.get("x-forwarded-proto")
+        headers.set(":scheme", proto if proto in ("http", "https") else tls)
+
+
+def _strip_external(
+    manager: ConnectionManager, internal_only: tuple[str, ...], headers: HeaderMap, remote: str
+) -> None:
+    if manager.use_remote_address:
+        for name in _NOT_FROM_EDGE:
+            headers.remove(name)
+        headers.set("x-envoy-external-address", remote)
+    for name in (*NOT_FOR_EXTERNAL, *internal_only):
+        headers.remove(name)
+
+
+def _client_certificate(
+    manager: ConnectionManager,
+    connection: Connection,
+    handshake: Handshake,
+    headers: HeaderMap,
+    surroundings: Surroundings,
+) -> None:
+    """x-forwarded-client-cert. The certificate's digest and text are not known here and stand as ``-``."""
+    mode, certificate = manager.forward_cert, handshake.certificate
+    if mode is ForwardCert.ALWAYS_FORWARD_ONLY:
+        return
+    if mode is ForwardCert.SANITIZE or certificate is None:
+        headers.remove("x-forwarded-client-cert")
+        return
+    if mode is ForwardCert.FORWARD_ONLY:
+        return
+    parts = [f"By={surroundings.identity}"] if surroundings.identity else []
+    parts.append("Hash=-")
+    details = manager.cert_details
+    if details.cert:
+        parts.append('Cert="-"')
+    if details.chain:
+        parts.append('Chain="-"')
+    if details.subject:
+        parts.append(f'Subject="{certificate.subject}"')
+    if details.uri:
+        parts.append(f"URI={certificate.uris[0] if certificate.uris else ''}")
+    if details.dns:
+        parts += [f"DNS={name}" for name in certificate.dns_names]
+    value = ";".join(parts)
+    if mode is ForwardCert.APPEND_FORWARD and "x-forwarded-client-cert" in headers:
+        headers.add("x-forwarded-client-cert", value)
+    else:
+        headers.set("x-forwarded-client-cert", value)

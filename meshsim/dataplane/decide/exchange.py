@@ -1,0 +1,332 @@
+"""One request inside a connection manager: its route, and the HTTP filters it passes.
+
+Rules: Envoy source/common/http/filter_manager.cc and source/extensions/filters/http (fault, cors, rbac, jwt_authn,
+ext_authz, header_mutation, buffer), measured on 1.40 as the reference sheet lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from meshsim.dataplane.decide.chances import Chance
+from meshsim.dataplane.decide.connection_managers import ConnectionManager, HttpFilter
+from meshsim.dataplane.decide.decision import Flag, RateLimit, Reply, Surroundings, Trail
+from meshsim.dataplane.decide.downstream import Prepared
+from meshsim.dataplane.decide.filter_configs import (
+    AlpnConfig,
+    BufferConfig,
+    CorsConfig,
+    ExtAuthzConfig,
+    FaultConfig,
+    FilterConfig,
+    HeaderMutationConfig,
+    LocalRateLimitConfig,
+    Passive,
+    PerRoute,
+    RbacPerRoute,
+    Unmodelled,
+)
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.jwt import FILTER_NAME as JWT_FILTER
+from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, check_jwt, payload_metadata
+from meshsim.dataplane.decide.metadata import Json
+from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
+from meshsim.dataplane.decide.rbac import RbacConfig, Subject
+from meshsim.dataplane.decide.route_match import Stream, is_grpc
+from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
+from meshsim.dataplane.decide.routing import Chosen, choose_route, draw_cluster, filter_config
+from meshsim.dataplane.decide.strings import parse_ip
+from meshsim.dataplane.decide.values import Connection
+from meshsim.units import Nanos
+
+_RBAC: str = "envoy.filters.http.rbac"
+_HTTP_OF_GRPC: Mapping[int, int] = {
+    0: 200,
+    1: 499,
+    2: 500,
+    3: 400,
+    4: 504,
+    5: 404,
+    6: 409,
+    7: 403,
+    8: 429,
+    9: 400,
+    10: 409,
+    11: 400,
+    12: 501,
+    13: 500,
+    14: 503,
+    15: 500,
+    16: 401,
+}
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request on its way through one connection manager."""
+
+    manager: ConnectionManager
+    table: RouteConfiguration | None
+    connection: Connection
+    sni: str
+    tls: bool
+    prepared: Prepared
+    chance: Chance
+    resolve: bool
+    """Whether weights, faults and mirrors are drawn, or left to the run as policies."""
+    surroundings: Surroundings
+    trail: Trail
+    metadata: dict[str, dict[str, Json]] = field(default_factory=dict)
+    chosen: Chosen = Chosen(None, None)
+    delay: Nanos = 0
+    flags: list[Flag] = field(default_factory=list)
+    fault: FaultConfig | None = None
+    rate_limit: RateLimit | None = None
+    alpn: AlpnConfig | None = None
+    cors_headers: tuple[tuple[str, str], ...] = ()
+    response_mutations: list[HeaderMutations] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    unmodelled: list[str] = field(default_factory=list)
+
+    @property
+    def stream(self) -> Stream:
+        """What matchers see now."""
+        return Stream(self.prepared.headers, self.connection, self.chance, self.metadata)
+
+    def route(self) -> None:
+        """Choose virtual host and route, and the cluster of a weighted set when it is to be drawn."""
+        if self.table is None:
+            self.chosen = Chosen(None, None)
+            return
+        stream = self.stream
+        chosen = choose_route(self.table, stream, self.prepared.internal, self.trail)
+        if chosen.route is not None:
+            action = chosen.route.action
+            weighted = action.clusters.weighted if isinstance(action, Forward) else ()
+            if self.resolve or any(w.filters for w in weighted):
+                chosen = chosen._replace(weighted=draw_cluster(chosen.route, stream))
+        self.chosen = chosen
+
+    def run_filters(self) -> Reply | None:
+        """Every filter before the router; the answer of the first that gives one."""
+        for http_filter in self.manager.filters:
+            reply = self._run(http_filter)
+            if reply is not None:
+                if self.trail:
+                    self.trail.add("http filter", http_filter.name, f"answers {reply.status}: {reply.details}")
+                return reply
+        return None
+
+    def _run(self, http_filter: HttpFilter) -> Reply | None:
+        if http_filter.discovered:
+            self.unmodelled.append(http_filter.name)
+            return None
+        config: FilterConfig | None = http_filter.config
+        own = filter_config(http_filter.name, self.chosen, self.table)
+        if isinstance(own, PerRoute):
+            if own.disabled:
+                return None
+            own = own.config or http_filter.config
+        elif own is None and http_filter.disabled:
+            return None
+        if isinstance(config, Passive) and config.type_name.endswith("cors.v3.Cors"):
+            return self._cors(own) if isinstance(own, CorsConfig) else None
+        if isinstance(config, JwtConfig):
+            return self._jwt(config, own if isinstance(own, JwtPerRoute) else None)
+        return self._run_config(http_filter.name, own or config)
+
+    def _run_config(self, name: str, config: FilterConfig) -> Reply | None:
+        """A filter whose route configuration, if any, replaces the chain's."""
+        if isinstance(config, RbacPerRoute):
+            return self._rbac(config.config) if config.config else None
+        if isinstance(config, RbacConfig):
+            return self._rbac(config)
+        if isinstance(config, FaultConfig):
+            return self._fault(config)
+        if isinstance(config, ExtAuthzConfig):
+            return self._ext_authz(config)
+        if isinstance(config, BufferConfig):
+            return self._buffer(config)
+        if isinstance(config, LocalRateLimitConfig):
+            if not config.enabled.never and not config.enforced.never:
+                self.rate_limit = RateLimit(
+                    config.max_tokens, config.tokens_per_fill, config.fill_interval, config.status
+                )
+        elif isinstance(config, AlpnConfig):
+            self.alpn = config
+        elif isinstance(config, HeaderMutationConfig):
+            for mutations in config.request:
+                apply_mutations(self.prepared.headers, mutations, lambda text: text)
+            self.response_mutations += config.response
+        elif isinstance(config, Unmodelled):
+            self.unmodelled.append(name)
+        return None
+
+    def subject(self) -> Subject:
+        """The request as access rules see it."""
+        connection = self.connection
+        return Subject(
+            self.prepared.headers,
+            self.stream.bare_path,
+            parse_ip(connection.destination),
+            connection.destination_port,
+            parse_ip(connection.source),
+            parse_ip(self.prepared.remote),
+            self.sni,
+            self.tls,
+            connection.certificate,
+            self.metadata,
+        )
+
+    def _rbac(self, config: RbacConfig) -> Reply | None:
+        subject = self.subject()
+        if config.shadow:
+            verdict = config.shadow.evaluate(subject)
+            left = self.metadata.setdefault(_RBAC, {})
+            if verdict.policy:
+                left[f"{config.shadow_prefix}shadow_effective_policy_id"] = verdict.policy
+            left[f"{config.shadow_prefix}shadow_engine_result"] = "allowed" if verdict.allowed else "denied"
+            if self.trail:
+                self.trail.add("rbac shadow", verdict.policy or "none", "allowed" if verdict.allowed else "denied")
+        if config.rules is None:
+            return None
+        verdict = config.rules.evaluate(subject)
+        if self.trail:
+            action = config.rules.action.name
+            self.trail.add("rbac", verdict.policy or "none", f"{action}: {'allowed' if verdict.allowed else 'denied'}")
+        if verdict.allowed:
+            return None
+        return Reply(403, "RBAC: access denied", f"rbac_access_denied_matched_policy[{verdict.policy or 'none'}]")
+
+    def _jwt(self, config: JwtConfig, own: JwtPerRoute | None) -> Reply | None:
+        headers = self.prepared.headers
+        verdict = check_jwt(config, own, self.stream, self.surroundings.now)
+        if verdict.failure:
+            status = 403 if verdict.failure == "Audiences in Jwt are not allowed" else 401
+            realm = (
+                f"{headers.get(':scheme') or 'http'}://{headers.get(':authority') or ''}{headers.get(':path') or ''}"
+            )
+            challenge = f'Bearer realm="{realm}"' + (', error="invalid_token"' if verdict.had_token else "")
+            details = f"jwt_authn_access_denied{{{verdict.failure.replace(' ', '_')}}}"
+            return Reply(status, verdict.failure, details, headers=(("www-authenticate", challenge),))
+        reroute = False
+        for provider, token, place in verdict.accepted:
+            if provider.payload_in_metadata:
+                left = self.metadata.setdefault(JWT_FILTER, {})
+                left[provider.payload_in_metadata] = payload_metadata(provider, token)
+            if provider.forward_payload_header:
+                headers.set(provider.forward_payload_header, token.payload_text)
+            for header, claim in provider.claim_headers:
+                value = token.payload.get(claim)
+                if isinstance(value, str):
+                    headers.set(header, value)
+            if not provider.forward and place.kind == "header":
+                headers.remove(place.name)
+            reroute = reroute or provider.clear_route_cache
+        if self.trail and verdict.accepted:
+            self.trail.add("jwt", ", ".join(p.name for p, _, _ in verdict.accepted), "token accepted")
+        if reroute:
+            self.route()
+        return None
+
+    def _fault(self, config: FaultConfig) -> Reply | None:
+        headers = self.prepared.headers
+        if not config.acts or (config.upstream_cluster and config.upstream_cluster != self._cluster_name()):
+            return None
+        if not all(h.matches(headers) for h in config.headers):
+            return None
+        if config.downstream_nodes and headers.get("x-envoy-downstream-service-node") not in config.downstream_nodes:
+            return None
+        self.fault = config
+        if config.delay_from_header or config.abort_from_header:
+            self.unmodelled.append("faults by request header")
+        if not self.resolve:
+            return self._abort(config) if config.abort_share.always and not config.delay else None
+        share = config.delay_share
+        if config.delay and not share.never and self.chance.fresh_below(share.denominator, share.numerator):
+            self.delay = config.delay
+            self.flags.append(Flag.DELAY_INJECTED)
+        share = config.abort_share
+        aborts = config.abort_status or config.abort_grpc_status is not None
+        if aborts and not share.never and self.chance.fresh_below(share.denominator, share.numerator):
+            return self._abort(config)
+        return None
+
+    def _abort(self, config: FaultConfig) -> Reply | None:
+        grpc = config.abort_grpc_status
+        if not config.abort_status and grpc is None:
+            return None
+        status = config.abort_status or _HTTP_OF_GRPC.get(grpc or 0, 500)
+        headers = (("grpc-status", str(grpc)),) if grpc is not None else ()
+        return Reply(status, "fault filter abort", "fault_filter_abort", (Flag.FAULT_INJECTED,), headers)
+
+    def _cluster_name(self) -> str:
+        """The cluster of the route as filters see it."""
+        route = self.chosen.route
+        if route is None or not isinstance(route.action, Forward):
+            return ""
+        return self.chosen.weighted.name if self.chosen.weighted else route.action.clusters.name
+
+    def _ext_authz(self, config: ExtAuthzConfig) -> Reply | None:
+        if config.enabled_metadata and not config.enabled_metadata.matches(self.metadata):
+            return None
+        share = config.enabled
+        if not share.always and not self.chance.fresh_below(share.denominator, share.numerator):
+            return None
+        self.asked.append(config.cluster)
+        answer = self.surroundings.authorize(config.cluster)
+        if self.trail:
+            self.trail.add("ext_authz", config.cluster, "allowed" if answer.allowed else f"denied {answer.status}")
+        if answer.allowed:
+            for name, value in answer.headers:
+                self.prepared.headers.set(name, value)
+            return None
+        flags = (Flag.UNAUTHORIZED_EXTERNALLY,)
+        return Reply(answer.status, answer.body, "ext_authz_denied", flags, answer.headers)
+
+    def _buffer(self, config: BufferConfig) -> Reply | None:
+        headers = self.prepared.headers
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) > config.max_request_bytes:
+            return Reply(413, "Payload Too Large", "request_payload_too_large")
+        if length is None and not is_grpc(headers):
+            return None
+        if length is None:
+            headers.set("content-length", "0")
+        return None
+
+    def _cors(self, config: CorsConfig) -> Reply | None:
+        headers = self.prepared.headers
+        origin = headers.get("origin")
+        if origin is None or config.enabled.never:
+            return None
+        allowed = any(o.matches(origin) for o in config.origins)
+        preflight = headers.get(":method") == "OPTIONS" and headers.get("access-control-request-method")
+        if preflight:
+            if not allowed:
+                return None if config.forward_not_matching_preflights else Reply(200, "", "cors_response")
+            return Reply(200, "", "cors_response", headers=tuple(_preflight_headers(config, origin, headers)))
+        if allowed:
+            found = [("access-control-allow-origin", origin)]
+            if config.credentials:
+                found.append(("access-control-allow-credentials", "true"))
+            if config.expose:
+                found.append(("access-control-expose-headers", config.expose))
+            self.cors_headers = tuple(found)
+        return None
+
+
+def _preflight_headers(config: CorsConfig, origin: str, headers: HeaderMap) -> list[tuple[str, str]]:
+    found = [("access-control-allow-origin", origin)]
+    if config.credentials:
+        found.append(("access-control-allow-credentials", "true"))
+    if config.methods:
+        found.append(("access-control-allow-methods", config.methods))
+    if config.headers:
+        found.append(("access-control-allow-headers", config.headers))
+    if config.max_age:
+        found.append(("access-control-max-age", config.max_age))
+    if config.private_network and headers.get("access-control-request-private-network") == "true":
+        found.append(("access-control-allow-private-network", "true"))
+    return found

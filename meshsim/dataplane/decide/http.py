@@ -1,0 +1,445 @@
+"""The router: from a request whose filters are through to a reply or to upstream clusters.
+
+Rules: Envoy source/common/router/router.cc (decodeHeaders, FilterUtility::finalTimeout, setTimeoutHeaders) and the
+failure matrix of the reference sheet, section 2.11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from meshsim.dataplane.decide.chances import Chance
+from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager
+from meshsim.dataplane.decide.decision import (
+    Decision,
+    Disposition,
+    Flag,
+    MirrorTarget,
+    Policies,
+    Reply,
+    Surroundings,
+    Trail,
+    Upstream,
+)
+from meshsim.dataplane.decide.downstream import prepare
+from meshsim.dataplane.decide.exchange import Exchange
+from meshsim.dataplane.decide.handshake import Handshake
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.listeners import Direction
+from meshsim.dataplane.decide.mutations import apply_mutations
+from meshsim.dataplane.decide.rewriting import FormatContext, finalize_request, mutation_levels, redirect_location
+from meshsim.dataplane.decide.route_match import is_grpc
+from meshsim.dataplane.decide.routes import DirectResponse, Forward, HashSource, Redirect, Route, VirtualHost
+from meshsim.dataplane.decide.upstreams import has_host, resolve
+from meshsim.dataplane.decide.values import Connection, Protocol, Request
+from meshsim.units import Nanos
+
+if TYPE_CHECKING:
+    from meshsim.dataplane.active import ActiveConfig
+
+_GRPC_STATUS: Final[Mapping[int, int]] = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_HTTP11_ALPN, _HTTP2_ALPN = 1, 2
+
+
+class HttpContext(NamedTuple):
+    """Where a request meets its connection manager."""
+
+    config: ActiveConfig
+    manager: ConnectionManager
+    direction: Direction
+    connection: Connection
+    handshake: Handshake
+    sni: str
+    chance: Chance
+    resolve: bool
+    surroundings: Surroundings
+    trail: Trail
+
+
+def decide_http(context: HttpContext, request: Request) -> Decision:
+    """What the connection manager does with a request."""
+    manager, trail = context.manager, context.trail
+    broken = _protocol_error(manager, context.connection, context.handshake)
+    if broken is not None:
+        return _refused(broken)
+    table = manager.route_config or context.config.routes.get(manager.route_config_name)
+    internal_only = table.internal_only_headers if table else ()
+    connection = context.connection
+    prepared = prepare(manager, internal_only, connection, context.handshake, request, context.surroundings)
+    if trail and prepared.headers.get(":path") != request.path:
+        trail.add("path", prepared.headers.get(":path") or "", f"normalised from {request.path}")
+    exchange = Exchange(
+        manager,
+        table,
+        connection,
+        context.sni,
+        connection.uses_tls and context.handshake.failure == "",
+        prepared,
+        context.chance,
+        context.resolve,
+        context.surroundings,
+        trail,
+    )
+    router = _Router(context, exchange)
+    if prepared.reply is not None:
+        return router.reply(prepared.reply)
+    if trail:
+        trail.add("route table", table.name if table else "none", (manager.route_config_name and "by RDS") or "inline")
+    exchange.route()
+    router.trace_request()
+    refused = router.upgrade_refused()
+    if refused is not None:
+        return router.reply(refused)
+    reply = exchange.run_filters()
+    return router.reply(reply) if reply is not None else router.run()
+
+
+def _protocol_error(manager: ConnectionManager, connection: Connection, handshake: Handshake) -> Reply | None:
+    """What a connection manager says to bytes that its codec cannot read; an empty status is a close without answer."""
+    flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
+    garbage = not connection.protocol.is_http or (connection.uses_tls and not handshake.terminated)
+    speaks_http2 = connection.protocol is Protocol.HTTP2
+    if manager.codec is Codec.HTTP2:
+        return Reply(0, "", "http2.bad_preface", flags) if garbage or not speaks_http2 else None
+    if garbage or (manager.codec is Codec.HTTP1 and speaks_http2):
+        return Reply(400, "Bad Request", "http1.codec_error", flags)
+    return None
+
+
+def _refused(reply: Reply) -> Decision:
+    disposition = Disposition.REPLIED if reply.status else Disposition.CLOSED
+    headers = (("content-type", "text/plain"),) if reply.body else ()
+    return Decision(
+        disposition,
+        status=reply.status,
+        body=reply.body,
+        details=reply.details,
+        flags=reply.flags,
+        response_headers=(*headers, ("connection", "close")) if reply.status else (),
+    )
+
+
+class _Router:
+    """The end of the filter chain for one request."""
+
+    def __init__(self, context: HttpContext, exchange: Exchange) -> None:
+        self.context = context
+        self.exchange = exchange
+        self.headers = exchange.prepared.headers
+
+    @property
+    def virtual_host(self) -> VirtualHost | None:
+        return self.exchange.chosen.virtual_host
+
+    @property
+    def route(self) -> Route | None:
+        return self.exchange.chosen.route
+
+    def trace_request(self) -> None:
+        """Tracing passes the route's operation on: to the next proxy when outbound, back in the answer when inbound."""
+        if not self.context.manager.tracing:
+            return
+        outbound = self.context.direction is Direction.OUTBOUND
+        if not outbound:
+            self.headers.remove("x-envoy-decorator-operation")
+        route = self.route
+        if outbound and route and route.decorator and route.decorator_propagate:
+            self.headers.set("x-envoy-decorator-operation", route.decorator)
+
+    def upgrade_refused(self) -> Reply | None:
+        """An upgrade that neither route nor connection manager allows."""
+        upgrade = (self.headers.get("upgrade") or "").lower()
+        if not upgrade:
+            return None
+        allowed = dict(self.context.manager.upgrades)
+        if self.route and isinstance(self.route.action, Forward):
+            allowed.update(self.route.action.upgrades)
+        return None if allowed.get(upgrade) else Reply(403, "", "upgrade_failed")
+
+    def run(self) -> Decision:
+        """What the router does."""
+        if self.exchange.chosen.needs_tls:
+            location = f"https://{self.headers.get(':authority') or ''}{self.headers.get(':path') or ''}"
+            return self.reply(Reply(301, "", "direct_response", headers=(("location", location),)))
+        route = self.route
+        if route is None:
+            return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
+        action = route.action
+        if isinstance(action, Redirect):
+            location = redirect_location(action, route.match, self.headers)
+            return self.reply(Reply(action.status, "", "direct_response", headers=(("location", location),)))
+        if isinstance(action, DirectResponse):
+            return self.reply(Reply(action.status, action.body, "direct_response"))
+        if isinstance(action, Forward):
+            return self._forward(route, action)
+        return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
+
+    def _targets(self, action: Forward) -> list[tuple[str, int]]:
+        """(cluster, weight) of the route; one when it is drawn already."""
+        clusters, weighted = action.clusters, self.exchange.chosen.weighted
+        if weighted is not None:
+            return [(weighted.name or self.headers.get(weighted.cluster_header) or "", 1)]
+        if not clusters.weighted:
+            return [(clusters.name or (self.headers.get(clusters.header) if clusters.header else "") or "", 1)]
+        bounds, total = [], 0
+        for cluster in clusters.weighted:
+            total += cluster.weight
+            bounds.append(total)
+        weights = self.exchange.chance.stream_weights(total, bounds)
+        return [
+            (c.name or self.headers.get(c.cluster_header) or "", w) for c, w in zip(clusters.weighted, weights) if w
+        ]
+
+    def _forward(self, route: Route, action: Forward) -> Decision:
+        exchange, trail = self.exchange, self.context.trail
+        connection, config = self.context.connection, self.context.config
+        authority = self.headers.get(":authority") or ""
+        upstreams = tuple(
+            resolve(config, name, weight, connection, authority) for name, weight in self._targets(action)
+        )
+        if trail:
+            for upstream in upstreams:
+                trail.add("cluster", upstream.name or "none", _cluster_reason(upstream))
+        if not any(u.known for u in upstreams):
+            reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
+            return self.reply(reply, upstreams)
+        timeout = self._timeouts(action)
+        assert exchange.table is not None
+        assert self.virtual_host is not None
+        if self.virtual_host.attempt_count:
+            self.headers.set("x-envoy-attempt-count", "1")
+        announce = not self.context.manager.suppress_envoy_headers
+        context = self._format_context(upstreams[0].name if len(upstreams) == 1 else "")
+        weighted = exchange.chosen.weighted
+        finalize_request(self.headers, exchange.table, self.virtual_host, route, weighted, context, announce)
+        upstreams = tuple(self._with_alpn(u) for u in upstreams)
+        if not any(has_host(u) for u in upstreams):
+            reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
+            return self.reply(reply, upstreams)
+        policies = self._policies(action, timeout)
+        return self._decision(Disposition.FORWARDED, upstreams, policies, "via_upstream", self._response(None))
+
+    def _with_alpn(self, upstream: Upstream) -> Upstream:
+        """What Istio's ALPN filter has the proxy offer, unless the cluster's metadata forbids it."""
+        alpn, cluster = self.exchange.alpn, upstream.cluster
+        if alpn is None or cluster is None or not cluster.alpn_override:
+            return upstream
+        offered = alpn.overrides.get(_HTTP2_ALPN if upstream.http2 else _HTTP11_ALPN, ())
+        if not offered:
+            return upstream
+        transports = tuple(t._replace(alpn=offered) if t.tls else t for t in upstream.transports)
+        return upstream._replace(transports=transports)
+
+    def _timeouts(self, action: Forward) -> Nanos:
+        """The route timeout of this request in ns; tells the upstream what it expects."""
+        grpc = is_grpc(self.headers)
+        new_style = action.max_stream_duration is not None
+        timeout = action.timeout
+        if new_style and action.grpc_timeout_header_max is not None and "grpc-timeout" in self.headers and grpc:
+            timeout = 0
+        elif not new_style and grpc and action.max_grpc_timeout is not None:
+            timeout = parse_grpc_timeout(self.headers.get("grpc-timeout"))
+            if timeout and action.grpc_timeout_offset and action.grpc_timeout_offset < timeout:
+                timeout -= action.grpc_timeout_offset
+            limit = action.max_grpc_timeout
+            if limit and (timeout == 0 or timeout > limit):
+                timeout = limit
+        per_try = action.retry.per_try_timeout if action.retry else 0
+        if timeout and per_try >= timeout:
+            per_try = 0
+        expected = (per_try or timeout) // 1_000_000
+        if expected:
+            if not self.context.manager.suppress_envoy_headers:
+                self.headers.set("x-envoy-expected-rq-timeout-ms", str(expected))
+            if grpc and not new_style and action.max_grpc_timeout is not None:
+                self.headers.set("grpc-timeout", _grpc_timeout(expected))
+        return timeout
+
+    def _policies(self, action: Forward, timeout: Nanos) -> Policies:
+        idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
+        duration = action.max_stream_duration
+        exchange = self.exchange
+        return Policies(
+            timeout,
+            idle,
+            duration if duration is not None else self.context.manager.max_stream_duration,
+            action.retry,
+            self._mirrors(action),
+            action.hash_policies,
+            exchange.fault if not exchange.resolve else None,
+            exchange.rate_limit,
+            action.high_priority,
+            action.metadata_match,
+        )
+
+    def _mirrors(self, action: Forward) -> tuple[MirrorTarget, ...]:
+        authority = self.headers.get(":authority") or ""
+        found = []
+        for mirror in action.mirrors:
+            share = mirror.fraction
+            if share.never:
+                continue
+            if self.exchange.resolve and not self.exchange.chance.stream_below(share.denominator, share.numerator):
+                continue
+            name = mirror.cluster or self.headers.get(mirror.cluster_header) or ""
+            upstream = resolve(self.context.config, name, 1, self.context.connection, authority)
+            if upstream.known:
+                host = mirror.host_rewrite or (_shadow_host(authority) if mirror.suffix else authority)
+                found.append(MirrorTarget(self._with_alpn(upstream), share, host))
+        return tuple(found)
+
+    def _format_context(self, cluster: str, status: int = 0) -> FormatContext:
+        return FormatContext(
+            self.headers,
+            self.context.connection,
+            self.context.surroundings,
+            self.exchange.prepared.remote,
+            self.context.sni,
+            self.route.name if self.route else "",
+            self.virtual_host.name if self.virtual_host else "",
+            cluster,
+            self.context.connection.protocol.value,
+            status,
+        )
+
+    def reply(self, reply: Reply, upstreams: tuple[Upstream, ...] = ()) -> Decision:
+        """A local reply; to gRPC it is a status in an HTTP 200."""
+        grpc = is_grpc(self.headers)
+        made = HeaderMap()
+        if reply.body and not grpc:
+            made.set("content-type", "text/plain")
+        status = reply.status
+        if grpc:
+            made.set("content-type", "application/grpc")
+            made.set("grpc-status", dict(reply.headers).get("grpc-status", str(_GRPC_STATUS.get(status, 2))))
+            if reply.body:
+                made.set("grpc-message", quote(reply.body, safe=_GRPC_SAFE))
+            status = 200
+        response, removed = self._response(reply, made)
+        decision = self._decision(
+            Disposition.REPLIED,
+            upstreams,
+            Policies(rate_limit=self.exchange.rate_limit),
+            reply.details,
+            (response, removed),
+        )
+        flags = (*self.exchange.flags, *reply.flags)
+        return replace(decision, status=status, body="" if grpc else reply.body, flags=flags)
+
+    def _response(
+        self, reply: Reply | None, made: HeaderMap | None = None
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        """Headers that the proxy sets on the answer, and those that it takes away."""
+        headers = made or HeaderMap()
+        removed: list[str] = []
+        exchange = self.exchange
+        if self.route is not None and exchange.table is not None:
+            weighted = exchange.chosen.weighted
+            levels = mutation_levels(
+                exchange.table, self.virtual_host, self.route, weighted, lambda level: level.response
+            )
+            context = self._format_context("", reply.status if reply else 0)
+            for mutations in (*levels, *exchange.response_mutations):
+                apply_mutations(headers, mutations, context.format)
+                removed += mutations.remove
+        if reply is not None:
+            for name, value in reply.headers:
+                if name != "grpc-status" or "grpc-status" not in headers:
+                    headers.set(name, value)
+        for name, value in exchange.cors_headers:
+            headers.set(name, value)
+        if reply is None:
+            self._attempts_and_cookies(headers)
+        inbound = self.context.direction is not Direction.OUTBOUND
+        if self.context.manager.tracing and inbound and self.route and self.route.decorator:
+            headers.set("x-envoy-decorator-operation", self.route.decorator)
+        return tuple(headers), tuple(removed)
+
+    def _attempts_and_cookies(self, headers: HeaderMap) -> None:
+        if self.virtual_host and self.virtual_host.attempt_count_in_response:
+            headers.set("x-envoy-attempt-count", "1")
+        route = self.route
+        if route is None or not isinstance(route.action, Forward):
+            return
+        for policy in route.action.hash_policies:
+            if policy.source is not HashSource.COOKIE or policy.cookie_ttl is None:
+                continue
+            if f"{policy.name}=" not in (self.headers.get("cookie") or ""):
+                age = f"; Max-Age={policy.cookie_ttl // 1_000_000_000}" if policy.cookie_ttl else ""
+                path = f"; Path={policy.cookie_path}" if policy.cookie_path else ""
+                headers.add("set-cookie", f'{policy.name}="-"{age}{path}; HttpOnly')
+
+    def _decision(
+        self,
+        disposition: Disposition,
+        upstreams: tuple[Upstream, ...],
+        policies: Policies,
+        details: str,
+        response: tuple[tuple[tuple[str, str], ...], tuple[str, ...]],
+    ) -> Decision:
+        exchange = self.exchange
+        route = self.route
+        config = route.config if route else ""
+        if not config and len(upstreams) == 1 and upstreams[0].cluster:
+            config = upstreams[0].cluster.config
+        headers = tuple((n, v) for n, v in self.headers if not n.startswith(":"))
+        return Decision(
+            disposition,
+            route_config=exchange.table.name if exchange.table else self.context.manager.route_config_name,
+            virtual_host=self.virtual_host.name if self.virtual_host else "",
+            route=route.name if route else "",
+            route_index=route.index if route else -1,
+            config=config,
+            upstreams=upstreams,
+            policies=policies,
+            method=self.headers.get(":method") or "",
+            path=self.headers.get(":path") or "",
+            authority=self.headers.get(":authority") or "",
+            headers=headers,
+            flags=tuple(exchange.flags),
+            details=details,
+            response_headers=response[0],
+            removed_response_headers=response[1],
+            delay=exchange.delay,
+            asked=tuple(exchange.asked),
+            unmodelled=tuple(exchange.unmodelled),
+        )
+
+
+_GRPC_SAFE: Final = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+def _shadow_host(authority: str) -> str:
+    """The authority of a shadow: ``-shadow`` before the port."""
+    host, colon, port = authority.rpartition(":")
+    return f"{host}-shadow:{port}" if colon and port.isdigit() else f"{authority}-shadow"
+
+
+def parse_grpc_timeout(text: str | None) -> Nanos:
+    """``grpc-timeout`` in nanoseconds; 0 for none or a malformed one."""
+    units = {"H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000, "m": 1_000_000, "u": 1_000, "n": 1}
+    if not text or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
+        return 0
+    nanos = int(text[:-1]) * units[text[-1]]
+    return -(-nanos // 1_000_000) * 1_000_000
+
+
+def _grpc_timeout(milliseconds: int) -> str:
+    """The value in the finest unit that fits eight digits."""
+    for unit, factor in (("m", 1), ("S", 1000), ("M", 60_000), ("H", 3_600_000)):
+        if milliseconds // factor <= 99_999_999:
+            return f"{milliseconds // factor}{unit}"
+    return "99999999H"
+
+
+def _cluster_reason(upstream: Upstream) -> str:
+    if not upstream.known:
+        return "the proxy has no such cluster"
+    if not has_host(upstream):
+        return "no healthy host"
+    share = f"weight {upstream.weight}, " if upstream.weight != 1 else ""
+    kinds = [t.match or ("TLS" if t.tls else "plaintext") for t in upstream.transports]
+    return f"{share}{'HTTP/2' if upstream.http2 else 'HTTP/1.1'}, {', '.join(kinds) or 'no transport'}"

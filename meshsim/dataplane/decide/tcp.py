@@ -1,0 +1,123 @@
+"""Network filters of a chain, and the TCP proxy at its end.
+
+Rules: Envoy source/common/tcp_proxy/tcp_proxy.cc and source/extensions/filters/network/rbac; outcomes as measured on 1.40
+(reference sheet, 1.9). The weighted draw of a TCP proxy is a number of its own, not the stream's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from meshsim.dataplane.decide.chances import Chance
+from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies, Surroundings, Trail, Upstream
+from meshsim.dataplane.decide.handshake import Handshake
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.listeners import EnforceNetworkRbac, FilterChain, NetworkExtAuthz, TcpProxy
+from meshsim.dataplane.decide.metadata import NO_METADATA
+from meshsim.dataplane.decide.rbac import Subject
+from meshsim.dataplane.decide.strings import parse_ip
+from meshsim.dataplane.decide.upstreams import has_host, resolve
+from meshsim.dataplane.decide.values import Connection
+
+if TYPE_CHECKING:
+    from meshsim.dataplane.active import ActiveConfig
+
+_NO_HEADERS: Final = HeaderMap()
+
+
+class TcpContext(NamedTuple):
+    """Where a connection meets the filters of its chain."""
+
+    config: ActiveConfig
+    chain: FilterChain
+    connection: Connection
+    handshake: Handshake
+    sni: str
+    chance: Chance
+    resolve: bool
+    surroundings: Surroundings
+    trail: Trail
+
+
+def run_network_filters(context: TcpContext) -> Decision | None:
+    """What a filter before the last decides; None when the connection passes."""
+    connection = context.connection
+    subject = Subject(
+        _NO_HEADERS,
+        None,
+        parse_ip(connection.destination),
+        connection.destination_port,
+        parse_ip(connection.source),
+        parse_ip(connection.source),
+        context.sni,
+        context.handshake.terminated,
+        context.handshake.certificate,
+        NO_METADATA,
+    )
+    for network_filter in context.chain.filters:
+        if isinstance(network_filter, EnforceNetworkRbac) and network_filter.config.rules is not None:
+            verdict = network_filter.config.rules.evaluate(subject)
+            if context.trail:
+                said = "allowed" if verdict.allowed else "denied"
+                context.trail.add("network rbac", verdict.policy or "none", said)
+            if not verdict.allowed:
+                details = f"rbac_access_denied_matched_policy[{verdict.policy or 'none'}]"
+                return Decision(Disposition.CLOSED, details=details)
+        if isinstance(network_filter, NetworkExtAuthz):
+            answer = context.surroundings.authorize(network_filter.cluster)
+            if context.trail:
+                context.trail.add("ext_authz", network_filter.cluster, "allowed" if answer.allowed else "denied")
+            if not answer.allowed:
+                flags = (Flag.UNAUTHORIZED_EXTERNALLY,)
+                return Decision(Disposition.CLOSED, flags=flags, details="ext_authz_denied")
+    return None
+
+
+def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
+    """What a TCP proxy does with a connection."""
+    targets = _targets(context, proxy)
+    upstreams = tuple(
+        resolve(context.config, name, weight, context.connection, context.sni) for name, weight in targets
+    )
+    if context.trail:
+        for upstream in upstreams:
+            context.trail.add("cluster", upstream.name, _reason(upstream))
+    config = upstreams[0].cluster.config if len(upstreams) == 1 and upstreams[0].cluster else ""
+    decision = Decision(
+        Disposition.FORWARDED,
+        config=context.chain.config or config,
+        upstreams=upstreams,
+        policies=Policies(idle_timeout=proxy.idle_timeout, max_stream_duration=proxy.max_duration or None),
+        authority=proxy.tunnel_host,
+    )
+    if not any(u.known for u in upstreams):
+        return _closed(decision, Flag.NO_CLUSTER)
+    if not any(has_host(u) for u in upstreams):
+        return _closed(decision, Flag.NO_HEALTHY_UPSTREAM)
+    return decision
+
+
+def _targets(context: TcpContext, proxy: TcpProxy) -> list[tuple[str, int]]:
+    clusters = proxy.clusters
+    if len(clusters) == 1 or not context.resolve:
+        return [(c.name, c.weight) for c in clusters]
+    total = sum(c.weight for c in clusters)
+    left = total
+    for cluster in clusters[:-1]:
+        if cluster.weight and context.chance.fresh_below(left, cluster.weight):
+            return [(cluster.name, 1)]
+        left -= cluster.weight
+    return [(clusters[-1].name, 1)]
+
+
+def _closed(decision: Decision, flag: Flag) -> Decision:
+    return Decision(Disposition.CLOSED, config=decision.config, upstreams=decision.upstreams, flags=(flag,))
+
+
+def _reason(upstream: Upstream) -> str:
+    if not upstream.known:
+        return "the proxy has no such cluster"
+    if not has_host(upstream):
+        return "no healthy host"
+    kinds = [t.match or ("TLS" if t.tls else "plaintext") for t in upstream.transports]
+    return ", ".join(kinds) or "no transport"
