@@ -16,6 +16,7 @@ from meshsim.units import SECOND, Nanos
 
 _LEAD: Final = 60 * SECOND
 """An action without end is held responsible for what begins within this time after it."""
+_ENDING: Final = ("unready", "stopping", "terminating", "crashed", "lost", "gone")
 _FEW: Final = 5
 """Edges with fewer bad requests in the window are not named."""
 
@@ -194,7 +195,7 @@ def _pods(context: Context, window: Span) -> str:
     texts = [
         f"{row['pod']} {row['phase']} at {clock(row['time'] // SECOND * SECOND)}"
         for row in context.run.pods().to_pylist()
-        if row["phase"] in ("unready", "terminating", "gone") and early <= row["time"] < window.end and row["time"] > 0
+        if row["phase"] in _ENDING and early <= row["time"] < window.end and row["time"] > 0
     ]
     shown: Sequence[str] = list(dict.fromkeys(texts))
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

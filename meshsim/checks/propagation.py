@@ -18,6 +18,10 @@ from meshsim.units import Nanos
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "last": 1.0}
 
 
+_ENDED: Final = ("proxy_stopped", "proxy_crashed", "crashed", "lost", "gone")
+"""Phases of a pod after which its proxy follows nothing."""
+
+
 class Arrival(NamedTuple):
     """A change at one proxy."""
 
@@ -76,7 +80,12 @@ def waves(run: Run) -> list[Wave]:
 
 def _effects(run: Run) -> dict[tuple[int, int], dict[str, float]]:
     """For each change (seed, number): when it took effect at each proxy it was sent to."""
-    gone = {(p["seed"], p["proxy"]): p["gone"] for p in run.proxies().to_pylist() if p["gone"] >= 0}
+    gone: dict[tuple[int, str], list[Nanos]] = defaultdict(list)
+    for proxy in run.proxies().to_pylist():
+        gone[proxy["seed"], proxy["proxy"]].append(proxy["gone"])
+    for step in run.pods().to_pylist():
+        if step["phase"] in _ENDED:
+            gone[step["seed"], f"{step['pod']}.{step['namespace']}"].append(step["time"])
     effects: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
     pushes = run.pushes()
     wanted = ("push", "proxy", "changes", "sent", "effective", "seed")
@@ -85,8 +94,7 @@ def _effects(run: Run) -> dict[tuple[int, int], dict[str, float]]:
             continue
         effective = float(row["effective"])
         if effective < 0:
-            ended = gone.get((row["seed"], row["proxy"]))
-            if ended is not None and ended >= row["sent"]:
+            if any(ended >= row["sent"] for ended in gone[row["seed"], row["proxy"]]):
                 continue  # the proxy ended before it could follow
             effective = NEVER
         for change in row["changes"]:

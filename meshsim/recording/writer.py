@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,7 +33,9 @@ from meshsim.units import Nanos
 Record = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark | ProxyInfo
 """Everything but requests and configuration."""
 
-_PLAIN: dict[type, Table] = {ConfigChange: CHANGES, PodPhase: PODS, TimelineMark: TIMELINE, ProxyInfo: PROXIES}
+ROW_GROUP: Final = 1 << 17
+"""Requests of a row group: batches of a run are gathered up to about this many."""
+_PLAIN: Final[dict[type, Table]] = {ConfigChange: CHANGES, PodPhase: PODS, TimelineMark: TIMELINE, ProxyInfo: PROXIES}
 
 
 class RunSink(Protocol):
@@ -54,6 +56,8 @@ class RunWriter:
         self.seed = seed
         self.rows = 0
         """Rows of requests so far."""
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
         self._requests = pq.ParquetWriter(folder / "requests.parquet", arrow_schema(REQUESTS), compression="zstd")
         self._series: list[Any] = []
         self._series_given = False
@@ -84,9 +88,20 @@ class RunWriter:
         rows = _rows(columns)
         if not rows:
             return
-        table = arrow_table(REQUESTS, {**columns, "seed": self.seed}, rows)
-        self._requests.write_table(table)
+        self._waiting.append(arrow_table(REQUESTS, {**columns, "seed": self.seed}, rows))
+        self._waiting_rows += rows
         self.rows += rows
+        if self._waiting_rows >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write the waiting batches as one row group."""
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        self._waiting.clear()
+        self._waiting_rows = 0
+        self._requests.write_table(table, row_group_size=table.num_rows)
         if not self._series_given:
             self._series.append(series_of(table))
 
@@ -114,6 +129,7 @@ class RunWriter:
 
     def finish(self, manifest: Manifest) -> None:
         """Write what is still in memory, and the manifest last."""
+        self._flush()
         self._requests.close()
         self._write(SERIES, pa.concat_tables(self._series) if self._series else rows_table(SERIES, ()))
         self._write(PUSHES, rows_table(PUSHES, self._pushes.rows(self.seed)))
