@@ -75,7 +75,7 @@ def _split(text: str, file: str) -> Iterator[Origin]:
         chunk = lines[start:index]
         if index < len(lines) and _is_prologue(chunk):
             continue
-        body = "\n".join(chunk)
+        body = "\n".join(chunk) + ("\n" if index < len(lines) else "")
         if body.strip("- .\n"):
             yield Origin(file, start + 1, body)
         start = index

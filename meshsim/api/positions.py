@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 
 from meshsim.api.schema.types import camel_case
-from meshsim.api.yaml_loader import compose
+from meshsim.api.yaml_loader import compose, key_text
 from meshsim.errors import Position
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _step(node: yaml.Node, path: str) -> Place | None:
     best: Place | None = None
     longest = -1
     for key_node, value_node in _entries(node):
-        written = str(key_node.value)
+        written = key_text(key_node)
         for key in (written, camel_case(written)) if "_" in written else (written,):
             rest = path[len(key) :]
             if not path.startswith(key) or len(key) <= longest or (rest and rest[0] not in ".["):

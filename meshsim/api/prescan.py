@@ -20,6 +20,7 @@ _INDENT: Final = re.compile(r"^[ \-?]*", re.MULTILINE)
 _ANCHOR: Final = re.compile(r"(?:^|[\s,\[{])&[^\s,\[\]{}]", re.MULTILINE)
 
 
+_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 _DEEP_HINT: Final = "no Kubernetes object needs that; is this file a manifest?"
 _BOMB_HINT: Final = "a document that grows like this is refused unread"
 
@@ -46,7 +47,10 @@ def refuse(text: str) -> Refusal | None:
         return None
     try:
         return _scan(text)
-    except yaml.YAMLError:
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None and "maximum nesting depth" in str(error):  # libyaml's own limit, met while it looks ahead
+            return Refusal(_DEEP, _DEEP_HINT, mark.line, mark.column)
         return None  # composing will fail at the same place and say why
 
 
@@ -67,7 +71,7 @@ def _scan(text: str) -> Refusal | None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             if len(stack) > MAX_DEPTH:
-                return _refusal(event, f"nested deeper than {MAX_DEPTH} levels", _DEEP_HINT)
+                return _refusal(event, _DEEP, _DEEP_HINT)
             stack.append(_Open(event.anchor))
         elif isinstance(event, yaml.CollectionEndEvent):
             done = stack.pop()

@@ -68,6 +68,14 @@ def _compose(text: str, loader_class: type[ManifestLoader] | type[PythonManifest
         loader.dispose()
 
 
+def key_text(node: yaml.ScalarNode) -> str:
+    """The JSON key of a scalar: its text, for booleans ``true`` or ``false``."""
+    text: str = node.value
+    if node.tag == _PREFIX + "bool" and text in BOOLEANS:
+        return "true" if BOOLEANS[text] else "false"
+    return text
+
+
 class Problem(NamedTuple):
     """Something in a node tree that has no value; `line` and `column` count from 0 in the text."""
 
@@ -142,7 +150,12 @@ class Values:
         if value is None:
             self._problem(node, "a mapping key must not be null")
         if isinstance(value, bool):
-            return "true" if value else "false"
+            # JSON keys are text, so Kubernetes makes "true" of a bare on, yes or y.
+            meant = key_text(node)
+            if node.value != meant:
+                hint = f"put it in quotes: '{node.value}'"
+                self._problem(node, f"the key {node.value} is read as the boolean {meant}", hint)
+            return meant
         return str(value)
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
