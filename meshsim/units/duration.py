@@ -33,7 +33,7 @@ def parse_duration(text: str) -> Nanos:
     """Nanoseconds of a duration such as ``250ms``, ``1.5s`` or ``1m30s``; raises `InputError`."""
     body = text.strip()
     sign = -1 if body.startswith("-") else 1
-    body = body.lstrip("+-")
+    body = body[1:] if body[:1] in ("+", "-") else body
     if body == "0":
         return 0
     total = Decimal(0)

@@ -164,10 +164,10 @@ def find_kind(api_version: str, name: str) -> Kind | None:
     if group in _CLOSED_GROUPS:
         names = [known for (known_group, known) in _BY_KEY if known_group == group]
         close = get_close_matches(name, names, 1) or [known for known in names if known.lower() == name.lower()]
-        if close:
-            hint = f"did you mean '{close[0]}'?"
-        elif same_name:
+        if same_name:
             hint = "its apiVersion is " + " or ".join(_api_version(other) for other in same_name)
+        elif close:
+            hint = f"did you mean '{close[0]}'?"
         else:
             hint = "known kinds: " + ", ".join(sorted(names))
         raise ValueError(f"there is no kind '{name}' in '{api_version}'", hint)
