@@ -1,4 +1,4 @@
-"""Decisions of every proxy translated into the event core's routes, clusters and hosts, anew whenever something changes."""
+"""Decisions of every proxy as the event core's routes, clusters and hosts, made anew whenever something changes."""
 
 from __future__ import annotations
 
@@ -384,7 +384,7 @@ _CLIENT_ADDRESS: Final = "203.0.113.10"
 def _loaded(upstream: Upstream) -> tuple[Endpoint, ...]:
     """Every endpoint of the priorities that get load, healthy or not.
 
-    DEVIATION: hosts of several loaded priorities are balanced as one list; Envoy draws the priority first, by its share.
+    DEVIATION: hosts of several loaded priorities are balanced as one list; Envoy draws the priority first, by share.
     """
     if upstream.cluster is None or upstream.assignment is None:
         return ()
