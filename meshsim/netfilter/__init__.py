@@ -4,6 +4,7 @@ from meshsim.netfilter.capture import CaptureRules, RuleCommand, build_rules, re
 from meshsim.netfilter.options import CaptureOptions, parse_arguments
 from meshsim.netfilter.packet import Connection, Endpoint, Flow, Host, Packet, State, Transport, pod_host
 from meshsim.netfilter.parser import Chain, Rule, Ruleset, parse_rules
+from meshsim.netfilter.pods import capture_of_pod
 from meshsim.netfilter.walk import INBOUND_PORT, OUTBOUND_PORT, Outcome, Step, Verdict, walk
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Transport",
     "Verdict",
     "build_rules",
+    "capture_of_pod",
     "parse_arguments",
     "parse_rules",
     "pod_host",

@@ -138,7 +138,7 @@ def parse_arguments(
     if given.get("force-iptables-binary", "") not in ("", "legacy", "nft"):
         message = f"invalid FORCE_IPTABLES_BINARY value \"{given['force-iptables-binary']}\""
         raise InputError(message, None, "give legacy or nft")
-    options = _with_host(_with_owner(options), host_addresses, nameservers)
+    options = with_host(_with_owner(options), host_addresses, nameservers)
     if options.ipv6 and not ip6tables:
         raise InputError("ip6tables binary not found", None, "IPv6 rules need it")
     return options
@@ -149,7 +149,8 @@ def _with_owner(options: CaptureOptions) -> CaptureOptions:
     return replace(options, proxy_uid=uid, proxy_gid=options.proxy_gid or uid)
 
 
-def _with_host(options: CaptureOptions, addresses: Sequence[str], nameservers: Sequence[str]) -> CaptureOptions:
+def with_host(options: CaptureOptions, addresses: Sequence[str], nameservers: Sequence[str]) -> CaptureOptions:
+    """The options completed by what a pod's addresses and resolv.conf say; raises `InputError`."""
     if addresses:
         usable = _usable(addresses)
         ipv6 = usable[0].version == 6 or (options.dual_stack and any(a.version == 6 for a in usable))
