@@ -33,6 +33,8 @@ NOT_FOR_EXTERNAL: Final = (
     "x-envoy-hedge-on-per-try-timeout",
 )
 """Headers taken from requests that are not internal."""
+_WORKLOAD_SECRET: Final = "default"
+"""Secret of the workload's own certificate in Istio's listeners; names in other certificates are not known here."""
 _NOT_FROM_EDGE: Final = (
     "x-envoy-decorator-operation",
     "x-envoy-downstream-service-cluster",
@@ -159,10 +161,7 @@ def _normalized_host(manager: ConnectionManager, connection: Connection, host: s
 
 def _hop_by_hop(headers: HeaderMap) -> None:
     upgrade = "upgrade" in headers and "upgrade" in (headers.get("connection") or "").lower()
-    if upgrade:
-        if "transfer-encoding" not in headers and "content-length" not in headers:
-            headers.set("content-length", "0")
-    else:
+    if not upgrade:
         headers.remove("connection")
         headers.remove("upgrade")
     if "trailers" not in (headers.get("te") or ""):
@@ -231,7 +230,8 @@ def _client_certificate(
         return
     if mode is ForwardCert.FORWARD_ONLY:
         return
-    parts = [f"By={surroundings.identity}"] if surroundings.identity else []
+    own = surroundings.identity if handshake.secret == _WORKLOAD_SECRET else ""
+    parts = [f"By={own}"] if own else []
     parts.append("Hash=-")
     details = manager.cert_details
     if details.cert:

@@ -33,11 +33,11 @@ from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, check_jwt, payl
 from meshsim.dataplane.decide.metadata import Json
 from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig, Subject
-from meshsim.dataplane.decide.route_match import Stream, is_grpc
+from meshsim.dataplane.decide.route_match import Stream
 from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
 from meshsim.dataplane.decide.routing import Chosen, choose_route, draw_cluster, filter_config
 from meshsim.dataplane.decide.strings import parse_ip
-from meshsim.dataplane.decide.values import Connection
+from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.units import Nanos
 
 _RBAC: str = "envoy.filters.http.rbac"
@@ -69,6 +69,7 @@ class Exchange:
     manager: ConnectionManager
     table: RouteConfiguration | None
     connection: Connection
+    request: Request
     sni: str
     tls: bool
     prepared: Prepared
@@ -122,7 +123,7 @@ class Exchange:
         if http_filter.discovered:
             self.unmodelled.append(http_filter.name)
             return None
-        config: FilterConfig | None = http_filter.config
+        config = http_filter.config
         own = filter_config(http_filter.name, self.chosen, self.table)
         if isinstance(own, PerRoute):
             if own.disabled:
@@ -134,7 +135,7 @@ class Exchange:
             return self._cors(own) if isinstance(own, CorsConfig) else None
         if isinstance(config, JwtConfig):
             return self._jwt(config, own if isinstance(own, JwtPerRoute) else None)
-        return self._run_config(http_filter.name, own or config)
+        return self._run_config(http_filter.name, config if own is None else own)
 
     def _run_config(self, name: str, config: FilterConfig) -> Reply | None:
         """A filter whose route configuration, if any, replaces the chain's."""
@@ -286,14 +287,11 @@ class Exchange:
         return Reply(answer.status, answer.body, "ext_authz_denied", flags, answer.headers)
 
     def _buffer(self, config: BufferConfig) -> Reply | None:
-        headers = self.prepared.headers
-        length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > config.max_request_bytes:
+        """The whole body is waited for; with its length known, it is announced."""
+        if self.request.body > config.max_request_bytes:
             return Reply(413, "Payload Too Large", "request_payload_too_large")
-        if length is None and not is_grpc(headers):
-            return None
-        if length is None:
-            headers.set("content-length", "0")
+        if self.request.body and "content-length" not in self.prepared.headers:
+            self.prepared.headers.set("content-length", str(self.request.body))
         return None
 
     def _cors(self, config: CorsConfig) -> Reply | None:
@@ -301,7 +299,7 @@ class Exchange:
         origin = headers.get("origin")
         if origin is None or config.enabled.never:
             return None
-        allowed = any(o.matches(origin) for o in config.origins)
+        allowed = any(o.matches("*") or o.matches(origin) for o in config.origins)
         preflight = headers.get(":method") == "OPTIONS" and headers.get("access-control-request-method")
         if preflight:
             if not allowed:
@@ -325,6 +323,8 @@ def _preflight_headers(config: CorsConfig, origin: str, headers: HeaderMap) -> l
         found.append(("access-control-allow-methods", config.methods))
     if config.headers:
         found.append(("access-control-allow-headers", config.headers))
+    if config.expose:
+        found.append(("access-control-expose-headers", config.expose))
     if config.max_age:
         found.append(("access-control-max-age", config.max_age))
     if config.private_network and headers.get("access-control-request-private-network") == "true":

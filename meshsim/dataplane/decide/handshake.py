@@ -22,6 +22,8 @@ class Handshake(NamedTuple):
     """What the client showed and the server accepted."""
     late: bool = False
     """The client saw a finished handshake before the failure."""
+    secret: str = ""
+    """Secret of the server certificate that was shown."""
     terminated: bool = False
     """Whether TLS ends here, and filters see what is inside."""
 
@@ -42,7 +44,7 @@ def accept(server: ServerTls | None, connection: Connection, missing_secrets: fr
     if certificate is not None and not names_accepted(server.validation, certificate):
         return Handshake("no subject alternative name of the client certificate is accepted", late=late)
     alpn = next((name for name in server.alpn if name in connection.alpn), "")
-    return Handshake("", alpn, certificate, terminated=True)
+    return Handshake("", alpn, certificate, secret=server.certificates[0], terminated=True)
 
 
 def names_accepted(validation: Validation, certificate: PeerCertificate) -> bool:

@@ -32,16 +32,27 @@ from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import apply_mutations
 from meshsim.dataplane.decide.rewriting import FormatContext, finalize_request, mutation_levels, redirect_location
 from meshsim.dataplane.decide.route_match import is_grpc
-from meshsim.dataplane.decide.routes import DirectResponse, Forward, HashSource, Redirect, Route, VirtualHost
+from meshsim.dataplane.decide.routes import (
+    DirectResponse,
+    Forward,
+    HashSource,
+    PathRewrite,
+    Redirect,
+    Route,
+    RouteConfiguration,
+    VirtualHost,
+)
+from meshsim.dataplane.decide.timeouts import Timeouts, announce_timeouts, request_timeouts
 from meshsim.dataplane.decide.upstreams import has_host, resolve
 from meshsim.dataplane.decide.values import Connection, Protocol, Request
-from meshsim.units import Nanos
 
 if TYPE_CHECKING:
     from meshsim.dataplane.active import ActiveConfig
 
 _GRPC_STATUS: Final[Mapping[int, int]] = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _HTTP11_ALPN, _HTTP2_ALPN = 1, 2
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
+_NO_REDIRECT: Final = Redirect(0, "", False, "", 0, "", PathRewrite(), False)
 
 
 class HttpContext(NamedTuple):
@@ -62,10 +73,10 @@ class HttpContext(NamedTuple):
 def decide_http(context: HttpContext, request: Request) -> Decision:
     """What the connection manager does with a request."""
     manager, trail = context.manager, context.trail
+    table = manager.route_config or context.config.routes.get(manager.route_config_name)
     broken = _protocol_error(manager, context.connection, context.handshake)
     if broken is not None:
-        return _refused(broken)
-    table = manager.route_config or context.config.routes.get(manager.route_config_name)
+        return _refused(broken, table)
     internal_only = table.internal_only_headers if table else ()
     connection = context.connection
     prepared = prepare(manager, internal_only, connection, context.handshake, request, context.surroundings)
@@ -75,6 +86,7 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
         manager,
         table,
         connection,
+        request,
         context.sni,
         connection.uses_tls and context.handshake.failure == "",
         prepared,
@@ -83,7 +95,7 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
         context.surroundings,
         trail,
     )
-    router = _Router(context, exchange)
+    router = _Router(context, exchange, request)
     if prepared.reply is not None:
         return router.reply(prepared.reply)
     if trail:
@@ -109,11 +121,12 @@ def _protocol_error(manager: ConnectionManager, connection: Connection, handshak
     return None
 
 
-def _refused(reply: Reply) -> Decision:
+def _refused(reply: Reply, table: RouteConfiguration | None) -> Decision:
     disposition = Disposition.REPLIED if reply.status else Disposition.CLOSED
     headers = (("content-type", "text/plain"),) if reply.body else ()
     return Decision(
         disposition,
+        route_config=table.name if table else "",
         status=reply.status,
         body=reply.body,
         details=reply.details,
@@ -125,8 +138,9 @@ def _refused(reply: Reply) -> Decision:
 class _Router:
     """The end of the filter chain for one request."""
 
-    def __init__(self, context: HttpContext, exchange: Exchange) -> None:
+    def __init__(self, context: HttpContext, exchange: Exchange, request: Request) -> None:
         self.context = context
+        self.request = request
         self.exchange = exchange
         self.headers = exchange.prepared.headers
 
@@ -172,7 +186,10 @@ class _Router:
             location = redirect_location(action, route.match, self.headers)
             return self.reply(Reply(action.status, "", "direct_response", headers=(("location", location),)))
         if isinstance(action, DirectResponse):
-            return self.reply(Reply(action.status, action.body, "direct_response"))
+            location = redirect_location(_NO_REDIRECT, route.match, self.headers)
+            points = action.status == 201 or 300 <= action.status < 400
+            headers = (("location", location),) if points else ()
+            return self.reply(Reply(action.status, action.body, "direct_response", headers=headers))
         if isinstance(action, Forward):
             return self._forward(route, action)
         return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
@@ -206,20 +223,22 @@ class _Router:
         if not any(u.known for u in upstreams):
             reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
             return self.reply(reply, upstreams)
-        timeout = self._timeouts(action)
+        timeouts = request_timeouts(action, self.headers, self.context.manager.max_stream_duration)
         assert exchange.table is not None
         assert self.virtual_host is not None
         if self.virtual_host.attempt_count:
             self.headers.set("x-envoy-attempt-count", "1")
         announce = not self.context.manager.suppress_envoy_headers
+        announce_timeouts(action, self.headers, timeouts, announce)
         context = self._format_context(upstreams[0].name if len(upstreams) == 1 else "")
         weighted = exchange.chosen.weighted
         finalize_request(self.headers, exchange.table, self.virtual_host, route, weighted, context, announce)
         upstreams = tuple(self._with_alpn(u) for u in upstreams)
+        self._bodiless(upstreams)
         if not any(has_host(u) for u in upstreams):
             reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
             return self.reply(reply, upstreams)
-        policies = self._policies(action, timeout)
+        policies = self._policies(action, timeouts)
         return self._decision(Disposition.FORWARDED, upstreams, policies, "via_upstream", self._response(None))
 
     def _with_alpn(self, upstream: Upstream) -> Upstream:
@@ -233,39 +252,21 @@ class _Router:
         transports = tuple(t._replace(alpn=offered) if t.tls else t for t in upstream.transports)
         return upstream._replace(transports=transports)
 
-    def _timeouts(self, action: Forward) -> Nanos:
-        """The route timeout of this request in ns; tells the upstream what it expects."""
-        grpc = is_grpc(self.headers)
-        new_style = action.max_stream_duration is not None
-        timeout = action.timeout
-        if new_style and action.grpc_timeout_header_max is not None and "grpc-timeout" in self.headers and grpc:
-            timeout = 0
-        elif not new_style and grpc and action.max_grpc_timeout is not None:
-            timeout = parse_grpc_timeout(self.headers.get("grpc-timeout"))
-            if timeout and action.grpc_timeout_offset and action.grpc_timeout_offset < timeout:
-                timeout -= action.grpc_timeout_offset
-            limit = action.max_grpc_timeout
-            if limit and (timeout == 0 or timeout > limit):
-                timeout = limit
-        per_try = action.retry.per_try_timeout if action.retry else 0
-        if timeout and per_try >= timeout:
-            per_try = 0
-        expected = (per_try or timeout) // 1_000_000
-        if expected:
-            if not self.context.manager.suppress_envoy_headers:
-                self.headers.set("x-envoy-expected-rq-timeout-ms", str(expected))
-            if grpc and not new_style and action.max_grpc_timeout is not None:
-                self.headers.set("grpc-timeout", _grpc_timeout(expected))
-        return timeout
+    def _bodiless(self, upstreams: tuple[Upstream, ...]) -> None:
+        """HTTP/1 says that there is no body where a method usually has one."""
+        http1 = any(u.known and not u.http2 for u in upstreams)
+        empty = self.request.body == 0 and "upgrade" not in self.headers
+        if http1 and empty and self.headers.get(":method") not in _WITHOUT_BODY:
+            if "content-length" not in self.headers:
+                self.headers.set("content-length", "0")
 
-    def _policies(self, action: Forward, timeout: Nanos) -> Policies:
+    def _policies(self, action: Forward, timeouts: Timeouts) -> Policies:
         idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
-        duration = action.max_stream_duration
         exchange = self.exchange
         return Policies(
-            timeout,
+            timeouts.route,
             idle,
-            duration if duration is not None else self.context.manager.max_stream_duration,
+            timeouts.stream,
             action.retry,
             self._mirrors(action),
             action.hash_policies,
@@ -319,6 +320,12 @@ class _Router:
                 made.set("grpc-message", quote(reply.body, safe=_GRPC_SAFE))
             status = 200
         response, removed = self._response(reply, made)
+        route = self.route
+        if not upstreams and route and isinstance(route.action, Forward):
+            authority = self.headers.get(":authority") or ""
+            targets = self._targets(route.action)
+            connection = self.context.connection
+            upstreams = tuple(resolve(self.context.config, n, w, connection, authority) for n, w in targets)
         decision = self._decision(
             Disposition.REPLIED,
             upstreams,
@@ -416,23 +423,6 @@ def _shadow_host(authority: str) -> str:
     """The authority of a shadow: ``-shadow`` before the port."""
     host, colon, port = authority.rpartition(":")
     return f"{host}-shadow:{port}" if colon and port.isdigit() else f"{authority}-shadow"
-
-
-def parse_grpc_timeout(text: str | None) -> Nanos:
-    """``grpc-timeout`` in nanoseconds; 0 for none or a malformed one."""
-    units = {"H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000, "m": 1_000_000, "u": 1_000, "n": 1}
-    if not text or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
-        return 0
-    nanos = int(text[:-1]) * units[text[-1]]
-    return -(-nanos // 1_000_000) * 1_000_000
-
-
-def _grpc_timeout(milliseconds: int) -> str:
-    """The value in the finest unit that fits eight digits."""
-    for unit, factor in (("m", 1), ("S", 1000), ("M", 60_000), ("H", 3_600_000)):
-        if milliseconds // factor <= 99_999_999:
-            return f"{milliseconds // factor}{unit}"
-    return "99999999H"
 
 
 def _cluster_reason(upstream: Upstream) -> str:

@@ -151,7 +151,7 @@ def finalize_request(
     for mutations in mutation_levels(table, virtual_host, route, weighted, lambda level: level.request):
         apply_mutations(headers, mutations, context.format)
     if weighted and weighted.host_rewrite:
-        rewrite_host(headers, HostRewrite(literal=weighted.host_rewrite), announce)
+        rewrite_host(headers, HostRewrite(literal=weighted.host_rewrite), announce=False)
     else:
         rewrite_host(headers, action.host, announce)
     rewrite_path(headers, action.path, route.match, announce)
@@ -172,7 +172,7 @@ def redirect_location(redirect: Redirect, match: RouteMatch, headers: HeaderMap)
         path = redirect.path + (path[query:] if query >= 0 and not keep_query else "")
     if redirect.strip_query and not keep_query:
         path = path.partition("?")[0]
-    return f"{scheme}://{host}{port}{path}"
+    return f"{scheme}://{host}{port}{'' if path.startswith('/') else '/'}{path}"
 
 
 def _redirect_host(headers: HeaderMap, new_scheme: str, new_port: str) -> str:

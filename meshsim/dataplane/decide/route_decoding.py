@@ -214,6 +214,7 @@ def _forward(
         optional_nanos(message.idle_timeout, message.HasField("idle_timeout")),
         optional_nanos(limits.max_stream_duration, limits.HasField("max_stream_duration")),
         grpc_max,
+        message.HasField("max_stream_duration"),
         optional_nanos(message.max_grpc_timeout, message.HasField("max_grpc_timeout")),
         nanos(message.grpc_timeout_offset),
         _retry(message.retry_policy, notes) if message.HasField("retry_policy") else retry,

@@ -134,6 +134,8 @@ class Forward:
     idle_timeout: Nanos | None
     max_stream_duration: Nanos | None
     grpc_timeout_header_max: Nanos | None
+    limits_stream: bool
+    """Whether `max_stream_duration` is there at all: the route timeout is not used then."""
     max_grpc_timeout: Nanos | None
     """Older form: a gRPC request's own timeout counts up to here, 0 = any; the route's timeout is not used then."""
     grpc_timeout_offset: Nanos

@@ -62,7 +62,7 @@ def run_network_filters(context: TcpContext) -> Decision | None:
                 context.trail.add("network rbac", verdict.policy or "none", said)
             if not verdict.allowed:
                 details = f"rbac_access_denied_matched_policy[{verdict.policy or 'none'}]"
-                return Decision(Disposition.CLOSED, details=details)
+                return Decision(Disposition.CLOSED, details=details, upstreams=_upstreams(context))
         if isinstance(network_filter, NetworkExtAuthz):
             answer = context.surroundings.authorize(network_filter.cluster)
             if context.trail:
@@ -75,10 +75,7 @@ def run_network_filters(context: TcpContext) -> Decision | None:
 
 def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     """What a TCP proxy does with a connection."""
-    targets = _targets(context, proxy)
-    upstreams = tuple(
-        resolve(context.config, name, weight, context.connection, context.sni) for name, weight in targets
-    )
+    upstreams = _upstreams(context)
     if context.trail:
         for upstream in upstreams:
             context.trail.add("cluster", upstream.name, _reason(upstream))
@@ -95,6 +92,13 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     if not any(has_host(u) for u in upstreams):
         return _closed(decision, Flag.NO_HEALTHY_UPSTREAM)
     return decision
+
+
+def _upstreams(context: TcpContext) -> tuple[Upstream, ...]:
+    """Clusters of the TCP proxy at the end of the chain; a denied connection had its upstream opened too."""
+    proxy = context.chain.filters[-1]
+    targets = _targets(context, proxy) if isinstance(proxy, TcpProxy) else []
+    return tuple(resolve(context.config, name, weight, context.connection, context.sni) for name, weight in targets)
 
 
 def _targets(context: TcpContext, proxy: TcpProxy) -> list[tuple[str, int]]:

@@ -68,3 +68,5 @@ class Request:
     authority: str = ""
     path: str = "/"
     headers: tuple[tuple[str, str], ...] = ()
+    body: int = 0
+    """Bytes of the body."""

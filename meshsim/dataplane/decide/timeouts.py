@@ -1,0 +1,74 @@
+"""Timeouts of one request (Envoy source/common/router/router.cc, FilterUtility::finalTimeout and setTimeoutHeaders;
+source/common/http/conn_manager_impl.cc, refreshDurationTimeout).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.route_match import is_grpc
+from meshsim.dataplane.decide.routes import Forward
+from meshsim.units import Nanos
+
+
+class Timeouts(NamedTuple):
+    """What limits a request, in ns; 0 and None mean no limit."""
+
+    route: Nanos
+    per_try: Nanos
+    stream: Nanos | None
+
+
+def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos | None) -> Timeouts:
+    """The timeouts of a request on a route.
+
+    A route with `max_stream_duration` does not use its `timeout`; one with `max_grpc_timeout` takes that of a gRPC
+    request from its header.
+    """
+    grpc = is_grpc(headers)
+    asked = parse_grpc_timeout(headers.get("grpc-timeout")) if grpc else 0
+    timeout = 0 if action.limits_stream else action.timeout
+    if not action.limits_stream and grpc and action.max_grpc_timeout is not None:
+        timeout = asked
+        if timeout and action.grpc_timeout_offset and action.grpc_timeout_offset < timeout:
+            timeout -= action.grpc_timeout_offset
+        limit = action.max_grpc_timeout
+        if limit and (timeout == 0 or timeout > limit):
+            timeout = limit
+    per_try = action.retry.per_try_timeout if action.retry else 0
+    if timeout and per_try >= timeout:
+        per_try = 0
+    stream = action.max_stream_duration if action.max_stream_duration is not None else default_stream
+    if asked and action.grpc_timeout_header_max is not None:
+        limit = action.grpc_timeout_header_max
+        stream = min(asked, limit) if limit else asked
+    return Timeouts(timeout, per_try, stream or None)
+
+
+def announce_timeouts(action: Forward, headers: HeaderMap, timeouts: Timeouts, announce: bool) -> None:
+    """Tell the upstream how long it has."""
+    expected = (timeouts.per_try or timeouts.route) // 1_000_000
+    if not expected:
+        return
+    if announce:
+        headers.set("x-envoy-expected-rq-timeout-ms", str(expected))
+    if is_grpc(headers) and not action.limits_stream and action.max_grpc_timeout is not None:
+        headers.set("grpc-timeout", format_grpc_timeout(expected))
+
+
+def parse_grpc_timeout(text: str | None) -> Nanos:
+    """``grpc-timeout`` in whole milliseconds as ns, rounded up; 0 for none or a malformed one."""
+    units = {"H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000, "m": 1_000_000, "u": 1_000, "n": 1}
+    if not text or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
+        return 0
+    nanos = int(text[:-1]) * units[text[-1]]
+    return -(-nanos // 1_000_000) * 1_000_000
+
+
+def format_grpc_timeout(milliseconds: int) -> str:
+    """The value in the finest unit that fits eight digits."""
+    for unit, factor in (("m", 1), ("S", 1000), ("M", 60_000), ("H", 3_600_000)):
+        if milliseconds // factor <= 99_999_999:
+            return f"{milliseconds // factor}{unit}"
+    return "99999999H"
