@@ -40,15 +40,15 @@ class _Collected:
         self.objects: list[ApiObject] = []
         self.findings: list[Finding] = []
         self.errors: list[InputError] = []
-        self.not_simulated: dict[tuple[str, str, str], list[ApiObject]] = {}
-        """Objects without effect in a run, by apiVersion, kind and file."""
+        self.not_simulated: dict[tuple[str, str, str, str], list[ApiObject]] = {}
+        """Objects without their full effect in a run, by apiVersion, kind, what is done with it, and file."""
 
     def finish(self) -> Loaded:
         if self.errors:
             raise InputErrors(tuple(self.errors))
-        for (api_version, kind, _), items in self.not_simulated.items():
+        for (api_version, kind, done, _), items in self.not_simulated.items():
             count = f" ({len(items)} objects in this file)" if len(items) > 1 else ""
-            message = f"{kind} ({api_version}) is accepted, not simulated{count}"
+            message = f"{kind} ({api_version}) is {done or 'accepted, not simulated'}{count}"
             subject = str(items[0])
             self.findings.append(Finding("MSH0103", Severity.INFO, message, items[0].position(), subject=subject))
         return Loaded(tuple(self.objects), tuple(self.findings))
@@ -221,7 +221,8 @@ def _add_object(body: Mapping[str, object], origin: Origin, collected: _Collecte
     collected.objects.append(item)
     collected.findings.extend(_renamed(item, checked.renamed))
     if checked.kind is None or not checked.kind.simulated:
-        collected.not_simulated.setdefault((item.api_version, item.kind, origin.file), []).append(item)
+        done = checked.kind.partly if checked.kind is not None else ""
+        collected.not_simulated.setdefault((item.api_version, item.kind, done, origin.file), []).append(item)
 
 
 def _input_error(problem: Problem, item: ApiObject, origin: Origin) -> InputError:

@@ -9,11 +9,14 @@ from typing import Final
 from meshsim.errors import InputError
 
 _NUMBER: Final = r"(\d+(?:\.\d*)?|\.\d+)"
-_RATE: Final = re.compile(rf"{_NUMBER}\s*/\s*(ms|s|m|h|d)\Z")
+_RATE: Final = re.compile(rf"{_NUMBER}\s*([kM]?)\s*/\s*(ms|sec|s|min|m|h|d)\Z")
+_RATE_FACTORS: Final = {"": 1, "k": 1_000, "M": 1_000_000}
 _RATE_SPANS: Final = {
     "ms": Decimal("0.001"),
     "s": Decimal(1),
+    "sec": Decimal(1),
     "m": Decimal(60),
+    "min": Decimal(60),
     "h": Decimal(3600),
     "d": Decimal(86400),
 }
@@ -35,12 +38,13 @@ _SIZES: Final = {
 
 
 def parse_rate(text: str | float) -> float:
-    """Events a second of a rate such as ``50/s``, ``3000/m`` or ``1.5/ms``; raises `InputError`."""
+    """Events a second of a rate such as ``50/s``, ``3000/m``, ``1.5/ms`` or ``70k/s``; raises `InputError`."""
     body = _text(text, "a rate", "per second: 50/s, per minute: 3000/m")
     found = _RATE.match(body)
     if found is None:
         raise InputError(f"'{body}' is not a rate", None, "write a number and a time, such as 50/s or 3000/m")
-    return float(Decimal(found.group(1)) / _RATE_SPANS[found.group(2)])
+    number, factor, span = found.groups()
+    return float(Decimal(number) * _RATE_FACTORS[factor] / _RATE_SPANS[span])
 
 
 def format_rate(per_second: float) -> str:

@@ -104,6 +104,13 @@ def test_kinds_without_effect_are_reported_once_a_file(load: Callable[[str], Loa
     ]
 
 
+def test_what_is_simulated_in_part_says_so(load: Callable[[str], Loaded]) -> None:
+    text = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t}\nspec: {}\n"
+    assert [finding.message for finding in load(text).findings] == [
+        "Telemetry (telemetry.istio.io/v1) is in force in the proxies' configuration; nothing is sent to a collector"
+    ]
+
+
 def test_snake_case_of_istio_is_read_and_reported(load: Callable[[str], Loaded]) -> None:
     text = (
         "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec:\n  host: a\n"

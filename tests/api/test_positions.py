@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshsim.api.objects import Origin
-from meshsim.api.positions import locate, scalar_text
+from meshsim.api.positions import locate, locate_value, scalar_text
 
 TEXT = """---
 kind: Pod
@@ -61,6 +61,13 @@ def test_merged_keys_are_found_where_they_were_written() -> None:
 def test_unreadable_texts_give_their_first_line() -> None:
     assert locate(Origin("m.yaml", 4, "a: ["), "a")[1:] == (4, 0)
     assert locate(Origin("m.yaml", 4, ""), "a")[1:] == (4, 0)
+
+
+def test_values_are_found_beside_their_keys() -> None:
+    assert locate_value(ORIGIN, "metadata.labels.app")[1:] == (15, 10)
+    assert locate_value(ORIGIN, "spec.containers[1].image")[1:] == (20, 25)
+    assert locate_value(ORIGIN, "spec.nothing")[1:] == (16, 1)
+    assert locate_value(Origin("m.yaml", 4, "a: ["), "a")[1:] == (4, 0)
 
 
 def test_scalars_as_written() -> None:

@@ -23,6 +23,12 @@ _SAMPLES: dict[Any, object] = {
     InputError: InputError("inner", Position("scenario.yaml", 4, 1), "a hint", "a subject"),
 }
 
+SIGNALS: dict[str, str] = {
+    "meshsim.controlplane.conversion.backends.UnusableRouteError": "becomes a condition in the route's status",
+    "meshsim.controlplane.conversion.listener_tls.InvalidTlsError": "becomes a condition in the listener's status",
+}
+"""Exceptions that one room raises and catches itself, each with what becomes of it; private ones start with ``_``."""
+
 
 def _exception_classes() -> list[type[BaseException]]:
     found: dict[type[BaseException], None] = {}
@@ -47,10 +53,10 @@ def _sample(hint: Any) -> object:
 
 
 def _build(exception_class: type[BaseException]) -> BaseException:
+    if not inspect.isfunction(exception_class.__init__):
+        return exception_class("text")  # the constructor is that of Exception
     hints = get_type_hints(exception_class.__init__)
-    parameters = list(inspect.signature(exception_class).parameters.values())
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return exception_class("text")
+    parameters = list(inspect.signature(exception_class.__init__).parameters.values())[1:]
     return exception_class(*(_sample(hints[parameter.name]) for parameter in parameters))
 
 
@@ -66,14 +72,22 @@ def test_exceptions_round_trip(exception_classes: list[type[BaseException]]) -> 
         thawed = pickle.loads(pickle.dumps(error))
         for copy in (rebuilt, thawed):
             assert type(copy) is exception_class
-            assert copy.args == error.args
+            assert repr(copy.args) == repr(error.args)  # exceptions inside of args compare by identity
             assert str(copy) == str(error)
             assert vars(copy).keys() == vars(error).keys()
 
 
-def test_everything_raised_on_purpose_is_in_one_tree(exception_classes: list[type[BaseException]]) -> None:
-    strays = [f"{c.__module__}.{c.__qualname__}" for c in exception_classes if not issubclass(c, MeshsimError)]
-    assert not strays, "\n".join(strays)
+def test_what_reaches_a_user_is_in_one_tree(exception_classes: list[type[BaseException]]) -> None:
+    strays = [
+        name
+        for c in exception_classes
+        if not issubclass(c, MeshsimError)
+        and not c.__name__.startswith("_")
+        and (name := f"{c.__module__}.{c.__qualname__}") not in SIGNALS
+    ]
+    assert not strays, "outside of the exception tree:\n" + "\n".join(strays)
+    known = {f"{c.__module__}.{c.__qualname__}" for c in exception_classes}
+    assert set(SIGNALS) <= known
 
 
 def test_codes_are_distinct(exception_classes: list[type[BaseException]]) -> None:

@@ -14,7 +14,17 @@ from meshsim.units import format_percent, format_rate, format_size, parse_percen
 
 @pytest.mark.parametrize(
     ("text", "per_second"),
-    [("50/s", 50), ("3000/m", 50), ("180000 / h", 50), ("1.5/ms", 1500), ("86400/d", 1), ("0/s", 0)],
+    [
+        ("50/s", 50),
+        ("3000/m", 50),
+        ("180000 / h", 50),
+        ("1.5/ms", 1500),
+        ("86400/d", 1),
+        ("70k/s", 70_000),
+        ("2M/s", 2_000_000),
+        ("6/min", 0.1),
+        ("0/s", 0),
+    ],
 )
 def test_rates(text: str, per_second: float) -> None:
     assert parse_rate(text) == per_second

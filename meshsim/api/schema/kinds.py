@@ -44,6 +44,8 @@ class Kind:
     spec_required: bool = False
     simulated: bool = False
     """Whether a run gives the kind its effect; the others are accepted and reported."""
+    partly: str = ""
+    """What a run does with a kind whose effect it simulates in part only."""
 
     @property
     def tabulated(self) -> bool:
@@ -54,17 +56,22 @@ def _core(names: str, **options: bool) -> list[Kind]:
     return [Kind("", name, ("v1",), **options) for name in names.split()]  # type: ignore[arg-type]
 
 
-def _istio(group: str, versions: tuple[str, ...], name: str, required: bool = False, simulated: bool = True) -> Kind:
-    return Kind(group, name, versions, Family.PROTOBUF, spec=f"{name}Spec", spec_required=required, simulated=simulated)
-
-
-def _gateway(name: str, versions: tuple[str, ...], namespaced: bool = True, required: bool = True) -> Kind:
+def _istio(group: str, versions: tuple[str, ...], name: str, required: bool = False, partly: str = "") -> Kind:
+    spec = f"{name}Spec"
     return Kind(
-        "gateway.networking.k8s.io", name, versions, Family.CRD, namespaced, f"{name}Spec", spec_required=required
+        group, name, versions, Family.PROTOBUF, spec=spec, spec_required=required, simulated=not partly, partly=partly
     )
 
 
+def _gateway(name: str, versions: tuple[str, ...], namespaced: bool = True, required: bool = True) -> Kind:
+    spec = f"{name}Spec"
+    return Kind(_GATEWAY_API, name, versions, Family.CRD, namespaced, spec, spec_required=required, simulated=True)
+
+
 _V1: Final = ("v1",)
+_GATEWAY_API: Final = "gateway.networking.k8s.io"
+_CODE: Final = "in force in the proxies' configuration; the code of the extension is not run"
+_EXPORT: Final = "in force in the proxies' configuration; nothing is sent to a collector"
 _NETWORKING: Final = ("v1", "v1beta1", "v1alpha3")
 _SECURITY: Final = ("v1", "v1beta1")
 _ISTIO_NETWORKING: Final = "networking.istio.io"
@@ -77,20 +84,20 @@ _KINDS: Final = (
     Kind("", "Pod", _V1, spec="PodSpec", spec_required=True, simulated=True),
     Kind("", "Service", _V1, spec="ServiceSpec", simulated=True),
     Kind("", "ConfigMap", _V1, top="ConfigMap"),
-    Kind("", "Secret", _V1, top="Secret"),
+    Kind("", "Secret", _V1, top="Secret", simulated=True),
     Kind("", "PersistentVolumeClaim", _V1, spec="PersistentVolumeClaimSpec"),
     *_core("Endpoints Event LimitRange PodTemplate ReplicationController ResourceQuota"),
     *_core("PersistentVolume", namespaced=False),
     Kind("apps", "Deployment", _V1, spec="DeploymentSpec", spec_required=True, simulated=True),
     Kind("apps", "StatefulSet", _V1, spec="StatefulSetSpec", spec_required=True, simulated=True),
-    Kind("apps", "ReplicaSet", _V1, spec="ReplicaSetSpec", spec_required=True),
+    Kind("apps", "ReplicaSet", _V1, spec="ReplicaSetSpec", spec_required=True, simulated=True),
     Kind("apps", "DaemonSet", _V1, spec="DaemonSetSpec", spec_required=True),
     Kind("apps", "ControllerRevision", _V1),
     Kind("batch", "Job", _V1),
     Kind("batch", "CronJob", _V1),
     Kind("discovery.k8s.io", "EndpointSlice", _V1, top="EndpointSlice", simulated=True),
-    Kind("networking.k8s.io", "Ingress", _V1, spec="IngressSpec"),
-    Kind("networking.k8s.io", "IngressClass", _V1, namespaced=False, spec="IngressClassSpec"),
+    Kind("networking.k8s.io", "Ingress", _V1, spec="IngressSpec", simulated=True),
+    Kind("networking.k8s.io", "IngressClass", _V1, namespaced=False, spec="IngressClassSpec", simulated=True),
     Kind("networking.k8s.io", "NetworkPolicy", _V1),
     Kind("networking.k8s.io", "IPAddress", _V1, namespaced=False),
     Kind("networking.k8s.io", "ServiceCIDR", _V1, namespaced=False),
@@ -103,14 +110,14 @@ _KINDS: Final = (
     _istio(_ISTIO_NETWORKING, _NETWORKING, "WorkloadEntry", required=True),
     _istio(_ISTIO_NETWORKING, _NETWORKING, "WorkloadGroup", required=True),
     _istio(_ISTIO_NETWORKING, _NETWORKING, "Sidecar"),
-    _istio(_ISTIO_NETWORKING, ("v1alpha3",), "EnvoyFilter", simulated=False),
-    _istio(_ISTIO_NETWORKING, ("v1beta1",), "ProxyConfig", simulated=False),
+    _istio(_ISTIO_NETWORKING, ("v1alpha3",), "EnvoyFilter"),
+    _istio(_ISTIO_NETWORKING, ("v1beta1",), "ProxyConfig"),
     _istio(_ISTIO_SECURITY, _SECURITY, "PeerAuthentication"),
-    _istio(_ISTIO_SECURITY, _SECURITY, "RequestAuthentication", simulated=False),
+    _istio(_ISTIO_SECURITY, _SECURITY, "RequestAuthentication"),
     _istio(_ISTIO_SECURITY, _SECURITY, "AuthorizationPolicy"),
-    _istio("telemetry.istio.io", ("v1", "v1alpha1"), "Telemetry", simulated=False),
-    _istio("extensions.istio.io", ("v1alpha1",), "WasmPlugin", required=True, simulated=False),
-    _istio("extensions.istio.io", ("v1alpha1",), "TrafficExtension", simulated=False),
+    _istio("telemetry.istio.io", ("v1", "v1alpha1"), "Telemetry", partly=_EXPORT),
+    _istio("extensions.istio.io", ("v1alpha1",), "WasmPlugin", required=True, partly=_CODE),
+    _istio("extensions.istio.io", ("v1alpha1",), "TrafficExtension", partly=_CODE),
     _gateway("GatewayClass", ("v1", "v1beta1"), namespaced=False),
     _gateway("Gateway", ("v1", "v1beta1")),
     _gateway("HTTPRoute", ("v1", "v1beta1")),
@@ -118,6 +125,8 @@ _KINDS: Final = (
     _gateway("TCPRoute", ("v1", "v1alpha2")),
     _gateway("TLSRoute", ("v1", "v1alpha3", "v1alpha2")),
     _gateway("ReferenceGrant", ("v1", "v1beta1"), required=False),
+    _gateway("BackendTLSPolicy", ("v1", "v1alpha3")),
+    _gateway("ListenerSet", ("v1",)),
 )
 _BY_KEY: Final[Mapping[tuple[str, str], Kind]] = {(kind.group, kind.name): kind for kind in _KINDS}
 _FOREIGN_CLUSTER_SCOPED: Final = frozenset(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from meshsim.api import load_paths
 from meshsim.api.schema.document import check_document
 
 
@@ -50,6 +54,21 @@ def test_a_gateway_listener_allows_routes_of_its_own_namespace() -> None:
         "gatewayClassName": "istio",
         "listeners": [{**listener, "allowedRoutes": {"namespaces": {"from": "Same"}}}],
     }
+
+
+@pytest.mark.needs_shared
+def test_defaults_equal_those_of_the_real_schemas(oracle: Path) -> None:
+    """Gateway API objects of the recorded worlds after the defaults of their CRDs (gateway-conversion/README.md)."""
+    compared = 0
+    for world in json.loads((oracle / "gateway-conversion" / "worlds.json").read_text(encoding="utf-8")):
+        loaded = load_paths(["world.yaml", "istio.yaml"], oracle / "worlds" / world["world"])
+        stored = {(item.kind, item.namespace, item.name): item.body.get("spec") for item in loaded.objects}
+        for wanted in world["inputs_with_defaults"]:
+            metadata = wanted["metadata"]
+            namespace = "" if wanted["kind"] == "GatewayClass" else metadata.get("namespace", "default")
+            assert stored[wanted["kind"], namespace, metadata["name"]] == wanted.get("spec")
+            compared += 1
+    assert compared == 19
 
 
 def test_unknown_kinds_and_versions() -> None:

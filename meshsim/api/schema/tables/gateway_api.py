@@ -76,7 +76,7 @@ GatewayClassSpec
   description: text(..64)
 GatewaySpec
   gatewayClassName!: text(1..253)
-  listeners!: [Listener](1..64) unique(name)
+  listeners!: [Listener](..64) unique(name)
   addresses: [GatewaySpecAddress](..16)
   infrastructure: GatewayInfrastructure
   allowedListeners: AllowedListeners
@@ -250,6 +250,29 @@ TLSRouteSpec: CommonRouteSpec
 TLSRouteRule
   name: dnsname
   backendRefs: [BackendRef](..16)
+BackendTLSPolicySpec
+  targetRefs!: [PolicyTargetReference](1..16)
+  validation!: BackendTLSPolicyValidation
+  options: {text(..4096)}(..16)
+PolicyTargetReference: LocalObjectReference
+  sectionName: dnsname
+BackendTLSPolicyValidation
+  caCertificateRefs: [LocalObjectReference](..8)
+  wellKnownCACertificates: text(1..253)
+  hostname!: dnsname
+  subjectAltNames: [SubjectAltName](..5)
+SubjectAltName
+  type!: <Hostname URI>
+  hostname: hostname
+  uri: text(1..253)
+ListenerSetSpec
+  parentRef!: ListenerSetParent
+  listeners!: [Listener](1..64) unique(name)
+ListenerSetParent
+  group: group = "gateway.networking.k8s.io"
+  kind: kind = "Gateway"
+  name!: text(1..253)
+  namespace: dnslabel
 ReferenceGrantSpec
   from!: [ReferenceGrantFrom](1..16)
   to!: [ReferenceGrantTo](1..16)
