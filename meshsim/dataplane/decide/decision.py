@@ -134,6 +134,8 @@ class Policies:
     rate_limit: RateLimit | None = None
     high_priority: bool = False
     subset: tuple[tuple[str, str], ...] = ()
+    per_try_timeout: Nanos = 0
+    """That of the retry policy, unless the route timeout is not above it."""
 
 
 NO_POLICIES: Final = Policies()

@@ -26,6 +26,7 @@ from meshsim.dataplane.decide.decision import (
 )
 from meshsim.dataplane.decide.downstream import prepare
 from meshsim.dataplane.decide.exchange import Exchange
+from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
@@ -270,11 +271,16 @@ class _Router:
             action.retry,
             self._mirrors(action),
             action.hash_policies,
-            exchange.fault if not exchange.resolve else None,
+            self._fault_left(),
             exchange.rate_limit,
             action.high_priority,
             action.metadata_match,
+            timeouts.per_try,
         )
+
+    def _fault_left(self) -> FaultConfig | None:
+        """The fault that the run draws, where it was not drawn here."""
+        return None if self.exchange.resolve else self.exchange.fault
 
     def _mirrors(self, action: Forward) -> tuple[MirrorTarget, ...]:
         authority = self.headers.get(":authority") or ""
@@ -329,7 +335,7 @@ class _Router:
         decision = self._decision(
             Disposition.REPLIED,
             upstreams,
-            Policies(rate_limit=self.exchange.rate_limit),
+            Policies(fault=self._fault_left(), rate_limit=self.exchange.rate_limit),
             reply.details,
             (response, removed),
         )

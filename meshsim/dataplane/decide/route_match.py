@@ -86,7 +86,7 @@ class RouteMatch:
                 return f"{matcher} does not match"
         if self.unmodelled:
             return f"{self.unmodelled} is not modelled"
-        return "" if self.path_matches(stream) else f"path is not {self.kind.value} {self.path!r}"
+        return "" if self.path_matches(stream) else f"{self.kind.value} {self.path!r} does not match"
 
     def path_matches(self, stream: Stream) -> bool:
         """Whether the path specifier holds."""
