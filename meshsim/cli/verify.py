@@ -1,0 +1,82 @@
+"""`meshsim verify`: the model against recordings of the real thing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from meshsim.world.verify import Outcome, WorldOutcome
+
+
+@click.command(name="verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--world", multiple=True, help="Only this world; repeatable.")
+@click.option("--what", metavar="KINDS", help="Kinds of recordings, with commas: xds, push, envoy-calls, simulation.")
+@click.option(
+    "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
+)
+@click.option("--differences", type=click.IntRange(0), default=3, show_default=True, help="Shown for each world.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    folder: Path, world: tuple[str, ...], what: str | None, deviations: Path | None, differences: int, output: str
+) -> int:
+    """Compare the model with recordings of the real thing.
+
+    FOLDER holds worlds/ (manifests) and what was recorded of each, such as xds/. Exit code 1 when something differs that
+    the list of deviations does not name.
+    """
+    from meshsim.world.verify import KINDS, verify_folder
+
+    kinds = tuple(part.strip() for part in what.split(",") if part.strip()) if what else KINDS
+    if output == "json":
+        outcome = verify_folder(folder, kinds, world, None, deviations)
+        click.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
+        return 0 if outcome.ok else 1
+
+    def show(kind: str, result: WorldOutcome) -> None:
+        for line in _lines(kind, result, differences):
+            click.echo(line)
+
+    outcome = verify_folder(folder, kinds, world, show, deviations)
+    for line in _totals(outcome):
+        click.echo(line)
+    return 0 if outcome.ok else 1
+
+
+def _lines(kind: str, result: WorldOutcome, most: int) -> list[str]:
+    total = result.total()
+    named = f", {total.deviations} known deviations" if total.deviations else ""
+    word = "equal" if not total.different else "DIFFERS"
+    lines = [f"{kind}  {result.name}  {word}: {total.equal} equal, {total.different} different{named}"]
+    if result.error:
+        return [*lines, f"    cannot be replayed: {result.error}"]
+    by_type = {key: counts for key, counts in sorted(result.counts.items()) if counts.different}
+    for (proxy, type_name), counts in by_type.items():
+        lines.append(f"    {proxy} {type_name}: {counts.equal} equal, {counts.different} different")
+    unnamed = [difference for difference in result.differences if not difference.deviation]
+    for difference in unnamed[:most]:
+        place = f"{difference.proxy} {difference.type} {difference.resource} {difference.path}".rstrip()
+        lines.append(f"      {place}: recorded {_short(difference.want)}, model {_short(difference.got)}")
+    return lines
+
+
+def _totals(outcome: Outcome) -> list[str]:
+    lines = [""]
+    for kind, worlds in outcome.worlds.items():
+        total = outcome.total(kind)
+        same = sum(not world.total().different for world in worlds.values())
+        lines.append(
+            f"{kind}: {same} of {len(worlds)} worlds equal; {total.equal} resources equal, {total.different} different, "
+            f"{total.deviations} known deviations"
+        )
+    return lines
+
+
+def _short(text: str, most: int = 80) -> str:
+    if not text:
+        return "nothing"
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -1,0 +1,84 @@
+"""How far a run is: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import IO, Final
+
+from meshsim.checks.wording import clock, count
+from meshsim.units import Nanos
+
+_BAR: Final = 24
+_REDRAW: Final = 0.1
+_LINE_EVERY: Final = 10.0
+
+
+class Progress:
+    """Shows the progress of replications; what it prints is gone or complete when it is closed."""
+
+    def __init__(self, stream: IO[str], live: bool, quiet: bool = False) -> None:
+        """`live` redraws one line, as a terminal can; otherwise a line is written every ten seconds."""
+        self._stream = stream
+        self._live = live
+        self._quiet = quiet
+        self._name = ""
+        self._total: Nanos = 1
+        self._done: dict[int, tuple[Nanos, int]] = {}
+        self._began = time.monotonic()
+        self._last = 0.0
+        self._drawn = False
+
+    def begin(self, name: str, duration: Nanos, replications: int) -> None:
+        """A scenario begins; `duration` is the simulated time of each replication."""
+        self._name = name
+        self._total = max(duration * replications, 1)
+        self._done = {}
+        self._began = self._last = time.monotonic()
+
+    def advance(self, replication: int, now: Nanos, requests: int) -> None:
+        """A replication has come to `now`, with so many requests finished."""
+        self._done[replication] = (now, requests)
+        self._show()
+
+    def note(self, text: str) -> None:
+        """Say something that stays."""
+        if self._quiet:
+            return
+        self._clear()
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._clear()
+        self._stream.flush()
+
+    def _show(self) -> None:
+        moment = time.monotonic()
+        if self._quiet or moment - self._last < (_REDRAW if self._live else _LINE_EVERY):
+            return
+        self._last = moment
+        simulated = sum(now for now, _ in self._done.values())
+        requests = sum(number for _, number in self._done.values())
+        share = min(simulated / self._total, 1.0)
+        left = (moment - self._began) * (1 - share) / share if share > 0.02 else None
+        rest = f", {left:.0f} s left" if left is not None else ""
+        text = f"{clock(simulated // 1_000_000_000 * 1_000_000_000)} simulated, {count(requests)} requests{rest}"
+        if self._live:
+            filled = round(share * _BAR)
+            self._stream.write(f"\r\x1b[K{self._name}  [{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}  {text}")
+            self._drawn = True
+        else:
+            self._stream.write(f"{self._name}  {share:.0%}  {text}\n")
+        self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._stream.write("\r\x1b[K")
+            self._drawn = False
+
+
+def is_live(stream: IO[str], environment: Mapping[str, str]) -> bool:
+    """Whether a line can be redrawn there."""
+    return stream.isatty() and environment.get("TERM") != "dumb" and not environment.get("CI")
