@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,3 +207,34 @@ def test_a_template_is_one_error(errors: Callable[[str], list[str]]) -> None:
 
 def test_texts_that_are_files_elsewhere() -> None:
     assert load_text("", "m.yaml") == Loaded((), ())
+
+
+def _broken(draws: random.Random, body: Any) -> Any:
+    """A copy of a document with one value somewhere replaced by something odd."""
+    copy = json.loads(json.dumps(body))
+    here: Any = copy
+    while True:
+        keys = list(here) if isinstance(here, dict) else list(range(len(here)))
+        key = draws.choice(keys)
+        inner = here[key]
+        if not isinstance(inner, dict | list) or not inner or draws.random() < 0.2:
+            here[key] = draws.choice(
+                [None, True, 0, -1, 70_000, 1.5, "", "*", "a/b", "%", "(", [], [None], {}, {"a": None}]
+            )
+            return copy
+        here = inner
+
+
+@pytest.mark.needs_shared
+def test_no_document_leads_to_another_exception(recorded_cases: list[dict[str, Any]]) -> None:
+    draws = random.Random(11)
+    verdicts = {"accepted": 0, "refused": 0}
+    for _ in range(2_000):
+        body = _broken(draws, draws.choice(recorded_cases)["object"])
+        try:
+            object_from_body(body, Origin("m.json", 1, json.dumps(body)))
+            verdicts["accepted"] += 1
+        except InputErrors as error:
+            assert str(error)
+            verdicts["refused"] += 1
+    assert min(verdicts.values()) > 20
