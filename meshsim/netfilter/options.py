@@ -117,7 +117,7 @@ def parse_arguments(
     tells whether that program is there.
     """
     environment = environment if environment is not None else {}
-    given = _read(arguments[1:] if arguments[:1] == ["istio-iptables"] else arguments)
+    given = _read(arguments[1:] if arguments and arguments[0] == "istio-iptables" else arguments)
     texts = {}
     for flag, (_, name) in _FLAGS.items():
         variable = flag.upper().replace("-", "_")
