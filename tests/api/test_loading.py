@@ -175,11 +175,14 @@ def test_unreadable_files_give_one_error_each(tmp_path: Path) -> None:
         read_text(tmp_path / "dir.yaml")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission(tmp_path: Path) -> None:
+def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("a: 1")
-    path.chmod(0)
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(InputErrors, match="cannot be read: Permission denied"):
         load_file(path)
 
@@ -228,13 +231,14 @@ def _broken(draws: random.Random, body: Any) -> Any:
 @pytest.mark.needs_shared
 def test_no_document_leads_to_another_exception(recorded_cases: list[dict[str, Any]]) -> None:
     draws = random.Random(11)
-    verdicts = {"accepted": 0, "refused": 0}
+    accepted = refused = 0
     for _ in range(2_000):
         body = _broken(draws, draws.choice(recorded_cases)["object"])
         try:
             object_from_body(body, Origin("m.json", 1, json.dumps(body)))
-            verdicts["accepted"] += 1
-        except InputErrors as error:
-            assert str(error)
-            verdicts["refused"] += 1
-    assert min(verdicts.values()) > 20
+        except InputErrors:
+            refused += 1
+        else:
+            accepted += 1
+    assert refused > 1_000
+    assert accepted > 20
