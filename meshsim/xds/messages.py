@@ -123,6 +123,7 @@ from envoy.type.matcher.v3 import string_pb2 as string_pb2
 from envoy.type.matcher.v3 import value_pb2 as value_pb2
 from envoy.type.metadata.v3 import metadata_pb2 as metadata_kind_pb2
 from envoy.type.tracing.v3 import custom_tag_pb2 as custom_tag_pb2
+from envoy.type.v3 import hash_policy_pb2 as hash_policy_pb2
 from envoy.type.v3 import http_status_pb2 as http_status_pb2
 from envoy.type.v3 import percent_pb2 as percent_pb2
 from envoy.type.v3 import range_pb2 as range_pb2
@@ -180,6 +181,7 @@ __all__ = [
     "grpc_service_pb2",
     "grpc_stats_pb2",
     "grpc_web_pb2",
+    "hash_policy_pb2",
     "header_mutation_pb2",
     "health_check_pb2",
     "http_connection_manager_pb2",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from meshsim.controlplane.model import Protocol
+from meshsim.controlplane.listeners.connection_manager import HttpSettings
 from meshsim.xds.messages import address_pb2, base_pb2, listener_components_pb2, tls_pb2
 
 PLAINTEXT_HTTP_ALPNS: Final = ("http/1.1", "h2c")
@@ -25,17 +25,17 @@ _UNSPECIFIED: Final = "0.0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class HttpChain:
-    """The HTTP part of an outbound or gateway chain."""
+    """The connection manager of an outbound or gateway chain."""
 
     route_config_name: str
-    protocol: Protocol
+    settings: HttpSettings
     stat_prefix: str = ""
     """Empty = by the listener's name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainSpec:
-    """A filter chain: an HTTP connection manager (`http`) or network filters."""
+    """A filter chain: network filters, and after them an HTTP connection manager where there is one."""
 
     http: HttpChain | None = None
     filters: tuple[listener_components_pb2.Filter, ...] = ()

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meshsim.api import ObjectKey
 from meshsim.controlplane import filters
 from meshsim.controlplane.access_logs import LogPlace, access_logs
+from meshsim.controlplane.envoy_filters import PatchSet
 from meshsim.controlplane.extensions import Extensions, workload_extensions
 from meshsim.controlplane.listeners.proxy_settings import (
     WILDCARD,
     ProxyHeaders,
     accepts_http10,
+    flag,
     idle_timeout,
     is_ipv6,
     proxy_headers,
@@ -30,36 +32,42 @@ if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
 
 _METADATA: Final = (
-    "CLUSTER_ID",
     "ENVOY_PROMETHEUS_PORT",
     "ENVOY_STATUS_PORT",
-    "HTTP10",
     "HTTP_PROXY_PORT",
     "IDLE_TIMEOUT",
     "INBOUND_LISTENER_EXACT_BALANCE",
     "INTERCEPTION_MODE",
-    "MESH_ID",
-    "NAMESPACE",
     "OUTBOUND_LISTENER_EXACT_BALANCE",
     "UNPRIVILEGED_POD",
 )
 """Node metadata that listeners depend on."""
-_LABELS: Final = ("service.istio.io/canonical-name", "service.istio.io/canonical-revision")
+_HTTP_METADATA: Final = ("CLUSTER_ID", "HTTP10", "MESH_ID", "NAMESPACE")
+"""Node metadata that only connection managers depend on."""
+_HTTP_LABELS: Final = ("service.istio.io/canonical-name", "service.istio.io/canonical-revision")
 _PROXY_CONFIG: Final = ("gatewayTopology", "proxyHeaders", "tracing")
+
+
+class NetworkKey(NamedTuple):
+    """What listeners without a connection manager depend on."""
+
+    router: bool
+    ipv6: bool
+    namespace: str
+    metadata: tuple[str, ...]
+    telemetry: tuple[ObjectKey, ...]
+    extensions: tuple[str, ...]
+    patches: PatchSet
 
 
 class ProfileKey(NamedTuple):
     """Equal keys mean equal profiles within one push context."""
 
-    router: bool
-    ipv6: bool
-    namespace: str
+    network: NetworkKey
     cluster: str
     labels: tuple[str, ...]
     metadata: tuple[str, ...]
     proxy_config: tuple[str, ...]
-    telemetry: tuple[ObjectKey, ...]
-    extensions: tuple[str, ...]
 
 
 class _ClassParts:
@@ -110,17 +118,26 @@ class Profile:
     """Identity and settings of a proxy, as its listeners see them."""
 
     def __init__(
-        self, push: PushContext, proxy: Proxy, applied: AppliedTelemetry, extensions: Extensions
+        self,
+        push: PushContext,
+        proxy: Proxy,
+        key: ProfileKey,
+        applied: AppliedTelemetry,
+        extensions: Extensions,
     ) -> None:
+        self.key = key
         self.push = push
         self.proxy = proxy
         """One of the proxies it is for; only what `ProfileKey` holds may be read from it."""
         self.extensions = extensions
+        self.patches = key.network.patches
         self.ipv6 = is_ipv6(proxy)
         self.wildcard = "::" if self.ipv6 else WILDCARD
         """What a listener for every address binds."""
         self.localhost = "::1" if self.ipv6 else "127.0.0.1"
         self.idle_timeout = idle_timeout(proxy)
+        self.exact_outbound_balance = flag(proxy, "OUTBOUND_LISTENER_EXACT_BALANCE")
+        self.exact_inbound_balance = flag(proxy, "INBOUND_LISTENER_EXACT_BALANCE")
         self.accepts_http10 = accepts_http10(proxy)
         self._parts = {item: _ClassParts(push, proxy, applied, item) for item in ListenerClass}
 
@@ -146,18 +163,23 @@ class ProfileBuilder:
         applied = applied_telemetry(self._push, proxy)
         extensions = workload_extensions(self._push, proxy)
         config = self._push.proxy_config(proxy)
-        key = ProfileKey(
+        network = NetworkKey(
             router=proxy.is_router,
             ipv6=is_ipv6(proxy),
             namespace=proxy.namespace,
-            cluster=proxy.cluster,
-            labels=tuple(proxy.labels.get(label, "") for label in _LABELS),
             metadata=tuple(proxy.metadata.text(name) for name in _METADATA),
-            proxy_config=tuple(repr(config.value(name)) for name in _PROXY_CONFIG),
             telemetry=applied.key,
             extensions=extensions.key,
+            patches=self._push.envoy_filters(proxy),
+        )
+        key = ProfileKey(
+            network=network,
+            cluster=proxy.cluster,
+            labels=tuple(proxy.labels.get(label, "") for label in _HTTP_LABELS),
+            metadata=tuple(proxy.metadata.text(name) for name in _HTTP_METADATA),
+            proxy_config=tuple(repr(config.value(name)) for name in _PROXY_CONFIG),
         )
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = Profile(self._push, proxy, applied, extensions)
+            found = self._made[key] = Profile(self._push, proxy, key, applied, extensions)
         return found

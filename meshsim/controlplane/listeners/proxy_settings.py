@@ -67,7 +67,7 @@ def proxy_headers(config: Fields, listener_class: ListenerClass) -> ProxyHeaders
         debug_headers=not headers.fields("envoyDebugHeaders").flag("disabled"),
         mx_in_mesh_only=headers.fields("metadataExchangeHeaders").text("mode") == "IN_MESH",
         forwarded_port=headers.fields("xForwardedPort").flag("enabled"),
-        preserve_case=headers.fields("preserveHttp1HeaderCase").flag("value"),
+        preserve_case=headers.flag("preserveHttp1HeaderCase"),
     )
 
 

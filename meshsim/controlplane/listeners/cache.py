@@ -1,0 +1,192 @@
+"""Listeners of one push, each built once for all proxies that see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from meshsim.controlplane.envoy_filters import PatchContext
+from meshsim.controlplane.listeners.gateway import GatewayListeners
+from meshsim.controlplane.listeners.inbound import (
+    InboundListeners,
+    InboundPort,
+    declared_ports,
+    inbound_ports,
+    undeclared_ports,
+    workload_modes,
+)
+from meshsim.controlplane.listeners.outbound import OutboundEntry, OutboundPlan
+from meshsim.controlplane.listeners.patches import patch_listeners
+from meshsim.controlplane.listeners.policies import ChainPolicies, PolicyBuilder
+from meshsim.controlplane.listeners.profile import NetworkKey, Profile, ProfileBuilder
+from meshsim.controlplane.listeners.rendering import render_outbound
+from meshsim.controlplane.listeners.tcp import catch_all, outbound_policy_cluster
+from meshsim.controlplane.listeners.virtual_outbound import http_proxy, http_proxy_port, virtual_outbound
+from meshsim.controlplane.resources import Resource
+from meshsim.controlplane.telemetry import ListenerClass
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.model import MutualTls, Proxy
+    from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.sidecar_scope import SidecarScope
+    from meshsim.xds.messages import listener_components_pb2, listener_pb2
+
+Labels = tuple[tuple[str, str | None], ...]
+
+
+class _PlanKey(NamedTuple):
+    """What outbound listeners depend on before they have connection managers."""
+
+    network: NetworkKey
+    scope: SidecarScope
+    dns_domain: str
+    labels: Labels
+
+
+class _InboundKey(NamedTuple):
+    """What inbound listeners depend on."""
+
+    profile: Profile
+    ports: tuple[InboundPort, ...]
+    mode: MutualTls
+    per_port: tuple[tuple[int, MutualTls], ...]
+    undeclared: tuple[int, ...]
+    policies: ChainPolicies
+
+
+class _Outbound(NamedTuple):
+    """An outbound listener of a view."""
+
+    endpoint: str
+    """Address of the pod it is for; that pod's own proxy goes without."""
+    resource: Resource
+
+
+class ListenerCache:
+    """What listener generation keeps of one push context."""
+
+    def __init__(self, push: PushContext) -> None:
+        self._push = push
+        self._profiles = ProfileBuilder(push)
+        self._policies = PolicyBuilder(push)
+        self._label_keys: dict[SidecarScope, tuple[str, ...]] = {}
+        self._plans: dict[_PlanKey, OutboundPlan] = {}
+        self._outbound: dict[tuple[OutboundPlan, Profile], tuple[_Outbound, ...]] = {}
+        self._inbound: dict[_InboundKey, tuple[Resource, ...]] = {}
+
+    def listeners(self, proxy: Proxy) -> tuple[Resource, ...]:
+        """All listeners of a proxy, in Pilot's order."""
+        profile = self._profiles.build(proxy)
+        scope = self._push.scope(proxy)
+        if proxy.is_router:
+            return self._gateway_listeners(profile, scope, proxy)
+        if not self._push.mesh.outbound_port:
+            return ()
+        outbound = self._outbound_listeners(profile, scope, proxy)
+        address = proxy.addresses[0] if proxy.addresses else ""
+        return (
+            *(item.resource for item in outbound if not item.endpoint or item.endpoint != address),
+            *self._inbound_listeners(profile, scope, proxy),
+        )
+
+    # --- outbound -------------------------------------------------------------------------------------------
+
+    def _outbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[_Outbound, ...]:
+        key = _PlanKey(profile.key.network, scope, proxy.dns_domain, self._labels(scope, proxy))
+        plan = self._plans.get(key)
+        if plan is None:
+            labels = {name: value for name, value in key.labels if value is not None}
+            plan = self._plans[key] = OutboundPlan(profile, scope, proxy, labels)
+        found = self._outbound.get((plan, profile))
+        if found is None:
+            found = self._outbound[plan, profile] = tuple(self._render_outbound(profile, scope, plan))
+        return found
+
+    def _labels(self, scope: SidecarScope, proxy: Proxy) -> Labels:
+        """Values of the labels that conditions and workload selectors of the scope ask for."""
+        keys = self._label_keys.get(scope)
+        if keys is None:
+            keys = self._label_keys[scope] = _label_keys(scope)
+        return tuple((key, proxy.labels.get(key)) for key in keys)
+
+    def _render_outbound(self, profile: Profile, scope: SidecarScope, plan: OutboundPlan) -> Iterable[_Outbound]:
+        fallback = catch_all(profile, ListenerClass.SIDECAR_OUTBOUND, outbound_policy_cluster(scope))
+        own = []
+        port = http_proxy_port(profile)
+        if port:
+            own.append(http_proxy(profile, port, plan.chains))
+        virtual = virtual_outbound(profile, scope, plan.chains)
+        if virtual is not None:
+            own.append(virtual)
+        if profile.patches:
+            listeners = [*(_message(profile, entry, fallback) for entry in plan.entries), *own]
+            endpoints = {entry.name: entry.endpoint for entry in plan.entries}
+            patched = patch_listeners(listeners, profile.patches, PatchContext.SIDECAR_OUTBOUND)
+            return [_Outbound(endpoints.get(item.name, ""), _resource(item)) for item in patched]
+        found = [
+            _Outbound(entry.endpoint, Resource(entry.name, _body(profile, entry, fallback))) for entry in plan.entries
+        ]
+        return [*found, *(_Outbound("", _resource(item)) for item in own)]
+
+    # --- inbound --------------------------------------------------------------------------------------------
+
+    def _inbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[Resource, ...]:
+        modes = workload_modes(self._push, proxy)
+        ports = inbound_ports(self._push, proxy, scope, profile.wildcard)
+        policies = self._policies.build(proxy)
+        undeclared = undeclared_ports(modes, declared_ports(self._push, proxy, scope))
+        key = _InboundKey(
+            profile, tuple(ports), modes.mode, tuple(modes.per_port.items()), undeclared, policies
+        )
+        found = self._inbound.get(key)
+        if found is None:
+            built = InboundListeners(profile, ports, modes, policies).build(undeclared)
+            patched = patch_listeners(built, profile.patches, PatchContext.SIDECAR_INBOUND)
+            found = self._inbound[key] = tuple(_resource(item) for item in patched)
+        return found
+
+    # --- gateways -------------------------------------------------------------------------------------------
+
+    def _gateway_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[Resource, ...]:
+        gateway = self._push.merged_gateway(proxy)
+        built: Sequence[listener_pb2.Listener] = ()
+        if gateway is not None:
+            policies = self._policies.build(proxy)
+            built = GatewayListeners(profile, proxy, scope, gateway, policies).build()
+        patched = patch_listeners(built, profile.patches, PatchContext.GATEWAY)
+        return tuple(_resource(item) for item in patched)
+
+
+def _label_keys(scope: SidecarScope) -> tuple[str, ...]:
+    keys = dict.fromkeys(scope.selector_labels)
+    for listener in scope.egress_listeners:
+        for virtual_service in listener.virtual_services:
+            for kind in ("tcp", "tls"):
+                for route in virtual_service.spec.items(kind):
+                    for match in route.items("match"):
+                        keys.update(dict.fromkeys(match.text_map("sourceLabels")))
+    return tuple(keys)
+
+
+def _message(
+    profile: Profile, entry: OutboundEntry, fallback: Sequence[listener_components_pb2.Filter]
+) -> listener_pb2.Listener:
+    return render_outbound(
+        profile, entry.name, entry.bind, entry.port, entry.chains, fallback, bind_to_port=entry.bind_to_port
+    )
+
+
+def _body(
+    profile: Profile, entry: OutboundEntry, fallback: Sequence[listener_components_pb2.Filter]
+) -> bytes:
+    """The serialized listener; one without connection managers is the same for every profile of the plan."""
+    if entry.body:
+        return entry.body
+    body = _message(profile, entry, fallback).SerializeToString(deterministic=True)
+    if not entry.has_http:
+        entry.body = body
+    return body
+
+
+def _resource(listener: listener_pb2.Listener) -> Resource:
+    return Resource(listener.name, listener.SerializeToString(deterministic=True))

@@ -1,0 +1,260 @@
+"""Outbound listeners of a sidecar: one for each address and port, shared by the services that meet there.
+
+istio pilot/pkg/networking/core/listener.go (buildSidecarOutboundListeners, buildSidecarOutboundListener,
+mergeTCPFilterChains), release 1.31.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from meshsim.controlplane.host_names import is_ip_address
+from meshsim.controlplane.listeners.chains import ChainSpec
+from meshsim.controlplane.listeners.outbound_chains import OutboundChains, Target, is_mongo_or_mysql, sniffed
+from meshsim.controlplane.listeners.profile import Profile
+from meshsim.controlplane.listeners.proxy_settings import WILDCARD, Interception, can_bind, interception
+from meshsim.controlplane.listeners.tcp import TcpRoutes
+from meshsim.controlplane.model import Protocol, Registry, Resolution, Service, ServicePort
+from meshsim.controlplane.telemetry import ListenerClass
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.sidecar_scope import EgressListener, SidecarScope
+
+_UNIX: Final = "unix://"
+_CONFLICT_METRIC: Final = "pilot_conflict_outbound_listener_tcp_over_current_tcp"
+_PROTOCOL_NAMES: Final = {True: "HTTP", False: "TCP"}
+
+
+class _Conflict(Enum):
+    """How a newcomer meets the listener that is there."""
+
+    NONE = auto()
+    REPLACE = auto()
+    """Detection over HTTP: the newcomer's chains serve the HTTP of both."""
+    SNIFF = auto()
+    """HTTP and TCP: both stay, told apart by detection."""
+    JOIN = auto()
+    """TCP and TCP."""
+
+
+@dataclass(slots=True)
+class OutboundEntry:
+    """A listener in the making."""
+
+    bind: str
+    port: int
+    protocol: Protocol
+    """Whether the chains are HTTP's, TCP's or told apart by detection (UNSUPPORTED)."""
+    first_protocol: Protocol
+    """Of the service port that made it."""
+    chains: list[ChainSpec]
+    bind_to_port: bool
+    endpoint: str = ""
+    """Address of a headless service's pod; that pod's own proxy has no such listener."""
+    locked: bool = False
+    """A listener of the Sidecar with a port of its own is complete."""
+    body: bytes = b""
+    """The serialized listener when no connection manager is in it."""
+
+    @property
+    def name(self) -> str:
+        return listener_name(self.bind, self.port)
+
+    @property
+    def has_http(self) -> bool:
+        return any(chain.http is not None for chain in self.chains)
+
+
+def listener_name(bind: str, port: int) -> str:
+    """``0.0.0.0_80``; the path alone for a unix domain socket."""
+    return f"{bind}_{port}" if port else bind
+
+
+class OutboundPlan:
+    """The outbound listeners of all sidecars with one view, before they are messages."""
+
+    def __init__(self, profile: Profile, scope: SidecarScope, proxy: Proxy, labels: Mapping[str, str]) -> None:
+        self._profile = profile
+        self._scope = scope
+        self._proxy = proxy
+        """One of the proxies of the view."""
+        routes = TcpRoutes(profile, scope, labels, ListenerClass.SIDECAR_OUTBOUND)
+        self.chains = OutboundChains(routes, proxy.dns_domain)
+        self._entries: dict[tuple[str, int], OutboundEntry] = {}
+        for listener in scope.egress_listeners:
+            self._add_listener(listener)
+
+    @property
+    def entries(self) -> Sequence[OutboundEntry]:
+        return tuple(self._entries.values())
+
+    # --- the walk over listeners and services -----------------------------------------------------------------
+
+    def _add_listener(self, listener: EgressListener) -> None:
+        bind_to_port = (
+            interception(self._proxy) is Interception.NONE
+            or listener.capture_mode == "NONE"
+            or listener.bind.startswith(_UNIX)
+        )
+        bind = listener.bind or (self._profile.localhost if bind_to_port else "")
+        if listener.has_port:
+            port = ServicePort(name=listener.port_name, port=listener.port, protocol=listener.protocol)
+            if not self._can_bind(bind_to_port, bind, port):
+                return
+            for service in listener.services:
+                self._add(listener, service, port, bind, bind_to_port)
+            return
+        # Listeners with a port of their own are not shared with the services of the one for all ports.
+        for entry in self._entries.values():
+            entry.locked = True
+        for service in listener.services:
+            for port in service.ports:
+                if self._can_bind(bind_to_port, bind, port):
+                    self._add_service_port(listener, service, port, bind, bind_to_port)
+
+    def _can_bind(self, bind_to_port: bool, bind: str, port: ServicePort) -> bool:
+        mesh = self._profile.push.mesh
+        return can_bind(
+            self._proxy, mesh, bind_to_port=bind_to_port, bind=bind, port=port.port, protocol=port.protocol
+        )
+
+    def _add_service_port(
+        self, listener: EgressListener, service: Service, port: ServicePort, bind: str, bind_to_port: bool
+    ) -> None:
+        if not _has_pod_listeners(service, port, bind):
+            self._add(listener, service, port, bind, bind_to_port)
+            return
+        endpoints = self._profile.push.endpoints(service, port)
+        if not endpoints and service.registry is not Registry.KUBERNETES and not service.selector:
+            self._add(listener, service, port, bind, bind_to_port)
+            return
+        for address in _addresses(e.address for e in endpoints):
+            self._add(listener, service, port, address, bind_to_port, endpoint=address)
+
+    # --- one service port -------------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        listener: EgressListener,
+        service: Service,
+        port: ServicePort,
+        bind: str,
+        bind_to_port: bool,
+        endpoint: str = "",
+    ) -> None:
+        if service.resolution is Resolution.ALIAS:
+            return
+        bind, cidrs = self._address(service, port, bind)
+        current = self._entries.get((bind, port.port))
+        if current is not None and current.locked:
+            return
+        target = Target(service, port, bind, cidrs, listener.virtual_services)
+        built = self._build(target, current)
+        if built is None:
+            return
+        protocol, chains, conflict = built
+        if current is not None and _keeps_apart(port.protocol, current, conflict):
+            return
+        if current is None or conflict in (_Conflict.NONE, _Conflict.REPLACE):
+            self._entries[bind, port.port] = OutboundEntry(
+                bind, port.port, protocol, port.protocol, chains, bind_to_port, endpoint
+            )
+            return
+        self._merge(current, target, chains)
+        if conflict is _Conflict.SNIFF:
+            current.protocol = Protocol.UNSUPPORTED
+
+    def _address(self, service: Service, port: ServicePort, bind: str) -> tuple[str, tuple[str, ...]]:
+        """The address to bind and the networks to match; HTTP of all services of a port meets on the wildcard."""
+        if bind:
+            return bind, ()
+        wildcard = self._profile.wildcard
+        if port.protocol.is_http:
+            return wildcard, ()
+        address = service.default_address
+        if "/" in address:
+            return wildcard, (address,)
+        if not address or address == WILDCARD:
+            return wildcard, ()
+        return address, ()
+
+    def _build(
+        self, target: Target, current: OutboundEntry | None
+    ) -> tuple[Protocol, list[ChainSpec], _Conflict] | None:
+        """Protocol and chains of a service port, and how they go with what is there; `None` when they add nothing."""
+        protocol = target.port.protocol
+        there = current.protocol if current is not None else None
+        if protocol is Protocol.HTTP_PROXY:
+            # Only a Sidecar can say so; what was there gives way.
+            return protocol, self.chains.http(target), _Conflict.NONE
+        if protocol.is_http:
+            if there is not None and not there.is_tcp:
+                return None
+            chains = self.chains.http(target)
+            if target.bind == self._profile.wildcard:
+                # Unknown traffic may come here as well, so HTTP is told apart from it.
+                chains, protocol = sniffed(chains), Protocol.UNSUPPORTED
+            return protocol, chains, _Conflict.NONE if there is None else _Conflict.SNIFF
+        if protocol.is_tcp:
+            chains = self.chains.tcp(target)
+            if there is None:
+                return protocol, chains, _Conflict.NONE
+            return protocol, chains, _Conflict.SNIFF if there.is_http else _Conflict.JOIN
+        if not protocol.is_auto:
+            return None
+        if there is not None and there.is_auto:
+            return None
+        chains = [*self.chains.tcp(target), *sniffed(self.chains.http(target))]
+        if there is None:
+            return protocol, chains, _Conflict.NONE
+        return protocol, chains, _Conflict.REPLACE if there.is_http else _Conflict.SNIFF
+
+    def _merge(self, current: OutboundEntry, target: Target, chains: Sequence[ChainSpec]) -> None:
+        """Add the chains that no earlier one shadows; the others are counted as conflicts."""
+        for chain in chains:
+            if any(existing.conflicts_with(chain) for existing in current.chains):
+                name = listener_name(target.bind, target.port.port)
+                self._profile.push.status.add(
+                    _CONFLICT_METRIC,
+                    name,
+                    self._proxy.id,
+                    f"Listener={name} Accepted={_protocol_name(current.first_protocol)} "
+                    f"Rejected={_protocol_name(target.port.protocol)} ({target.service.hostname})",
+                )
+            else:
+                current.chains.append(chain)
+
+
+def _has_pod_listeners(service: Service, port: ServicePort, bind: str) -> bool:
+    """Whether a headless service's pods get a listener each: its clients connect to addresses of pods.
+
+    HTTP goes by host name and needs none.
+    """
+    return (
+        not bind
+        and service.resolution is Resolution.PASSTHROUGH
+        and service.default_address == WILDCARD
+        and (port.protocol.is_tcp or port.protocol.is_auto)
+    )
+
+
+def _addresses(texts: Iterator[str]) -> dict[str, None]:
+    return dict.fromkeys(text for text in texts if is_ip_address(text))
+
+
+def _keeps_apart(incoming: Protocol, current: OutboundEntry, conflict: _Conflict) -> bool:
+    """Whether a protocol in which the server speaks first stands on one side only: the newcomer is dropped."""
+    there = current.protocol
+    if conflict is _Conflict.NONE or incoming is there:
+        return False
+    return is_mongo_or_mysql(incoming) or is_mongo_or_mysql(there)
+
+
+def _protocol_name(protocol: Protocol) -> str:
+    if protocol.is_auto:
+        return "UNKNOWN"
+    return _PROTOCOL_NAMES[protocol.is_http]
