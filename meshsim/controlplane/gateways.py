@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import ApiObject, Fields
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.model import Protocol, Proxy, ServiceTarget
 from meshsim.controlplane.protocols import parse_protocol
 
@@ -168,21 +169,29 @@ class MergedGateway:
 class _Selected(NamedTuple):
     """A Gateway that is for this proxy, and the service ports through which it is."""
 
-    gateway: ApiObject
+    source: ByIdentity[ApiObject]
     by_selector: bool
     """By pod labels; else by the Service it names, whose ports alone count then."""
     targets: tuple[ServiceTarget, ...]
 
+    @property
+    def gateway(self) -> ApiObject:
+        return self.source.value
+
 
 def merge_gateways(push: PushContext, proxy: Proxy) -> MergedGateway | None:
     """All Gateways that select a proxy, merged by port, oldest first; `None` when none does."""
-    selected = _select(push, proxy)
+    selected = tuple(_select(push, proxy))
     if not selected:
         return None
-    merger = _Merger()
-    for item in selected:
-        merger.add(item)
-    return merger.result()
+
+    def make() -> MergedGateway:
+        merger = _Merger()
+        for item in selected:
+            merger.add(item)
+        return merger.result()
+
+    return push.cache.get_or_make(("merged gateway", selected), make)
 
 
 def _select(push: PushContext, proxy: Proxy) -> list[_Selected]:
@@ -196,14 +205,14 @@ def _select(push: PushContext, proxy: Proxy) -> list[_Selected]:
             namespace = gateway.annotations.get(PARENT_NAMESPACE_ANNOTATION, gateway.namespace)
             own = tuple(t for t in targets if t.service.hostname in hosts and t.service.namespace == namespace)
             if own:
-                selected.append(_Selected(gateway, False, own))
+                selected.append(_Selected(ByIdentity(gateway), False, own))
             continue
         if managed and gateway.namespace != proxy.namespace:
             # PILOT_ENABLE_STRICT_GATEWAY_MERGING: another namespace's Gateway cannot claim a deployed proxy.
             continue
         wanted = gateway.spec.text_map("selector")
         if all(proxy.labels.get(key) == value for key, value in wanted.items()):
-            selected.append(_Selected(gateway, True, targets))
+            selected.append(_Selected(ByIdentity(gateway), True, targets))
     return selected
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 MESH_GATEWAY: Final = "mesh"
@@ -93,8 +94,11 @@ def resolve_gateway_name(gateway: str, namespace: str) -> str:
     return f"{rest.partition('.')[0]}/{name}"
 
 
+@lru_cache(maxsize=65_536)
 def is_ip_address(text: str) -> bool:
     """Whether the text is an IPv4 or IPv6 address."""
+    if ":" not in text and not text[-1:].isdecimal():
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

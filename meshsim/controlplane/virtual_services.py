@@ -37,22 +37,36 @@ def route_semantics(source: ApiObject) -> RouteSemantics:
 
 
 def resolve_virtual_services(
-    objects: ObjectView, mesh: MeshConfig, converted: Iterable[ApiObject] = ()
+    objects: ObjectView,
+    mesh: MeshConfig,
+    converted: Iterable[ApiObject] = (),
+    previous: Iterable[VirtualService] = (),
 ) -> tuple[VirtualService, ...]:
     """Every VirtualService that has hosts, oldest first (then by name and namespace), delegates merged in.
 
-    `converted` are those made from Gateway API and Ingress objects.
+    `converted` are those made from Gateway API and Ingress objects. What is made of the same objects as one of the
+    `previous` ones, for the same mesh, is that one.
     A route to a delegate that does not exist or is not exported to the root's namespace is left out.
     """
+    known = {id(item.source): item for item in previous}
+    found: list[VirtualService] = []
     specs: list[tuple[ApiObject, Mapping[str, object]]] = []
     delegates: dict[tuple[str, str], tuple[ApiObject, Mapping[str, object]]] = {}
     for item in (*objects.select("VirtualService", group=NETWORKING_GROUP), *converted):
+        before = known.get(id(item))
+        if before is not None and not any("delegate" in route for route in item.spec.items("http")):
+            found.append(before)
+            continue
         spec = _resolved_spec(item, mesh.domain)
         if spec.get("hosts"):
             specs.append((item, spec))
         else:
             delegates[(item.namespace, item.name)] = (item, spec)
-    found = [_virtual_service(item, spec, delegates, mesh) for item, spec in specs]
+    for item, spec in specs:
+        made = _virtual_service(item, spec, delegates, mesh)
+        before = known.get(id(item))
+        same = before is not None and list(map(id, before.delegates)) == list(map(id, made.delegates))
+        found.append(before if before is not None and same else made)
     found.sort(key=lambda vs: (vs.created, vs.name, vs.namespace))
     return tuple(found)
 

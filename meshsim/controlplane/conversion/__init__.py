@@ -14,7 +14,27 @@ from meshsim.controlplane.conversion.listeners import convert_gateways
 from meshsim.controlplane.conversion.routes import convert_http_routes, convert_tcp_routes, convert_tls_routes
 from meshsim.controlplane.mesh import MeshConfig
 
-__all__ = ["Converted", "Problem", "convert", "convert_gateway_api", "convert_ingresses"]
+__all__ = ["READ_KINDS", "Converted", "Problem", "convert", "convert_gateway_api", "convert_ingresses"]
+
+READ_KINDS: Final = (
+    "BackendTLSPolicy",
+    "ConfigMap",
+    "GRPCRoute",
+    "Gateway",
+    "GatewayClass",
+    "HTTPRoute",
+    "Ingress",
+    "IngressClass",
+    "ListenerSet",
+    "Namespace",
+    "ReferenceGrant",
+    "Secret",
+    "Service",
+    "ServiceEntry",
+    "TCPRoute",
+    "TLSRoute",
+)
+"""Kinds that the conversion reads."""
 
 _SOURCES: Final = ("Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "BackendTLSPolicy")
 
@@ -36,19 +56,38 @@ class Converted(NamedTuple):
         }
         return made.get(kind, ())
 
+    def sharing(self, previous: Converted) -> Converted:
+        """The same, with the previous objects where they are equal, so that what was made of them stands."""
+        known = {item.key: item for made in previous[:3] for item in made}
 
-def convert(objects: ObjectView, mesh: MeshConfig, known_host: Callable[[str, str], bool]) -> Converted:
+        def shared(items: tuple[ApiObject, ...]) -> tuple[ApiObject, ...]:
+            return tuple(before if (before := known.get(item.key)) == item and before else item for item in items)
+
+        return self._replace(
+            gateways=shared(self.gateways),
+            virtual_services=shared(self.virtual_services),
+            destination_rules=shared(self.destination_rules),
+        )
+
+
+def convert(
+    objects: ObjectView,
+    mesh: MeshConfig,
+    known_host: Callable[[str, str], bool],
+    previous: Converted | None = None,
+) -> Converted:
     """Convert everything that is not Istio's own, after the defaults of the API server.
 
     `known_host` says whether a service of a host and namespace exists.
     """
     gateways, virtual_services = convert_ingresses(objects, mesh)
-    if not any(objects.select(kind, GATEWAY_GROUP) for kind in _SOURCES):
-        return Converted(tuple(gateways), tuple(virtual_services))
-    found = convert_gateway_api(DefaultedView(objects), mesh.domain, known_host)
-    return found._replace(
+    found = Converted()
+    if any(objects.select(kind, GATEWAY_GROUP) for kind in _SOURCES):
+        found = convert_gateway_api(DefaultedView(objects), mesh.domain, known_host)
+    found = found._replace(
         gateways=(*gateways, *found.gateways), virtual_services=(*virtual_services, *found.virtual_services)
     )
+    return found.sharing(previous) if previous is not None else found
 
 
 def convert_gateway_api(

@@ -33,7 +33,9 @@ class DefaultedView:
         return found if fill is None else [_filled(item, fill) for item in found]
 
     def get(self, key: ObjectKey) -> ApiObject | None:
-        return self._objects.get(key)
+        found = self._objects.get(key)
+        fill = _BY_KIND.get(key.kind) if key.group == GATEWAY_GROUP else None
+        return found if found is None or fill is None else _filled(found, fill)
 
 
 def _filled(item: ApiObject, fill: Callable[[Body], None]) -> ApiObject:

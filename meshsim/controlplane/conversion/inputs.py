@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from meshsim.api import ApiObject, Fields, ObjectView
+from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
 from meshsim.units import SECOND, Nanos
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
@@ -79,10 +79,7 @@ class ConversionInputs:
 
     def find(self, kind: str, namespace: str, name: str, group: str = "") -> ApiObject | None:
         """The object of a kind by name."""
-        for item in self.objects.select(kind, group, namespace):
-            if item.name == name:
-                return item
-        return None
+        return self.objects.get(ObjectKey(group, kind, namespace, name))
 
     def report(self, source: ApiObject, reason: str, message: str) -> None:
         self.problems.append(Problem(source, reason, message))

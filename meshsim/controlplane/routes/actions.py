@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api import Fields
-from meshsim.controlplane.model import Service
-from meshsim.controlplane.routes.destinations import destination_cluster
+from meshsim.controlplane.routes.destinations import Meaning, destination_cluster
 from meshsim.controlplane.routes.hash_policy import build_hash_policy
 from meshsim.controlplane.routes.headers import header_operations
 from meshsim.controlplane.routes.retry import build_retry_policy
@@ -55,7 +54,8 @@ class RouteContext:
     proxy_namespace: str
     gateway_names: Sequence[str]
     """``("mesh",)`` for sidecars, else the one gateway."""
-    lookup_service: Callable[[str], Service | None]
+    meaning: Callable[[str], Meaning]
+    """What the host of a destination means."""
     lookup_hash: Callable[[Fields], Fields | None]
     """The consistentHash of a destination."""
     default_retries: Fields | None
@@ -65,7 +65,7 @@ class RouteContext:
 
     def cluster(self, destination: Fields) -> str:
         """The cluster a destination means here."""
-        return destination_cluster(destination, self.lookup_service(destination.text("host")), self.listener_port)
+        return destination_cluster(destination, self.meaning(destination.text("host")), self.listener_port)
 
 
 def apply_forwarding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane.cluster_names import cluster_name
@@ -14,7 +14,25 @@ UNKNOWN_SERVICE: Final = "UnknownService"
 PASSTHROUGH_CLUSTER: Final = "PassthroughCluster"
 
 
-def destination_cluster(destination: Fields, service: Service | None, listener_port: int) -> str:
+class Meaning(NamedTuple):
+    """All that a destination's cluster depends on of its service."""
+
+    host: str = ""
+    """Where an ExternalName service leads; empty for the host itself."""
+    port: int = 0
+    """The only port; 0 when there are several."""
+
+    @classmethod
+    def of(cls, service: Service | None) -> Meaning:
+        if service is None:
+            return NOTHING
+        return cls(service.external_name, service.ports[0].port if len(service.ports) == 1 else 0)
+
+
+NOTHING: Final = Meaning()
+
+
+def destination_cluster(destination: Fields, meaning: Meaning, listener_port: int) -> str:
     """The cluster of a destination.
 
     Its port is the one it names, else the only one of the service, else that of the listener. A destination that is
@@ -23,11 +41,8 @@ def destination_cluster(destination: Fields, service: Service | None, listener_p
     host = destination.text("host")
     if not host:
         return UNKNOWN_SERVICE
-    if service is not None and service.external_name:
-        host = service.external_name
-    port = listener_port
     if "port" in destination:
         port = destination.fields("port").integer("number")
-    elif service is not None and len(service.ports) == 1:
-        port = service.ports[0].port
-    return cluster_name(port, destination.text("subset"), host)
+    else:
+        port = meaning.port or listener_port
+    return cluster_name(port, destination.text("subset"), meaning.host or host)

@@ -6,14 +6,32 @@ dedupeDomains), release 1.31.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence, Set
+from typing import Final, NamedTuple
 
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.host_names import bracketed, domain_with_port, is_ip_address
 from meshsim.controlplane.model import Registry, Resolution, Service
+from meshsim.controlplane.routes.hosts import HostHead
 
 _UNSPECIFIED: Final = "0.0.0.0"
 _KUBE_MARK: Final = ".svc."
+
+
+class ServiceDomains(NamedTuple):
+    """The domains of a service's virtual host."""
+
+    head: HostHead
+    """Name and all domains."""
+    folded: frozenset[str]
+    """The domains in lower case."""
+    expanded: frozenset[str]
+    """Those that are short forms of a name."""
+
+    @classmethod
+    def of(cls, name: str, domains: Sequence[str], expanded: Iterable[str] = ()) -> ServiceDomains:
+        folded = frozenset(domain.lower() for domain in domains)
+        return cls(HostHead.of(name, domains), folded, frozenset(expanded))
 
 
 class DomainSet:
@@ -21,24 +39,58 @@ class DomainSet:
 
     __slots__ = ("_known", "_taken")
 
-    def __init__(self, known: frozenset[str]) -> None:
+    def __init__(self, known: Set[str]) -> None:
         self._taken: set[str] = set()
         self._known = known
         """Full names of the services in the configuration; no short form of another service may shadow one."""
 
-    def take(self, domains: Sequence[str], expanded: Sequence[str]) -> list[str]:
-        """The domains that are still free, now taken; `expanded` are those that are short forms of a name."""
+    def take(self, wanted: ServiceDomains) -> HostHead:
+        """Those of the domains that are still free, now taken; the very same head when all are."""
+        head = wanted.head
+        if (
+            len(wanted.folded) == len(head.domains)
+            and self._taken.isdisjoint(wanted.folded)
+            and self._known.isdisjoint(wanted.expanded)
+        ):
+            self._taken |= wanted.folded
+            return head
         kept = []
-        for domain in domains:
+        for domain in head.domains:
             folded = domain.lower()
-            if folded in self._taken or (domain in expanded and domain in self._known):
+            if folded in self._taken or (domain in wanted.expanded and domain in self._known):
                 continue
             kept.append(domain)
             self._taken.add(folded)
-        return kept
+        return head if len(kept) == len(head.domains) else HostHead.of(head.name, kept)
 
 
-def service_domains(service: Service, port: int, dns_domain: str) -> tuple[list[str], list[str]]:
+class Viewpoint:
+    """Where a proxy writes names from: its DNS domain. Namespaces differ only in what they call their own services."""
+
+    __slots__ = ("_cache", "_dns_domain", "_elsewhere", "_own")
+
+    def __init__(self, dns_domain: str, cache: GenerationCache) -> None:
+        self._dns_domain = dns_domain
+        self._cache = cache
+        at = dns_domain.find(_KUBE_MARK)
+        self._own = f".{dns_domain}" if at >= 0 else ""
+        self._elsewhere = dns_domain[max(at, 0) :]
+
+    def domains(self, service: Service, port: int, with_ports: bool) -> ServiceDomains:
+        """The domains of a port of a service; `with_ports`: also with the port, where ports count."""
+        own = service.hostname.endswith(self._own)
+        if service.aliases:
+            own = own or any(alias.endswith(self._own) for alias in service.aliases)
+
+        def make() -> ServiceDomains:
+            domains, expanded = domains_of(service, port if with_ports else 0, self._dns_domain)
+            return ServiceDomains.of(domain_with_port(service.hostname, port), domains, expanded)
+
+        key = ("domains", service, port, with_ports, self._dns_domain if own else self._elsewhere)
+        return self._cache.get_or_make(key, make)
+
+
+def domains_of(service: Service, port: int, dns_domain: str) -> tuple[list[str], list[str]]:
     """The domains of a service as a proxy in `dns_domain` writes them, and which of them are short forms.
 
     `port` 0 leaves ports out, for listeners that ignore the port of a Host header.
@@ -46,7 +98,7 @@ def service_domains(service: Service, port: int, dns_domain: str) -> tuple[list[
     domains: list[str] = []
     expanded: list[str] = []
     for host in (service.hostname, *service.aliases):
-        short = _alternatives(host, port, dns_domain)
+        short = short_forms(host, port, dns_domain)
         domains += with_port(host, port)
         domains += short
         expanded += short
@@ -64,7 +116,7 @@ def with_port(host: str, port: int) -> list[str]:
     return [bracketed(host), domain_with_port(host, port)] if port else [bracketed(host)]
 
 
-def _alternatives(host: str, port: int, dns_domain: str) -> list[str]:
+def short_forms(host: str, port: int, dns_domain: str) -> list[str]:
     """Other ways to write a host: with the root's dot, and shortened by what it shares with the proxy's domain."""
     found = [] if is_ip_address(host) else [f"{host}."]
     if port:

@@ -1,7 +1,6 @@
-"""What a route tells HTTP filters: fault injection, CORS and stateful sessions.
+"""What a route tells HTTP filters: fault injection and CORS.
 
-Modelled on istio route.go (TranslateFault, TranslateCORSPolicy) and pilot/pkg/networking/util/util.go
-(MaybeBuildStatefulSessionFilterConfig), release 1.31.
+Modelled on istio route.go (TranslateFault, TranslateCORSPolicy), release 1.31.
 """
 
 from __future__ import annotations

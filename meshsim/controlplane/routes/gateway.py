@@ -5,29 +5,64 @@ Modelled on istio pilot/pkg/networking/core/gateway.go (buildGatewayHTTPRouteCon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
-from meshsim.api import Fields
-from meshsim.controlplane.envoy_filters import PatchContext
+from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
 from meshsim.controlplane.gateways import GatewayServer, MergedGateway
 from meshsim.controlplane.host_names import domain_with_port, host_order, hosts_for_namespace, intersection
-from meshsim.controlplane.model import Proxy, Service, VirtualService
-from meshsim.controlplane.routes.actions import RouteContext
-from meshsim.controlplane.routes.hash_policy import hash_for_destination
-from meshsim.controlplane.routes.hosts import HostEntry, HostRoutes, encode_configuration, encode_empty_configuration
-from meshsim.controlplane.routes.http_routes import build_http_routes
-from meshsim.controlplane.routes.matches import is_catch_all
+from meshsim.controlplane.model import Proxy, VirtualService
+from meshsim.controlplane.routes.destinations import Meaning
+from meshsim.controlplane.routes.hosts import (
+    NO_ROUTES,
+    BuiltRoute,
+    HostEntry,
+    HostHead,
+    HostRoutes,
+    encode_configuration,
+    encode_empty_configuration,
+)
 from meshsim.controlplane.routes.patches import patched_body
-from meshsim.xds.messages import route_components_pb2
+from meshsim.controlplane.routes.sharing import RouteSharing, Surroundings
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.sidecar_scope import SidecarScope
 
-_Routes = Sequence[route_components_pb2.Route]
+class GatewayView(NamedTuple):
+    """Everything that the routes of a gateway proxy depend on."""
 
-_NO_ROUTES: Final = HostRoutes(b"")
+    merged: MergedGateway | None
+    scope: SidecarScope
+    attempt_count: bool
+    labels: tuple[tuple[str, str | None], ...]
+    """Values of the labels that source conditions and workload selectors ask for."""
+    patches: PatchSet
+    """EnvoyFilter patches; compared by identity."""
+
+
+def gateway_view(push: PushContext, proxy: Proxy, sharing: RouteSharing) -> GatewayView:
+    """The view of a proxy."""
+    merged = push.merged_gateway(proxy)
+    scope = push.scope(proxy)
+    keys = dict.fromkeys(scope.selector_labels)
+    for name in _gateway_names(merged):
+        for virtual_service in push.virtual_services_for_gateway(name, proxy):
+            keys.update(dict.fromkeys(sharing.facts(virtual_service).source_labels))
+    return GatewayView(
+        merged=merged,
+        scope=scope,
+        attempt_count=not push.proxy_config(proxy).fields("proxyHeaders").fields("attemptCount").flag("disabled"),
+        labels=tuple((key, proxy.labels.get(key)) for key in keys),
+        patches=push.envoy_filters(proxy),
+    )
+
+
+def _gateway_names(merged: MergedGateway | None) -> Iterable[str]:
+    if merged is None:
+        return ()
+    return dict.fromkeys(server.gateway_name for servers in merged.servers_by_route.values() for server in servers)
 
 
 @dataclass(slots=True)
@@ -36,66 +71,64 @@ class _Host:
 
     port: int
     domains: list[str]
-    routes: list[route_components_pb2.Route]
+    routes: list[BuiltRoute]
     require_tls: bool = False
 
 
 class GatewayRoutes:
     """The route configurations of one merged gateway, shared by the proxies that run it and see the same."""
 
-    def __init__(self, push: PushContext, proxy: Proxy, merged: MergedGateway | None) -> None:
+    def __init__(self, push: PushContext, view: GatewayView, sharing: RouteSharing) -> None:
         self._push = push
-        self._proxy = proxy
-        self._merged = merged
-        self._scope = push.scope(proxy)
-        headers = push.proxy_config(proxy).fields("proxyHeaders")
-        self._attempt_count = not headers.fields("attemptCount").flag("disabled")
-        mesh = push.mesh.fields
-        self._default_retries = mesh.fields("defaultHttpRetryPolicy") if "defaultHttpRetryPolicy" in mesh else None
+        self._view = view
+        self._scope = view.scope
+        self._sharing = sharing
+        self._labels = {key: value for key, value in view.labels if value is not None}
         self._bodies: dict[str, bytes] = {}
 
     def body(self, name: str) -> bytes:
         """The serialized RouteConfiguration of this name; empty of hosts when no server has it."""
         body = self._bodies.get(name)
         if body is None:
-            servers = self._merged.servers_by_route.get(name) if self._merged is not None else None
+            merged = self._view.merged
+            servers = merged.servers_by_route.get(name) if merged is not None else None
             body = self._build(name, servers) if servers else encode_empty_configuration(name)
-            port_map = self._merged.port_map if self._merged is not None else {}
-            body = patched_body(body, self._push.envoy_filters(self._proxy), PatchContext.GATEWAY, port_map)
+            port_map = merged.port_map if merged is not None else {}
+            body = patched_body(body, self._view.patches, PatchContext.GATEWAY, port_map)
             self._bodies[name] = body
         return body
 
     def _build(self, name: str, servers: Sequence[GatewayServer]) -> bytes:
         hosts: dict[str, _Host] = {}
-        built: dict[tuple[str, str, str], list[route_components_pb2.Route]] = {}
+        built: dict[tuple[str, VirtualService], tuple[BuiltRoute, ...]] = {}
         for server in servers:
             self._add_server(server, hosts, built)
         if not hosts:
             # A host without routes answers every request with 404.
             return encode_configuration(
-                name, [HostEntry(domain_with_port("blackhole", servers[0].port), ("*",), _NO_ROUTES)]
+                name, [HostEntry(HostHead.of(domain_with_port("blackhole", servers[0].port), "*"), NO_ROUTES)]
             )
         entries = [self._entry(name, host) for name, host in _collapse(hosts).items()]
-        entries.sort(key=lambda entry: entry.name)
+        entries.sort(key=lambda entry: entry.head.name)
         return encode_configuration(name, entries)
 
     def _add_server(
         self,
         server: GatewayServer,
         hosts: dict[str, _Host],
-        built: dict[tuple[str, str, str], list[route_components_pb2.Route]],
+        built: dict[tuple[str, VirtualService], tuple[BuiltRoute, ...]],
     ) -> None:
         """The hosts that VirtualServices and this server have in common, with their routes appended in order."""
-        for virtual_service in self._push.virtual_services_for_gateway(server.gateway_name, self._proxy):
+        for virtual_service in self._push.virtual_services_exported_to(self._scope.namespace, server.gateway_name):
             common = intersection(
                 hosts_for_namespace(server.hosts, virtual_service.namespace), virtual_service.hosts
             )
             if not common:
                 continue
-            key = (server.gateway_name, virtual_service.namespace, virtual_service.name)
+            key = (server.gateway_name, virtual_service)
             routes = built.get(key)
             if routes is None:
-                routes = build_http_routes(virtual_service, self._context(server, virtual_service))
+                routes = self._sharing.virtual_service_routes(virtual_service, self._around(server, virtual_service))
                 if not routes:
                     continue
                 built[key] = routes
@@ -107,42 +140,28 @@ class GatewayRoutes:
             for host in (name.lower() for name in server.hosts):
                 hosts.setdefault(host, _Host(server.port, [host], [])).require_tls = True
 
-    def _context(self, server: GatewayServer, virtual_service: VirtualService) -> RouteContext:
-        def lookup_service(host: str) -> Service | None:
+    def _around(self, server: GatewayServer, virtual_service: VirtualService) -> Surroundings:
+        def meaning(host: str) -> Meaning:
             own = self._push.service(host, virtual_service.namespace)
-            if own is not None and self._push.is_visible(own, self._proxy.namespace):
-                return own
-            return self._scope.service_for_host(host)
+            if own is not None and self._push.is_visible(own, self._scope.namespace):
+                return Meaning.of(own)
+            return Meaning.of(self._scope.service_for_host(host))
 
-        return RouteContext(
-            listener_port=server.port,
-            proxy_labels=self._proxy.labels,
-            proxy_namespace=self._proxy.namespace,
-            gateway_names=(server.gateway_name,),
-            lookup_service=lookup_service,
-            lookup_hash=self._hash_of,
-            default_retries=self._default_retries,
+        return Surroundings(
+            port=server.port,
+            gateway=server.gateway_name,
+            namespace=self._scope.namespace,
+            labels=self._labels,
+            meaning=meaning,
+            rule=lambda host: self._scope.destination_rule(host, self._labels),
             tls=server.tls is not None,
         )
 
-    def _hash_of(self, destination: Fields) -> Fields | None:
-        rule = self._scope.destination_rule(destination.text("host"), self._proxy.labels)
-        return hash_for_destination(rule, destination)
-
     def _entry(self, name: str, host: _Host) -> HostEntry:
-        tls = route_components_pb2.VirtualHost.ALL if host.require_tls else route_components_pb2.VirtualHost.NONE
-        message = route_components_pb2.VirtualHost(
-            routes=_catch_all_last(host.routes),
-            require_tls=tls,
-            include_request_attempt_count=self._attempt_count,
-        )
-        body = HostRoutes(message.SerializeToString(deterministic=True))
-        return HostEntry(domain_with_port(name, host.port), host.domains, body)
-
-
-def _catch_all_last(routes: _Routes) -> list[route_components_pb2.Route]:
-    """Routes of several VirtualServices, those that take everything behind all others (istio SortVHostRoutes)."""
-    return sorted(routes, key=lambda route: is_catch_all(route.match))
+        # Routes of several VirtualServices: those that take everything stand behind all others (SortVHostRoutes).
+        ordered = sorted(host.routes, key=lambda route: route.catch_all)
+        routes = HostRoutes.of(ordered, self._view.attempt_count, https_only=host.require_tls)
+        return HostEntry(HostHead.of(domain_with_port(name, host.port), host.domains), routes)
 
 
 def _collapse(hosts: dict[str, _Host]) -> dict[str, _Host]:

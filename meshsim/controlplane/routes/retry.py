@@ -24,7 +24,6 @@ _PREVIOUS_PRIORITIES: Final = _RetryPolicy.RetryPriority(
     typed_config=pack(previous_priorities_pb2.PreviousPrioritiesConfig(update_frequency=2)),
 )
 
-# Go's net/http knows these codes by name, Python's http module may not or knows them under an older number.
 _KNOWN_STATUS: Final = frozenset(int(status) for status in HTTPStatus)
 
 
