@@ -85,7 +85,8 @@ class MeshConfig:
 
     @cached_property
     def trust_domain_aliases(self) -> tuple[str, ...]:
-        return self.fields.texts("trustDomainAliases")
+        """Trust domains that mean this one, sorted."""
+        return tuple(sorted(set(self.fields.texts("trustDomainAliases"))))
 
     @cached_property
     def root_namespace(self) -> str:

@@ -70,8 +70,8 @@ class OutboundEntry:
 
 
 def listener_name(bind: str, port: int) -> str:
-    """``0.0.0.0_80``; the path alone for a unix domain socket."""
-    return f"{bind}_{port}" if port else bind
+    """``0.0.0.0_80``, ``unix:///path_0``."""
+    return f"{bind}_{port}"
 
 
 class OutboundPlan:
