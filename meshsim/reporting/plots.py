@@ -59,7 +59,7 @@ class Plots:
                 label = f"{name} p{quantile * 100:g}".strip()
                 _draw(axes, quantiles_over_time(frame, rows, quantile), label, colour, 2.0 if bold else 1.0, bold)
         axes.set_ylabel("latency in ms")
-        axes.set_title(f"Latency of {to or 'client requests'}", loc="left")
+        axes.set_title(f"Latency of {to or 'client requests'}", loc="left", pad=26)
         axes.set_ylim(bottom=0)
         self._time_axis(axes)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -87,7 +87,7 @@ class Plots:
             )
         axes.set_ylim(0, 100)
         axes.set_ylabel("share of requests in %")
-        axes.set_title(f"Versions of {name}", loc="left")
+        axes.set_title(f"Versions of {name}", loc="left", pad=26)
         self._time_axis(axes)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return axes
@@ -101,7 +101,7 @@ class Plots:
         _draw(axes, rate_over_time(frame, clients & ~frame.good), "failed", PALETTE[4], 1.6, True)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("requests/s")
-        axes.set_title("What clients get", loc="left")
+        axes.set_title("What clients get", loc="left", pad=26)
         self._time_axis(axes)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return axes
@@ -137,7 +137,7 @@ class Plots:
         """
         found = edges(self._frame, self._span(during))
         graph = lay_out(found)
-        axes = _axes(ax, (max(3.1 * graph.columns, 5.0), max(1.15 * graph.rows, 2.4)))
+        axes = _axes(ax, (max(3.3 * graph.columns, 5.0), max(1.15 * graph.rows, 2.4)))
         _draw_graph(axes, graph)
         window = "" if during is None else f", {during[0]} to {during[1]}"
         axes.set_title(f"Who called whom{window}", loc="left")
@@ -192,14 +192,14 @@ class Plots:
         for mark in marks(self._frame):
             if mark.end is not None:
                 axes.axvspan(mark.begin, mark.end, color="#f3e3c8", alpha=0.6, linewidth=0, zorder=0)
-            axes.axvline(mark.begin, color="#a07a3a", linewidth=0.9, linestyle=(0, (3, 3)), zorder=1)
-            level = (level + 1) % 3 if mark.begin - previous < seconds * 0.02 * (len(mark.id) + 1) else 0
+            axes.axvline(mark.begin, color="#a07a3a", linewidth=0.9, linestyle=(0, (3, 3)), zorder=3)
+            level = (level + 1) % 2 if mark.begin - previous < seconds * 0.02 * (len(mark.id) + 1) else 0
             previous = mark.begin
             axes.annotate(
                 mark.id,
                 (mark.begin, 1.0),
                 xycoords=("data", "axes fraction"),
-                xytext=(3, -11 - 11 * level),
+                xytext=(-2, 3 + 10 * level),
                 textcoords="offset points",
                 fontsize=8,
                 color="#7a5a22",
@@ -234,7 +234,7 @@ def _wave_label(wave: Wave, seeds: int) -> str:
     return f"{wave.id}{undone}{seed} ({len(wave.arrivals)} proxies)"
 
 
-_WIDE, _HIGH, _STEP = 1.5, 0.62, 2.55
+_WIDE, _HIGH, _STEP = 1.5, 0.62, 2.9
 
 
 def _draw_graph(axes: Axes, graph: Graph) -> None:
@@ -243,8 +243,8 @@ def _draw_graph(axes: Axes, graph: Graph) -> None:
     if not graph.vertices:
         return
     most = max((arrow.rate_per_s for arrow in graph.arrows), default=1.0) or 1.0
-    for index, arrow in enumerate(graph.arrows):
-        _draw_arrow(axes, graph, arrow, most, index)
+    for arrow in graph.arrows:
+        _draw_arrow(axes, graph, arrow, most)
     for vertex in graph.vertices:
         _draw_vertex(axes, vertex)
     axes.set_xlim(-_WIDE / 2 - 0.1, (graph.columns - 1) * _STEP + _WIDE / 2 + 0.1)
@@ -274,7 +274,7 @@ def _draw_vertex(axes: Axes, vertex: Vertex) -> None:
     axes.text(x, y + 0.15, text, ha="center", va="center", fontsize=8, color="#555", zorder=4)
 
 
-def _draw_arrow(axes: Axes, graph: Graph, arrow: Arrow, most: float, index: int) -> None:
+def _draw_arrow(axes: Axes, graph: Graph, arrow: Arrow, most: float) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     source, destination = graph.vertex(arrow.source), graph.vertex(arrow.destination)
@@ -297,16 +297,16 @@ def _draw_arrow(axes: Axes, graph: Graph, arrow: Arrow, most: float, index: int)
     texts = [f"{arrow.rate_per_s:,.0f}/s  p99 {span(arrow.p99)}"]
     if arrow.good < 1:
         texts.append(f"{percent(1 - arrow.good, 1)} failed")
-    part = 0.5 if source.row == destination.row else (0.42, 0.62)[index % 2]
+    level = source.row == destination.row
     axes.annotate(
         "\n".join(texts),
-        (begin[0] + (end[0] - begin[0]) * part, begin[1] + (end[1] - begin[1]) * part),
-        xytext=(0, 4),
+        ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2),
+        xytext=(0, 4 if level else 0),
         textcoords="offset points",
         ha="center",
-        va="bottom",
+        va="bottom" if level else "center",
         fontsize=7.5,
-        color="#333" if arrow.good >= 0.999 else colour,
+        color="#333",
         zorder=5,
         bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
     )

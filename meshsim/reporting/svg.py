@@ -43,7 +43,7 @@ def health(good: float) -> str:
 
 def chart_svg(lines: Sequence[Line], chart: Chart, width: int = 720, height: int = 220) -> str:
     """A line chart over the run, with the timeline's actions as bands and flags."""
-    left, right, upper, lower = 54, 12, 46, 26
+    left, right, upper, lower = 58, 26, 46, 26
     across, down = width - left - right, height - upper - lower
     top = chart.top if chart.top is not None else _round_up(max((_greatest(line) for line in lines), default=1.0))
     seconds = max(chart.duration / SECOND, 1e-9)
@@ -134,14 +134,14 @@ def _greatest(line: Line) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5, 10 times a power of ten."""
+    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10 times a power of ten."""
     if value <= 0:
         return 1.0
     scale = 10.0 ** math.floor(math.log10(value))
-    return next(step * scale for step in (1.0, 2.0, 2.5, 5.0, 10.0) if step * scale >= value * 0.999)
+    return next(step * scale for step in (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0) if step * scale >= value * 0.999)
 
 
-_BOX, _TALL, _GAP, _BETWEEN = 158, 52, 130, 34
+_BOX, _TALL, _GAP, _BETWEEN = 172, 52, 150, 34
 
 
 def graph_svg(graph: Graph) -> str:
@@ -154,8 +154,8 @@ def graph_svg(graph: Graph) -> str:
         'orient="auto"><path d="M0,1 L10,5 L0,9 z" fill="#777"/></marker></defs>'
     ]
     labels: list[str] = []
-    for index, arrow in enumerate(graph.arrows):
-        line, label = _arrow(graph, arrow, most, index)
+    for arrow in graph.arrows:
+        line, label = _arrow(graph, arrow, most)
         parts.append(line)
         labels.append(label)
     parts += [_vertex(vertex) for vertex in graph.vertices]
@@ -175,13 +175,13 @@ def _vertex(vertex: Vertex) -> str:
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{_BOX}" height="{_TALL}" rx="7" fill="#fff" stroke="{colour}" '
         'stroke-width="1.6"/>'
         f'<rect x="{x:.0f}" y="{y:.0f}" width="6" height="{_TALL}" rx="3" fill="{colour}"/>'
-        f'<text x="{x + 14:.0f}" y="{y + 22:.0f}" font-size="13" font-weight="600" fill="#222">'
-        f"{escape(_short(vertex.name, 20))}</text>"
+        f'<text x="{x + 14:.0f}" y="{y + 22:.0f}" font-size="12.5" font-weight="600" fill="#222">'
+        f"{escape(_short(vertex.name, 21))}</text>"
         f'<text x="{x + 14:.0f}" y="{y + 40:.0f}" font-size="11" fill="#555">{escape(_short(second, 24))}</text>'
     )
 
 
-def _arrow(graph: Graph, arrow: Arrow, most: float, index: int) -> tuple[str, str]:
+def _arrow(graph: Graph, arrow: Arrow, most: float) -> tuple[str, str]:
     source, destination = graph.vertex(arrow.source), graph.vertex(arrow.destination)
     (x1, y1), (x2, y2) = _corner(source), _corner(destination)
     forward = destination.column > source.column
@@ -195,15 +195,14 @@ def _arrow(graph: Graph, arrow: Arrow, most: float, index: int) -> tuple[str, st
         f"{end[0] - bend:.0f},{end[1]:.0f} {end[0]:.0f},{end[1]:.0f}"
     )
     line = f'<path d="{curve}" fill="none" stroke="{colour}" stroke-width="{thick:.1f}" marker-end="url(#tip)"/>'
-    part = 0.5 + (0.0, 0.14, -0.14)[index % 3] * (len(graph.arrows) > 2)
-    x = begin[0] + (end[0] - begin[0]) * part
-    y = begin[1] + (end[1] - begin[1]) * part - 5
+    x = (begin[0] + end[0]) / 2
+    y = (begin[1] + end[1]) / 2 - 5
     texts = [f"{arrow.rate_per_s:,.0f}/s, p99 {span(arrow.p99)}"]
     if arrow.good < 1:
         texts.append(f"{percent(1 - arrow.good, 1)} failed")
     label = "".join(
         f'<text x="{x:.0f}" y="{y + 12 * number - 12 * (len(texts) - 1):.0f}" font-size="10" text-anchor="middle" '
-        f'fill="{colour if number else "#444"}" stroke="#fff" stroke-width="3" paint-order="stroke">{text}</text>'
+        f'fill="{"#a33" if number else "#444"}" stroke="#fff" stroke-width="3" paint-order="stroke">{text}</text>'
         for number, text in enumerate(texts)
     )
     return line, label
