@@ -196,9 +196,7 @@ def _same_sources(one: MergedDestinationRule, other: MergedDestinationRule) -> b
     )
 
 
-def _merge(
-    before: MergedDestinationRule, incoming: MergedDestinationRule, status: PushStatus
-) -> MergedDestinationRule:
+def _merge(before: MergedDestinationRule, incoming: MergedDestinationRule, status: PushStatus) -> MergedDestinationRule:
     """Subsets of both, the first traffic policy of the two."""
     names = {subset.name for subset in before.subsets}
     subsets = list(before.subsets)

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.policy_attachment import applies_to, selects, target_refs
+from meshsim.controlplane.snapshot import identical
 from meshsim.xds.packing import from_json
 
 if TYPE_CHECKING:
@@ -95,21 +96,12 @@ class EnvoyFilterIndex:
 
     def is_made_of(self, root_namespace: str, filters: tuple[ApiObject, ...]) -> bool:
         """Whether it was made from these very objects."""
-        return (
-            root_namespace == self._root
-            and len(filters) == len(self._filters)
-            and all(one is other for one, other in zip(filters, self._filters))
-        )
+        return root_namespace == self._root and identical(filters, self._filters)
 
     def for_proxy(self, proxy: Proxy) -> PatchSet:
         """The patches that apply to a proxy: by priority, the root namespace first, then by age."""
         names = (self._root,) if proxy.namespace == self._root else (self._root, proxy.namespace)
-        found = [
-            item
-            for name in names
-            for item in self._by_namespace.get(name, ())
-            if _attaches(item, proxy)
-        ]
+        found = [item for name in names for item in self._by_namespace.get(name, ()) if _attaches(item, proxy)]
         if not found:
             return NO_PATCHES
         found.sort(key=self._order)

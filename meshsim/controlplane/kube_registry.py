@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
@@ -20,6 +19,7 @@ from meshsim.controlplane.kube_services import (
     target_port,
 )
 from meshsim.controlplane.model import Endpoint, Health, Locality, Protocol, Proxy, Service, ServiceTarget
+from meshsim.controlplane.snapshot import identical
 from meshsim.controlplane.topology import (
     CLUSTER_LABEL,
     HOSTNAME_LABEL,
@@ -67,6 +67,8 @@ def workload_name(pod: ApiObject) -> str:
 class _SliceEndpoints:
     """Endpoints of one slice and the objects they were read from."""
 
+    owner: str
+    """Namespace of the slice."""
     sources: tuple[ApiObject | None, ...]
     endpoints: tuple[Endpoint, ...]
 
@@ -97,8 +99,8 @@ class KubeRegistry:
         node_objects = objects.select("Node", "")
         self._same_pods = (
             previous is not None
-            and _identical(self._pod_objects, previous._pod_objects)
-            and _identical(node_objects, list(previous.nodes.values()))
+            and identical(self._pod_objects, previous._pod_objects)
+            and identical(node_objects, list(previous.nodes.values()))
         )
         if previous is not None and self._same_pods:
             self.pods, self.pods_by_ip, self.nodes = previous.pods, previous.pods_by_ip, previous.nodes
@@ -157,10 +159,8 @@ class KubeRegistry:
                 self._slices.setdefault(host, []).append(known)
                 continue
             sources = self._slice_sources(item, service)
-            if known is None or len(known.sources) != len(sources) or any(
-                one is not other for one, other in zip(known.sources, sources)
-            ):
-                known = _SliceEndpoints(sources, tuple(self._convert_slice(item, service)))
+            if known is None or not identical(known.sources, sources):
+                known = _SliceEndpoints(item.namespace, sources, tuple(self._convert_slice(item, service)))
             self._known[id(item)] = known
             self._slices.setdefault(host, []).append(known)
 
@@ -189,9 +189,7 @@ class KubeRegistry:
                 if pod is None and expected:
                     continue
                 for port in item.fields.items("ports"):
-                    found.append(
-                        self.endpoint(address, port.integer("port"), port.text("name"), health, pod)
-                    )
+                    found.append(self.endpoint(address, port.integer("port"), port.text("name"), health, pod))
         return found
 
     def endpoint(
@@ -258,16 +256,16 @@ class KubeRegistry:
             endpoint
             for held in self._slices.get(hostname, ())
             for endpoint in held.endpoints
-            if held.sources[0] is not None and held.sources[0].namespace == namespace
+            if held.owner == namespace
         ]
+
+    def has_endpoints(self, hostname: str, namespace: str) -> bool:
+        """Whether any slice of a host holds an address."""
+        return any(held.endpoints and held.owner == namespace for held in self._slices.get(hostname, ()))
 
     def sources(self, hostname: str, namespace: str) -> tuple[object, ...]:
         """What the endpoints of a host are made of; equal identities mean equal endpoints."""
-        return tuple(
-            held
-            for held in self._slices.get(hostname, ())
-            if held.sources[0] is not None and held.sources[0].namespace == namespace
-        )
+        return tuple(held for held in self._slices.get(hostname, ()) if held.owner == namespace)
 
     # --- workloads ------------------------------------------------------------------------------------------
 
@@ -277,9 +275,7 @@ class KubeRegistry:
             pod
             for pod in self.pods_by_ip.values()
             if "deletionTimestamp" not in pod.metadata
-            and any(
-                c.text("type") == "Ready" and c.text("status") == "True" for c in pod.status.items("conditions")
-            )
+            and any(c.text("type") == "Ready" and c.text("status") == "True" for c in pod.status.items("conditions"))
         ]
 
     def pod_of(self, proxy: Proxy) -> ApiObject | None:
@@ -324,10 +320,6 @@ class KubeRegistry:
                 if port is not None:
                     found.append(ServiceTarget(service=service, port=port, target_port=endpoint.port))
         return found
-
-
-def _identical(one: Sequence[object], other: Sequence[object]) -> bool:
-    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def _health(conditions: Fields, service: Service | None) -> Health:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meshsim.api import ApiObject
 from meshsim.controlplane.model import MutualTls
+from meshsim.controlplane.snapshot import identical
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig
@@ -41,11 +42,7 @@ class PeerPolicies:
 
     def is_made_of(self, mesh: MeshConfig, policies: tuple[ApiObject, ...]) -> bool:
         """Whether it was made from these very objects."""
-        return (
-            mesh is self._mesh
-            and len(policies) == len(self._policies)
-            and all(one is other for one, other in zip(policies, self._policies))
-        )
+        return mesh is self._mesh and identical(policies, self._policies)
 
     def mode(self, namespace: str, labels: Mapping[str, str] | None = None, port: int = 0) -> MutualTls:
         """Mode of a workload's port; without labels that of its namespace or mesh (`UNKNOWN` when nobody says)."""

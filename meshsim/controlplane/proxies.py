@@ -50,9 +50,7 @@ def proxy_config(pod: ApiObject, objects: ObjectView, mesh: MeshConfig) -> Mappi
     """The effective ProxyConfig of a pod: mesh defaults, ProxyConfig objects, annotation
     (istio pilot/pkg/model/proxy_config.go EffectiveProxyConfig)."""
     config: Mapping[str, object] = mesh.proxy_defaults.body
-    objects_of_mesh = sorted(
-        objects.select("ProxyConfig"), key=lambda o: (o.created, f"{o.name}.{o.namespace}")
-    )
+    objects_of_mesh = sorted(objects.select("ProxyConfig"), key=lambda o: (o.created, f"{o.name}.{o.namespace}"))
     root = [o for o in objects_of_mesh if o.namespace == mesh.root_namespace and "selector" not in o.spec]
     own = [o for o in objects_of_mesh if o.namespace == pod.namespace and o.namespace != mesh.root_namespace]
     selected = [
@@ -188,9 +186,7 @@ def _find_pod(objects: ObjectView, namespace: str, name: str) -> ApiObject | Non
     return None
 
 
-def _proxy_locality(
-    node: Fields, metadata: Fields, pod: ApiObject | None, objects: ObjectView
-) -> Locality:
+def _proxy_locality(node: Fields, metadata: Fields, pod: ApiObject | None, objects: ObjectView) -> Locality:
     """Locality as the node says, else the ``istio-locality`` label, else that of the pod's Kubernetes node."""
     given = node.fields("locality")
     if given.text("region"):
@@ -204,9 +200,7 @@ def _proxy_locality(
     return node_locality(next((n for n in objects.select("Node", "") if n.name == name), None))
 
 
-def _with_topology(
-    labels: Mapping[str, str], locality: Locality, metadata: Fields, mesh: MeshConfig
-) -> dict[str, str]:
+def _with_topology(labels: Mapping[str, str], locality: Locality, metadata: Fields, mesh: MeshConfig) -> dict[str, str]:
     """Labels of the workload with those of its place, as selectors and failover priorities see them."""
     found = dict(labels)
     for key, value in (
@@ -222,8 +216,6 @@ def _with_topology(
     return found
 
 
-def proxy_of_pod(
-    pod: ApiObject, objects: ObjectView, mesh: MeshConfig, kind: ProxyType | None = None
-) -> Proxy:
+def proxy_of_pod(pod: ApiObject, objects: ObjectView, mesh: MeshConfig, kind: ProxyType | None = None) -> Proxy:
     """The proxy in an injected or gateway pod."""
     return build_proxy(node_of_pod(pod, objects, mesh, kind), objects, mesh)

@@ -6,7 +6,7 @@ istio pilot/pkg/serviceregistry, pilot/pkg/model/push_context.go (initServiceReg
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from meshsim.controlplane.kube_registry import KubeRegistry
@@ -14,12 +14,13 @@ from meshsim.controlplane.kube_services import selected_port
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.namespaces import discovered_namespaces
 from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload
+from meshsim.controlplane.snapshot import identical
 from meshsim.controlplane.topology import labels_match
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig
     from meshsim.controlplane.model import Proxy
-    from meshsim.controlplane.push_context import Snapshot
+    from meshsim.controlplane.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +45,7 @@ class ServiceRegistry:
         self.external = ServiceEntryRegistry(
             objects, mesh, namespaces, self.kube, previous.external if previous else None
         )
-        merged = sorted(
-            [*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace)
-        )
+        merged = sorted([*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace))
         self.services = tuple(_with_aliases(merged, previous))
         self.by_host: dict[str, dict[str, Service]] = {}
         for service in self.services:
@@ -55,10 +54,25 @@ class ServiceRegistry:
             if have is None or (have.registry is not Registry.KUBERNETES and service.registry is Registry.KUBERNETES):
                 owners[service.namespace] = service
         self._endpoints: dict[tuple[str, str], EndpointSet] = {}
-        # Sets that the previous context did not need are handed on: what they remember must not depend on who asked.
-        self._previous_endpoints: dict[tuple[str, str], EndpointSet] = (
-            {**previous._previous_endpoints, **previous._endpoints} if previous is not None else {}
-        )
+        self._previous_endpoints: dict[tuple[str, str], EndpointSet] = {}
+        if previous is not None:
+            self._remember(previous)
+
+    def _remember(self, previous: ServiceRegistry) -> None:
+        """Hand on the sets of services that still exist, asked for or not: Pilot does not wait to be asked either."""
+        for hostname, owners in self.by_host.items():
+            for namespace in owners:
+                key = (hostname, namespace)
+                before = previous._endpoints.get(key) or previous._previous_endpoints.get(key)
+                old = previous.by_host.get(hostname, {}).get(namespace)
+                if before is None and old and previous._has_endpoints(key) and not self._has_endpoints(key):
+                    before = previous.endpoint_set(old)
+                if before is not None:
+                    self._previous_endpoints[key] = before
+
+    def _has_endpoints(self, key: tuple[str, str]) -> bool:
+        """Whether a host and namespace have an endpoint of their own, WorkloadEntries selected by Services aside."""
+        return self.kube.has_endpoints(*key) or self.external.has_endpoints(*key)
 
     def endpoint_set(self, service: Service) -> EndpointSet:
         """Endpoints of the host and namespace of a service from every registry."""
@@ -73,11 +87,7 @@ class ServiceRegistry:
         selected = self._selected_entries(key)
         sources = (*self.kube.sources(*key), *self.external.sources(*key), *selected)
         before = self._previous_endpoints.get(key)
-        if (
-            before is not None
-            and len(before.sources) == len(sources)
-            and all(one is other for one, other in zip(before.sources, sources))
-        ):
+        if before is not None and identical(before.sources, sources):
             return before
         by_port: dict[str, list[Endpoint]] = {}
         seen: set[tuple[str, int, str]] = set()
@@ -141,28 +151,36 @@ class ServiceRegistry:
 
 
 def _with_aliases(services: Sequence[Service], previous: ServiceRegistry | None) -> Iterable[Service]:
-    """Give each service the ExternalName hosts that lead to it, over any number of hops."""
-    raw = {(s.hostname, s.namespace): s.external_name for s in services if s.resolution is Resolution.ALIAS}
-    if not raw:
+    """Give each service the ExternalName hosts that lead to it, over any number of hops; loops lead nowhere."""
+    targets = {s.hostname: s.external_name for s in services if s.resolution is Resolution.ALIAS}
+    if not targets:
         yield from services
         return
-    by_host = {host: target for (host, _), target in raw.items()}
     aliases: dict[str, list[tuple[str, str]]] = {}
-    for (host, namespace), first in raw.items():
-        target = first
-        seen = {host, target}
-        while target in by_host:
-            following = by_host[target]
-            if following in seen:
-                break
-            seen.add(following)
-            target = following
-        aliases.setdefault(target, []).append((namespace, host))
-    known = {id(s): s for s in previous.services} if previous is not None else {}
+    for alias in (s for s in services if s.resolution is Resolution.ALIAS):
+        target = _final_target(alias.hostname, targets)
+        if target is not None:
+            aliases.setdefault(target, []).append((alias.namespace, alias.hostname))
+    known = {} if previous is None else {(id(s.source), s.hostname): s for s in previous.services if s.aliases}
     for service in services:
         names = tuple(host for _, host in sorted(aliases.get(service.hostname, ())))
         if not names:
             yield service
             continue
-        before = known.get(id(service))
-        yield before if before is not None and before.aliases == names else replace(service, aliases=names)
+        merged = replace(service, aliases=names)
+        before = known.get((id(service.source), service.hostname))
+        yield before if before is not None and _same(before, merged) else merged
+
+
+def _final_target(host: str, targets: Mapping[str, str]) -> str | None:
+    seen: set[str] = set()
+    while host in targets:
+        if host in seen:
+            return None
+        seen.add(host)
+        host = targets[host]
+    return host
+
+
+def _same(one: Service, other: Service) -> bool:
+    return all(getattr(one, item.name) == getattr(other, item.name) for item in fields(one))

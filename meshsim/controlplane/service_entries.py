@@ -93,8 +93,9 @@ class ServiceEntryRegistry:
             if namespaces is not None and item.namespace not in namespaces:
                 continue
             known = before.get(id(item))
-            if known is None or known.source is not item:
-                known = self._convert(item, annotations.get(item.namespace, {}))
+            distribution = traffic_distribution("", item.annotations, annotations.get(item.namespace, {}))
+            if known is None or any(s.traffic_distribution != distribution for s in known.services):
+                known = self._convert(item, distribution)
             self._entries.append(known)
         self.services: tuple[Service, ...] = tuple(s for entry in self._entries for s in entry.services)
         self._by_host: dict[tuple[str, str], list[_Entry]] = {}
@@ -132,9 +133,9 @@ class ServiceEntryRegistry:
 
     # --- conversion -----------------------------------------------------------------------------------------
 
-    def _convert(self, item: ApiObject, namespace_annotations: Mapping[str, str]) -> _Entry:
+    def _convert(self, item: ApiObject, distribution: str) -> _Entry:
         spec = item.spec
-        services = tuple(self._services(item, namespace_annotations))
+        services = tuple(self._services(item, distribution))
         endpoints: dict[str, tuple[Endpoint, ...]] = {}
         if "workloadSelector" not in spec:
             for service in services:
@@ -142,7 +143,7 @@ class ServiceEntryRegistry:
                     endpoints[service.hostname] = tuple(self._inline_endpoints(item, service))
         return _Entry(item, services, endpoints)
 
-    def _services(self, item: ApiObject, namespace_annotations: Mapping[str, str]) -> Iterator[Service]:
+    def _services(self, item: ApiObject, distribution: str) -> Iterator[Service]:
         spec = item.spec
         resolution = _RESOLUTIONS[spec.text("resolution", "NONE")]
         ports = tuple(
@@ -172,7 +173,7 @@ class ServiceEntryRegistry:
                 created=item.created,
                 service_accounts=spec.texts("subjectAltNames"),
                 source=item,
-                traffic_distribution=traffic_distribution("", item.annotations, namespace_annotations),
+                traffic_distribution=distribution,
             )
             addresses = [a for a in map(_plain_address, spec.texts("addresses")) if a]
             if not spec.texts("addresses"):
@@ -246,6 +247,13 @@ class ServiceEntryRegistry:
             if "workloadSelector" in entry.source.spec:
                 found.extend(self._selected(entry))
         return tuple(found)
+
+    def has_endpoints(self, hostname: str, namespace: str) -> bool:
+        """Whether some ServiceEntry gives a host an endpoint."""
+        return any(
+            any(entry.endpoints.values()) or bool("workloadSelector" in entry.source.spec and self._selected(entry))
+            for entry in self._by_host.get((hostname, namespace), ())
+        )
 
     def endpoints(self, hostname: str, namespace: str) -> list[Endpoint]:
         """All endpoints that ServiceEntries of a namespace give a host."""

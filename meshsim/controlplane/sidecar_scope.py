@@ -9,15 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.destination_rules import MergedDestinationRule, select_destination_rule
 from meshsim.controlplane.endpoints.locality import service_failover_labels
-from meshsim.controlplane.host_names import host_within, hosts_overlap, is_wildcard
+from meshsim.controlplane.host_names import hosts_overlap, is_wildcard
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Registry, Service, VirtualService
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.controlplane.scope_imports import (
+    Imports,
+    ServiceUnion,
+    destinations,
+    route_targets,
+    with_port,
+    with_ports,
+)
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
@@ -122,37 +130,6 @@ def inbound_connection_pool(sidecar: ApiObject | None, port: int) -> Fields | No
     return None
 
 
-@dataclass(slots=True)
-class _Imports:
-    """Hosts one egress listener imports from one namespace."""
-
-    exact: set[str] = field(default_factory=set)
-    every: list[str] = field(default_factory=list)
-    excluded: list[str] = field(default_factory=list)
-
-    def add(self, host: str) -> None:
-        if not is_wildcard(host):
-            self.exact.add(host)
-        self.every.append(host)
-
-    def excludes(self, host: str) -> bool:
-        """Whether the host is left out by a ``~namespace/host`` entry, whatever else imports it."""
-        return any(host_within(host, h) for h in self.excluded)
-
-    def takes_service(self, host: str) -> bool:
-        if host in self.exact:
-            return True
-        wild = is_wildcard(host)
-        return any(host_within(host, h) for h in self.every if wild or is_wildcard(h))
-
-    def takes_virtual_service(self, host: str, gateway_semantics: bool) -> bool:
-        if host in self.exact:
-            return True
-        wild = is_wildcard(host)
-        covers = host_within if gateway_semantics else hosts_overlap
-        return any(covers(host, h) for h in self.every if wild or is_wildcard(h))
-
-
 def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *, gateway: bool = False) -> SidecarScope:
     """The scope of a namespace under a Sidecar, or under none; gateways see whatever is exported to them."""
     spec = sidecar.spec if sidecar is not None else Fields(None)
@@ -168,7 +145,7 @@ def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *,
     else:
         egress = spec.items("egress") or (Fields({"hosts": ["*/*"]}),)
         listeners = tuple(_convert_listener(push, namespace, item) for item in egress)
-    builder = _ServiceUnion()
+    builder = ServiceUnion()
     for listener in listeners:
         for service in listener.services:
             builder.add(service)
@@ -214,9 +191,7 @@ def _outbound_policy(push: PushContext, spec: Fields) -> tuple[OutboundPolicy, F
     return OutboundPolicy(policy.text("mode", "REGISTRY_ONLY")), proxy
 
 
-def _listener(
-    item: Fields, services: Sequence[Service], virtual_services: Sequence[VirtualService]
-) -> EgressListener:
+def _listener(item: Fields, services: Sequence[Service], virtual_services: Sequence[VirtualService]) -> EgressListener:
     port = item.fields("port")
     protocol = parse_protocol(port.text("protocol")) if "port" in item else Protocol.UNSUPPORTED
     number = port.integer("number")
@@ -234,12 +209,12 @@ def _listener(
 
 
 def _convert_listener(push: PushContext, namespace: str, item: Fields) -> EgressListener:
-    imports: dict[str, _Imports] = {}
+    imports: dict[str, Imports] = {}
     for host in item.texts("hosts"):
         owner, _, name = host.partition("/")
         excluded = owner.startswith("~") and len(owner) > 1
         owner = owner[1:] if excluded else owner
-        entry = imports.setdefault(namespace if owner == "." else owner, _Imports())
+        entry = imports.setdefault(namespace if owner == "." else owner, Imports())
         if excluded:
             entry.excluded.append(name)
         else:
@@ -251,7 +226,7 @@ def _convert_listener(push: PushContext, namespace: str, item: Fields) -> Egress
 
 
 def _select_services(
-    services: Sequence[Service], namespace: str, imports: Mapping[str, _Imports], listener: EgressListener
+    services: Sequence[Service], namespace: str, imports: Mapping[str, Imports], listener: EgressListener
 ) -> list[Service]:
     imported: list[Service] = []
     everywhere = imports.get("*")
@@ -276,46 +251,22 @@ def _choose_namespaces(imported: Sequence[Service], namespace: str) -> dict[str,
     for service in imported:
         mine = (service.namespace, service.registry is Registry.KUBERNETES)
         seen = chosen.get(service.hostname)
-        if (
-            seen is None
-            or service.namespace == namespace
-            or (not seen[1] and mine[1] and seen[0] != namespace)
-        ):
+        if seen is None or service.namespace == namespace or (not seen[1] and mine[1] and seen[0] != namespace):
             chosen[service.hostname] = mine
     return {host: owner for host, (owner, _) in chosen.items()}
 
 
-def _matching_service(imports: _Imports, service: Service, listener: EgressListener) -> Service | None:
+def _matching_service(imports: Imports, service: Service, listener: EgressListener) -> Service | None:
     if not imports.takes_service(service.hostname):
         return None
-    found = _with_port(service, listener.port) if listener.match_port else service
+    found = with_port(service, listener.port) if listener.match_port else service
     if found is None or not found.aliases:
         return found
     aliases = tuple(alias for alias in found.aliases if imports.takes_service(alias))
     return found if aliases == found.aliases else replace(found, aliases=aliases)
 
 
-def _with_port(service: Service, number: int) -> Service | None:
-    """The service with one port only; `None` when it has not that port."""
-    kept = tuple(port for port in service.ports if port.port == number)
-    if not kept:
-        return None
-    return service if len(kept) == len(service.ports) else replace(service, ports=kept)
-
-
-def _with_ports(service: Service, numbers: frozenset[int]) -> Service | None:
-    """The service with the ports a VirtualService routes to (none named = all); `None` when it has none of them."""
-    if not numbers:
-        return service
-    kept = tuple(port for port in service.ports if port.port in numbers)
-    if len(kept) == len(service.ports):
-        return service
-    return replace(service, ports=kept) if kept else None
-
-
-def _select_virtual_services(
-    push: PushContext, namespace: str, imports: Mapping[str, _Imports]
-) -> list[VirtualService]:
+def _select_virtual_services(push: PushContext, namespace: str, imports: Mapping[str, Imports]) -> list[VirtualService]:
     found: list[VirtualService] = []
     everywhere = imports.get("*")
     for item in push.virtual_services_exported_to(namespace, "mesh"):
@@ -323,57 +274,13 @@ def _select_virtual_services(
         if named is not None and item.hosts and all(named.excludes(h) for h in item.hosts):
             continue
         for entry in (named, everywhere):
-            if entry is not None and any(
-                entry.takes_virtual_service(h, item.gateway_semantics) for h in item.hosts
-            ):
+            if entry is not None and any(entry.takes_virtual_service(h, item.gateway_semantics) for h in item.hosts):
                 found.append(item)
                 break
     return found
 
 
-class _ServiceUnion:
-    """Services of all listeners by host name; partial ones of one namespace are joined port by port."""
-
-    def __init__(self) -> None:
-        self.services: list[Service] = []
-        self._index: dict[str, int] = {}
-
-    def add(self, service: Service) -> None:
-        at = self._index.get(service.hostname)
-        if at is None:
-            self._index[service.hostname] = len(self.services)
-            self.services.append(service)
-            return
-        have = self.services[at]
-        if have is service:
-            return
-        if have.registry is not service.registry:
-            # A Kubernetes service takes the name from a ServiceEntry, whichever is older.
-            if service.registry is Registry.KUBERNETES:
-                self.services[at] = service
-            return
-        if not _can_merge(have, service):
-            return
-        numbers = {port.port for port in have.ports}
-        more = tuple(port for port in service.ports if port.port not in numbers)
-        if more:
-            self.services[at] = replace(have, ports=have.ports + more)
-
-    def by_host(self) -> dict[str, Service]:
-        return {service.hostname: service for service in self.services}
-
-
-def _can_merge(one: Service, other: Service) -> bool:
-    return (
-        one.namespace == other.namespace
-        and one.resolution is other.resolution
-        and one.labels == other.labels
-        and one.selector == other.selector
-        and one.export_to == other.export_to
-    )
-
-
-def _import_destinations(push: PushContext, namespace: str, listener: EgressListener, union: _ServiceUnion) -> None:
+def _import_destinations(push: PushContext, namespace: str, listener: EgressListener, union: ServiceUnion) -> None:
     """Add the services that imported VirtualServices route to."""
     for item in listener.virtual_services:
         routes = push.cache.get_or_make(("route targets", item), partial(route_targets, item))
@@ -381,46 +288,9 @@ def _import_destinations(push: PushContext, namespace: str, listener: EgressList
             service = push.visible_service(host, namespace)
             if service is None:
                 continue
-            found = _with_port(service, listener.port) if listener.match_port else _with_ports(service, ports)
+            found = with_port(service, listener.port) if listener.match_port else with_ports(service, ports)
             if found is not None:
                 union.add(found)
-
-
-class RouteTargets(NamedTuple):
-    """Where one route of a VirtualService leads."""
-
-    source_namespaces: frozenset[str]
-    """Namespaces it is for; empty = all."""
-    targets: tuple[tuple[str, int], ...]
-    """Hosts with the port named, 0 when none is."""
-
-
-def route_targets(item: VirtualService) -> tuple[RouteTargets, ...]:
-    """Every route of a VirtualService with its destinations and mirrors."""
-    found: list[RouteTargets] = []
-    for kind in ("http", "tcp", "tls"):
-        for route in item.spec.items(kind):
-            destinations = [target.fields("destination") for target in route.items("route")]
-            destinations += [mirror.fields("destination") for mirror in route.items("mirrors")]
-            if "mirror" in route:
-                destinations.append(route.fields("mirror"))
-            matches = [match.text("sourceNamespace") for match in route.items("match")]
-            namespaces = frozenset(matches) if all(matches) else frozenset[str]()
-            targets = tuple((d.text("host"), d.fields("port").integer("number")) for d in destinations)
-            found.append(RouteTargets(namespaces, targets))
-    return tuple(found)
-
-
-def destinations(routes: Sequence[RouteTargets], namespace: str) -> dict[str, frozenset[int]]:
-    """Hosts that routes for a namespace lead to, each with the ports named (none when any port is meant)."""
-    found: dict[str, set[int]] = {}
-    for route in routes:
-        if route.source_namespaces and namespace not in route.source_namespaces:
-            continue
-        for host, port in route.targets:
-            if host:
-                found.setdefault(host, set()).add(port)
-    return {host: frozenset() if 0 in ports else frozenset(ports) for host, ports in found.items()}
 
 
 def choose_sidecar(sidecars: Sequence[ApiObject], proxy: Proxy) -> ApiObject | None:

@@ -156,4 +156,3 @@ def _inbound(push: PushContext, proxy: Proxy, view: ProxyView, patches: PatchSet
     static = _Static(push.mesh, view.without_place(), patches, context, False)
     found.extend(push.cache.get_or_make(static, static.make))
     return found + [to_resource(c) for c in added_clusters(patches, context)]
-

@@ -76,9 +76,7 @@ def inbound_inputs(push: PushContext, proxy: Proxy, view: ProxyView) -> list[Inb
         by_port.setdefault(target.target_port, []).append(target)
     localhost = "::1" if view.ipv6_only else "127.0.0.1"
     bind = localhost if push.mesh.inbound_policy is InboundPolicy.LOCALHOST else ""
-    return [
-        _inputs(push, proxy, place_free, port, bind, port, tuple(members)) for port, members in by_port.items()
-    ]
+    return [_inputs(push, proxy, place_free, port, bind, port, tuple(members)) for port, members in by_port.items()]
 
 
 def _inputs(

@@ -165,9 +165,7 @@ def _new_cluster(
             endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=[g.message for g in groups])
         )
     elif discovery == Cluster.ORIGINAL_DST and port.target_port and service.registry is Registry.EXTERNAL:
-        cluster.original_dst_lb_config.upstream_port_override.CopyFrom(
-            wrappers_pb2.UInt32Value(value=port.target_port)
-        )
+        cluster.original_dst_lb_config.upstream_port_override.CopyFrom(wrappers_pb2.UInt32Value(value=port.target_port))
     draft = ClusterDraft(cluster)
     set_protocol(draft, port, view)
     draft.metadata().fields["services"].CopyFrom(services_metadata((service,)))
@@ -369,5 +367,3 @@ def stat_name(pattern: str, service: Service, subset: str, port: ServicePort, ta
     ):
         pattern = pattern.replace(place, value)
     return pattern
-
-

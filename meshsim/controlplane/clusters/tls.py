@@ -38,9 +38,7 @@ _ALPN_MESH_H2: Final = ("istio-peer-exchange", "istio", "h2")
 RAW_BUFFER: Final = base_pb2.TransportSocket(
     name="envoy.transport_sockets.raw_buffer", typed_config=pack(raw_buffer_pb2.RawBuffer())
 )
-_WRAPPED_RAW_BUFFER: Final = base_pb2.TransportSocket(
-    name="raw_buffer", typed_config=pack(raw_buffer_pb2.RawBuffer())
-)
+_WRAPPED_RAW_BUFFER: Final = base_pb2.TransportSocket(name="raw_buffer", typed_config=pack(raw_buffer_pb2.RawBuffer()))
 DISABLED_MATCH: Final = Cluster.TransportSocketMatch(
     name="tlsMode-disabled", match=struct_pb2.Struct(), transport_socket=RAW_BUFFER
 )
@@ -151,9 +149,7 @@ def _with_certificates(mesh: MeshConfig, inputs: TlsInputs) -> Fields | None:
 
 def _automatic(mesh: MeshConfig, inputs: TlsInputs) -> bool:
     return (
-        mesh.auto_mtls
-        and not inputs.mesh_external
-        and inputs.mutual_tls not in (MutualTls.UNKNOWN, MutualTls.DISABLE)
+        mesh.auto_mtls and not inputs.mesh_external and inputs.mutual_tls not in (MutualTls.UNKNOWN, MutualTls.DISABLE)
     )
 
 
@@ -250,9 +246,7 @@ def _apply_credential(
     combined.validation_context_sds_secret_config.CopyFrom(ads_sds_config(f"{name}-cacert"))
 
 
-def _apply_files(
-    common: tls_pb2.CommonTlsContext, settings: Fields, names: Sequence[str], mutual: bool
-) -> bool:
+def _apply_files(common: tls_pb2.CommonTlsContext, settings: Fields, names: Sequence[str], mutual: bool) -> bool:
     """Certificates of files in the proxy, by way of SDS; false when a client certificate is missing."""
     if mutual:
         chain, key = settings.text("clientCertificate"), settings.text("privateKey")

@@ -70,9 +70,7 @@ def _assignment(
         return Resource(name, endpoint_pb2.ClusterLoadAssignment(cluster_name=name).SerializeToString())
     rule = scope.destination_rule(service.hostname, labels)
     ordering = _ordering(push, service, rule, parts.subset, port.port)
-    seen = PlaceView(
-        network_view=place.network_view, node_name=place.node_name if service.node_local else ""
-    )
+    seen = PlaceView(network_view=place.network_view, node_name=place.node_name if service.node_local else "")
     inputs = _Inputs(
         name,
         EndpointInputs(
@@ -100,8 +98,10 @@ def _ordering(
 ) -> _Ordering:
     def make() -> _Ordering:
         policy = effective_policy(rule, subset, port)
-        outlier = policy.outlier_detection if policy.outlier_detection is not None else (
-            push.mesh.default_policy.outlier_detection
+        outlier = (
+            policy.outlier_detection
+            if policy.outlier_detection is not None
+            else (push.mesh.default_policy.outlier_detection)
         )
         return _Ordering(locality_setting(push.mesh, policy.load_balancer, service), outlier is not None)
 

@@ -79,9 +79,7 @@ def _compared(priorities: Sequence[str]) -> tuple[str, ...]:
 def _setting(fields: Fields) -> LocalitySetting | None:
     if fields.optional_flag("enabled") is False:
         return None
-    return LocalitySetting(
-        fields.items("distribute"), fields.items("failover"), fields.texts("failoverPriority")
-    )
+    return LocalitySetting(fields.items("distribute"), fields.items("failover"), fields.texts("failoverPriority"))
 
 
 def weighted(setting: LocalitySetting | None, failover: bool) -> bool:
@@ -125,11 +123,7 @@ def arrange(
 def matches_locality(place: Locality, rule: str) -> bool:
     """Whether a place lies in ``region/zone/subzone`` with ``*`` or nothing for any."""
     region, zone, subzone = [*rule.split("/"), "", "", ""][:3]
-    return (
-        region in ("*", place.region)
-        and zone in ("*", "", place.zone)
-        and subzone in ("*", "", place.subzone)
-    )
+    return region in ("*", place.region) and zone in ("*", "", place.zone) and subzone in ("*", "", place.subzone)
 
 
 def _place(message: LocalityLbEndpoints) -> Locality:
@@ -199,9 +193,7 @@ def _prioritise(
             by_priority.setdefault(_label_priority(endpoint, wanted), []).append(index)
         for priority in sorted(by_priority):
             members = [group.message.lb_endpoints[i] for i in by_priority[priority]]
-            message = LocalityLbEndpoints(
-                locality=group.message.locality, lb_endpoints=members, priority=priority
-            )
+            message = LocalityLbEndpoints(locality=group.message.locality, lb_endpoints=members, priority=priority)
             message.load_balancing_weight.value = sum(m.load_balancing_weight.value for m in members)
             found.append(message)
     _compact(found)

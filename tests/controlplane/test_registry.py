@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from meshsim.controlplane.model import Registry
+
+HOST = "web.shop.svc.cluster.local"
+
+
+def _service(name: str, target: str) -> str:
+    return (
+        f"{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}},"
+        f" spec: {{type: ExternalName, externalName: {target}}}}}"
+    )
+
+
+def test_aliases_lead_over_any_number_of_hops(shop: Any) -> None:
+    shop.put(_service("one", HOST) + "\n---\n" + _service("two", "one.shop.svc.cluster.local"))
+    shop.put(_service("loop-a", "loop-b.shop.svc.cluster.local"))
+    shop.put(_service("loop-b", "loop-a.shop.svc.cluster.local"))
+    push = shop.push()
+    assert push.service(HOST, "shop").aliases == ("one.shop.svc.cluster.local", "two.shop.svc.cluster.local")
+    assert push.service("loop-a.shop.svc.cluster.local", "shop").aliases == ()
+
+
+def test_a_service_with_aliases_keeps_its_identity(shop: Any) -> None:
+    shop.put(_service("one", HOST))
+    before = shop.push().service(HOST, "shop")
+    assert shop.push().service(HOST, "shop") is before
+
+
+def test_kubernetes_owns_its_host_names(small_mesh: Callable[..., Any]) -> None:
+    mesh = small_mesh(
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry,"
+        " metadata: {name: squat, namespace: a, creationTimestamp: '2020-01-01T00:00:00Z'},"
+        " spec: {hosts: [web.a.svc.cluster.local], ports: [{number: 80, name: http, protocol: HTTP}]}}"
+    )
+    mesh.put(
+        "{apiVersion: v1, kind: Service,"
+        " metadata: {name: web, namespace: a, creationTimestamp: '2026-01-01T00:00:00Z'},"
+        " spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}}"
+    )
+    assert mesh.push().service("web.a.svc.cluster.local", "a").registry is Registry.KUBERNETES
+
+
+def test_services_are_oldest_first_then_by_name(small_mesh: Callable[..., Any]) -> None:
+    mesh = small_mesh("")
+    for name, stamp in (("b", "02"), ("z", "01"), ("a", "02")):
+        mesh.put(
+            f"{{apiVersion: v1, kind: Service, spec: {{clusterIP: 10.96.0.1}},"
+            f" metadata: {{name: {name}, namespace: n, creationTimestamp: '2026-01-{stamp}T00:00:00Z'}}}}"
+        )
+    assert [s.name for s in mesh.push().services] == ["z", "a", "b"]
+
+
+def test_who_served_is_remembered_when_all_endpoints_are_gone(shop: Any) -> None:
+    """As the recorded pushes of slices that are emptied: CDS, which names the accounts, does not change."""
+    accounts = ("spiffe://cluster.local/ns/shop/sa/web",)
+    shop.push()
+    shop.remove("EndpointSlice", "shop", "web-1")
+    second = shop.push()
+    third = shop.push()
+    for push in (second, third):
+        service = push.service(HOST, "shop")
+        assert push.endpoints(service, service.ports[0]) == ()
+        assert push.service_accounts(service) == accounts
+
+
+def test_a_service_that_was_deleted_is_forgotten(shop: Any) -> None:
+    service = shop.store.find("Service", "shop", "web")
+    shop.push()
+    shop.remove("EndpointSlice", "shop", "web-1")
+    shop.remove("Service", "shop", "web")
+    shop.push()
+    shop.store.put(service)
+    push = shop.push()
+    assert push.service_accounts(push.service(HOST, "shop")) == ()
