@@ -167,10 +167,12 @@ def _matches_proxy(patch: Patch, proxy: Proxy) -> bool:
     return all(proxy.metadata.text(key) == value for key, value in wanted.text_map("metadata").items())
 
 
-def merge_into(target: Message, patch: Message) -> None:
-    """Merge as Istio does: lists are appended, messages merged field by field, durations replaced."""
+def merge_into(target: Message, patch: Message, *, replace_lists: bool = False) -> None:
+    """Merge as Istio does: lists are appended (or replaced), messages merged field by field, durations replaced."""
     for field, value in patch.ListFields():
         if field.is_repeated:
+            if replace_lists and not isinstance(value, Mapping):
+                target.ClearField(field.name)
             _merge_repeated(target, field.name, value)
         elif field.message_type is None:
             setattr(target, field.name, value)
@@ -179,7 +181,7 @@ def merge_into(target: Message, patch: Message) -> None:
         else:
             inner = getattr(target, field.name)
             inner.SetInParent()
-            merge_into(inner, value)
+            merge_into(inner, value, replace_lists=replace_lists)
 
 
 def _merge_repeated(target: Message, name: str, value: object) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshsim.controlplane.extensions import workload_extensions
+from meshsim.controlplane.listeners.patches import added_extension_configs
 from meshsim.controlplane.resources import Resource
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ def build_listeners(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
 
 
 def build_extension_configs(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tuple[Resource, ...]:
-    """Configurations of the extensions that the proxy's listeners name."""
-    return tuple(
-        Resource(config.name, config.SerializeToString(deterministic=True))
-        for config in workload_extensions(push, proxy).configurations(names)
-    )
+    """Configurations of the extensions that the proxy's listeners name, and of those EnvoyFilters add."""
+    configs = [
+        *workload_extensions(push, proxy).configurations(names),
+        *added_extension_configs(push.envoy_filters(proxy), names),
+    ]
+    return tuple(Resource(config.name, config.SerializeToString(deterministic=True)) for config in configs)

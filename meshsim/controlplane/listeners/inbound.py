@@ -13,6 +13,7 @@ from meshsim.api import Fields
 from meshsim.controlplane import filters
 from meshsim.controlplane.authn import PeerModes, peer_modes
 from meshsim.controlplane.clusters.outbound import stat_name
+from meshsim.controlplane.envoy_filters import PatchContext
 from meshsim.controlplane.extensions import Phase
 from meshsim.controlplane.listeners.chains import (
     ALL_MTLS_ALPNS,
@@ -44,6 +45,7 @@ from meshsim.controlplane.model import (
 )
 from meshsim.controlplane.protobuf_values import duration
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.controlplane.routes.patches import patch_configuration
 from meshsim.controlplane.telemetry import ListenerClass
 from meshsim.xds.messages import any_pb2, base_pb2, listener_components_pb2, listener_pb2, wrappers_pb2
 from meshsim.xds.packing import pack
@@ -335,6 +337,7 @@ class InboundListeners:
         prefix = f"inbound_{port.name(http=True)};" if port.declared else f"{PASSTHROUGH_CLUSTER};"
         settings = HttpSettings(_INBOUND, port.port.protocol, port.target_port)
         routes = inbound_routes(self._mesh, port.cluster, port.hostname, port.port)
+        patch_configuration(routes, self._profile.patches, PatchContext.SIDECAR_INBOUND, {})
         manager = http_filter(self._profile, settings, prefix, routes, self._policies)
         return [filters.tcp_metadata_exchange(), *extensions, manager]
 
