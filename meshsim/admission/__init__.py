@@ -2,6 +2,7 @@
 
 from meshsim.admission.decision import Decision, decide
 from meshsim.admission.inject import Injection, inject
+from meshsim.admission.review import json_patch, review
 from meshsim.admission.settings import DEFAULT_MESH, DEFAULT_VALUES, InjectionSettings, overlay
 from meshsim.admission.webhooks import WebhookMatch, injection_webhooks, matching_webhooks
 
@@ -15,6 +16,8 @@ __all__ = [
     "decide",
     "inject",
     "injection_webhooks",
+    "json_patch",
     "matching_webhooks",
     "overlay",
+    "review",
 ]

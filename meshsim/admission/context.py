@@ -33,12 +33,8 @@ class Workload(NamedTuple):
 def workload_of(pod: ApiObject) -> Workload:
     """The workload of a pod from its controller reference, hash labels and name."""
     owner = next((ref for ref in pod.metadata.items("ownerReferences") if ref.flag("controller")), Fields(None))
-    generate_name = pod.metadata.text("generateName")
-    if not owner or not generate_name:
-        name, kind, version = pod.name, "Pod", "v1"
-        if owner and not generate_name:
-            name, kind, version = pod.name, "Pod", "v1"
-        return Workload(name, pod.namespace, kind, version)
+    if not owner or "generateName" not in pod.metadata:
+        return Workload(pod.name, pod.namespace, "Pod", "v1")
     name, kind, version = owner.text("name"), owner.text("kind"), owner.text("apiVersion")
     match kind:
         case "ReplicaSet":
@@ -47,7 +43,7 @@ def workload_of(pod: ApiObject) -> Workload:
                 ("rollouts-pod-template-hash", "Rollout", "v1alpha1"),
             ):
                 digest = pod.labels.get(label, "")
-                if digest and name.endswith(f"-{digest}"):
+                if digest and name.endswith(digest):
                     return Workload(name.removesuffix(f"-{digest}"), pod.namespace, owner_kind, owner_version)
         case "ReplicationController":
             config = pod.labels.get("deploymentconfig", "")
