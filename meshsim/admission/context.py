@@ -33,7 +33,7 @@ class Workload(NamedTuple):
 def workload_of(pod: ApiObject) -> Workload:
     """The workload of a pod from its controller reference, hash labels and name."""
     owner = next((ref for ref in pod.metadata.items("ownerReferences") if ref.flag("controller")), Fields(None))
-    if not owner or "generateName" not in pod.metadata:
+    if not owner or not pod.metadata.text("generateName"):
         return Workload(pod.name, pod.namespace, "Pod", "v1")
     name, kind, version = owner.text("name"), owner.text("kind"), owner.text("apiVersion")
     match kind:

