@@ -157,7 +157,9 @@ class _Checker:
         inventory = self._inventory
         if inventory.resolve(host, namespace) is not None or inventory.is_known_outside(host):
             return True
-        near = suggestion(host, inventory.service_names(namespace))
+        elsewhere = [f"{name}.{where}" for where, name in inventory.services if name == host]
+        near = f"did you mean '{elsewhere[0]}'?" if elsewhere else ""
+        near = near or suggestion(host, inventory.service_names(namespace))
         outside = "a host outside the mesh needs a ServiceEntry" if "." in host else ""
         self._wrong(path, f"no Service or ServiceEntry has the host '{host}' (seen from {namespace})", near or outside)
         return False

@@ -10,13 +10,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
 
@@ -85,7 +87,16 @@ def _one_as_list(value: object) -> object:
 Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
 """A list."""
 
-OneOrMany: TypeAlias = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_one_as_list)]
+
+class _OneAllowed:
+    """In the JSON Schema, an entry may stand for the list of it."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        made = handler(core_schema)
+        return {"anyOf": [made["items"], made]} if "items" in made else made
+
+
+OneOrMany: TypeAlias = Annotated[tuple[T, ...], Field(strict=False), BeforeValidator(_one_as_list), _OneAllowed()]
 """A list, which may be written as its only item."""
 
 

@@ -1,0 +1,56 @@
+"""Quantities carry units; bare numbers are refused with a message that says what to write."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
+from meshsim.units import MILLISECOND, SECOND, Distribution, Family
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Duration, "250ms", 250 * MILLISECOND),
+        (Duration, "1m30s", 90 * SECOND),
+        (Duration, "0s", 0),
+        (Rate, "50/s", 50.0),
+        (Rate, "120/m", 2.0),
+        (Ratio, "99.5%", 0.995),
+        (Time, "5ms", Distribution(Family.FIXED, 5 * MILLISECOND)),
+        (Time, "lognormal(8ms, 1.4)", Distribution(Family.LOGNORMAL, 8 * MILLISECOND, factor=1.4)),
+    ],
+)
+def test_text_with_a_unit(kind: object, text: str, value: object) -> None:
+    adapter: TypeAdapter[object] = TypeAdapter(kind)
+    assert adapter.validate_python(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        (Duration, 60, "expected a duration, such as 200ms or 1m30s, got the bare number 60"),
+        (Duration, True, "got true"),
+        (Duration, None, "got nothing"),
+        (Duration, ["1s"], "got a list"),
+        (Duration, "-5s", "negative"),
+        (Duration, "5 parsecs", "is not a duration"),
+        (Rate, 50, "expected a rate, such as 50/s or 1200/m, got the bare number 50"),
+        (Rate, "0/s", "not more than 0"),
+        (Ratio, 0.99, "expected a percentage, such as 99%, got the bare number 0.99"),
+        (Ratio, "120%", "more than 100%"),
+        (Time, 5, "got the bare number 5"),
+        (Time, "lognorm(8ms, 1.4)", "did you mean 'lognormal'"),
+    ],
+)
+def test_everything_else_is_refused(kind: object, value: object, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value)
+    assert message in str(caught.value)
+
+
+def test_values_are_written_as_they_are_read() -> None:
+    for kind, text in ((Duration, "1m30s"), (Rate, "50/s"), (Ratio, "99%"), (Time, "exponential(5ms)")):
+        adapter: TypeAdapter[object] = TypeAdapter(kind)
+        assert adapter.dump_python(adapter.validate_python(text)) == text
