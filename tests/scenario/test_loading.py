@@ -12,6 +12,10 @@ from meshsim.units import SECOND
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n"
 HEAD = "apiVersion: meshsim/v1alpha1\nkind: Scenario\nname: x\nduration: 60s\n"
+NAMES = (
+    *("empty", "comment", "list", "words", "manifest", "two"),
+    *("version", "syntax", "twice", "template", "deep", "bomb"),
+)
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
 )
@@ -87,8 +91,7 @@ def test_all_errors_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         (HEAD + "description: " + "[" * 5000 + "]" * 5000, "nest"),
         (BOMB, "alias"),
     ],
-    ids=["empty", "comment", "list", "words", "manifest", "two"]
-    + ["version", "syntax", "twice", "template", "deep", "bomb"],
+    ids=NAMES,
 )
 def test_what_is_no_scenario(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "scenario.yaml"
