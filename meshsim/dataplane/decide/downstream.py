@@ -13,6 +13,8 @@ from meshsim.dataplane.decide.decision import Flag, Reply, Surroundings
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.paths import normalize
+from meshsim.dataplane.decide.route_match import is_grpc
+from meshsim.dataplane.decide.routing import without_port
 from meshsim.dataplane.decide.strings import in_any, parse_ip
 from meshsim.dataplane.decide.values import Connection, Protocol, Request
 
@@ -58,7 +60,7 @@ def early_headers(connection: Connection, request: Request, tls: bool) -> Header
     headers.set(":method", request.method)
     if request.path or request.method != "CONNECT":
         headers.set(":path", request.path)
-    if request.authority:
+    if request.authority is not None:
         headers.set(":authority", request.authority)
     if connection.protocol is Protocol.HTTP2:
         headers.set(":scheme", "https" if tls else "http")
@@ -138,7 +140,8 @@ def _normalize(manager: ConnectionManager, connection: Connection, headers: Head
         if result.rejected:
             return Reply(400, "", "path_normalization_failed")
         if result.redirect:
-            return Reply(307, "", "path_normalization_failed", headers=(("location", result.path),))
+            location = () if is_grpc(headers) else (("location", result.path),)
+            return Reply(307, "", "path_normalization_failed", headers=location)
         headers.set(":path", result.path)
     host = headers.get(":authority")
     if host is not None:
@@ -147,16 +150,15 @@ def _normalize(manager: ConnectionManager, connection: Connection, headers: Head
 
 
 def _normalized_host(manager: ConnectionManager, connection: Connection, host: str) -> str:
-    bare, colon, port = host.rpartition(":")
-    has_port = bool(colon) and port.isdigit() and host.rfind("]") < len(bare)
-    if has_port and (
-        manager.strip_any_port or (manager.strip_matching_port and int(port) == connection.destination_port)
-    ):
-        host, has_port = bare, False
+    """First the trailing dot goes (also before a port), then the port."""
     if manager.strip_trailing_dot:
-        name, rest = (bare, f":{port}") if has_port else (host, "")
-        host = name.removesuffix(".") + rest
-    return host
+        dot = host.rfind(".")
+        if dot >= 0 and host[dot + 1 : dot + 2] in ("", ":"):
+            host = host[:dot] + host[dot + 1 :]
+    bare = without_port(host)
+    port = host[len(bare) + 1 :]
+    strips = manager.strip_any_port or (manager.strip_matching_port and port == str(connection.destination_port))
+    return bare if strips and port.isascii() and port.isdigit() else host
 
 
 def _hop_by_hop(headers: HeaderMap) -> None:

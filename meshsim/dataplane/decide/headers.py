@@ -1,8 +1,8 @@
 """Request headers as Envoy holds them, and the header and query matchers of routes and policies.
 
 Rules: Envoy source/common/http/header_map_impl.cc, header_utility.cc and utility.cc; measured on 1.40: the entries of a
-repeated header are tested one by one (before 1.39 they were joined with a comma), except for the headers that Envoy keeps
-as one entry, which are joined when they arrive.
+repeated header are tested one by one (before 1.39 they were joined with a comma), except for the headers that Envoy
+keeps as one entry, which are joined when they arrive.
 """
 
 from __future__ import annotations
@@ -24,72 +24,80 @@ from meshsim.dataplane.decide.strings import (
 from meshsim.xds.messages import route_components_pb2
 
 SINGLE_ENTRY: Final = frozenset(
-    [
+    {
         ":authority",
         ":method",
         ":path",
         ":protocol",
         ":scheme",
-        "host",
-        "expect",
-        "x-forwarded-client-cert",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "grpc-accept-encoding",
-        "grpc-timeout",
-        "te",
-        "user-agent",
+        "accept",
+        "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "access-control-request-private-network",
+        "authorization",
+        "cache-control",
+        "cdn-loop",
         "connection",
+        "content-encoding",
         "content-length",
         "content-type",
-        "x-envoy-decorator-operation",
+        "expect",
+        "grpc-accept-encoding",
+        "grpc-timeout",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
         "keep-alive",
+        "origin",
+        "pragma",
         "proxy-connection",
-        "x-request-id",
+        "referer",
+        "te",
         "transfer-encoding",
         "upgrade",
+        "user-agent",
         "via",
         "x-client-trace-id",
+        "x-envoy-attempt-count",
+        "x-envoy-decorator-operation",
         "x-envoy-downstream-service-cluster",
         "x-envoy-downstream-service-node",
+        "x-envoy-expected-rq-timeout-ms",
         "x-envoy-external-address",
         "x-envoy-force-trace",
         "x-envoy-hedge-on-per-try-timeout",
         "x-envoy-internal",
         "x-envoy-ip-tags",
+        "x-envoy-is-timeout-retry",
         "x-envoy-max-retries",
+        "x-envoy-original-host",
         "x-envoy-original-path",
         "x-envoy-original-url",
         "x-envoy-retriable-header-names",
         "x-envoy-retriable-status-codes",
-        "x-envoy-retry-on",
         "x-envoy-retry-grpc-on",
+        "x-envoy-retry-on",
         "x-envoy-upstream-alt-stat-name",
         "x-envoy-upstream-rq-per-try-timeout-ms",
         "x-envoy-upstream-rq-timeout-alt-response",
         "x-envoy-upstream-rq-timeout-ms",
-        "x-envoy-attempt-count",
-        "x-envoy-expected-rq-timeout-ms",
-        "x-envoy-original-dst-host",
-        "accept",
-        "accept-encoding",
-        "authorization",
-        "cache-control",
-        "cookie",
-        "origin",
-        "referer",
-        "access-control-request-headers",
-        "access-control-request-method",
-        "access-control-request-private-network",
-    ]
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-request-id",
+    }
 )
-"""Headers that are kept as one entry: later lines are appended with a comma (``; `` for cookie)."""
+"""Headers that are kept as one entry, later lines appended with a comma; each measured on Envoy 1.40."""
 
 
 class HeaderMap:
-    """Headers of one message: lower-case names, in order of arrival; pseudo-headers included, ``host`` is ``:authority``."""
+    """Headers of one message: lower-case names, in order of arrival; pseudo-headers too, ``host`` is ``:authority``."""
 
     __slots__ = ("_values",)
 
@@ -109,7 +117,7 @@ class HeaderMap:
         name = _key(name)
         values = self._values.setdefault(name, [])
         if values and name in SINGLE_ENTRY:
-            values[0] = f"{values[0]}{'; ' if name == 'cookie' else ','}{value}"
+            values[0] = ",".join(part for part in (values[0], value) if part)
         else:
             values.append(value)
 

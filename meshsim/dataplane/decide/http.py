@@ -31,7 +31,13 @@ from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import apply_mutations
-from meshsim.dataplane.decide.rewriting import FormatContext, finalize_request, mutation_levels, redirect_location
+from meshsim.dataplane.decide.rewriting import (
+    FormatContext,
+    finalize_request,
+    mutation_levels,
+    redirect_location,
+    rewrite_path,
+)
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routes import (
     DirectResponse,
@@ -184,10 +190,11 @@ class _Router:
             return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
         action = route.action
         if isinstance(action, Redirect):
-            location = redirect_location(action, route.match, self.headers)
+            rewrite_path(self.headers, action.rewrite, route.match, not self.context.manager.suppress_envoy_headers)
+            location = redirect_location(action, self.headers)
             return self.reply(Reply(action.status, "", "direct_response", headers=(("location", location),)))
         if isinstance(action, DirectResponse):
-            location = redirect_location(_NO_REDIRECT, route.match, self.headers)
+            location = redirect_location(_NO_REDIRECT, self.headers)
             points = action.status == 201 or 300 <= action.status < 400
             headers = (("location", location),) if points else ()
             return self.reply(Reply(action.status, action.body, "direct_response", headers=headers))

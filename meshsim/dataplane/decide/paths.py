@@ -69,14 +69,11 @@ def unescape_slashes(path: str) -> str:
 
 
 def merged(path: str) -> str:
-    """Adjacent slashes of the path made one; a path that is nothing but ``//`` stays."""
+    """Adjacent slashes of the path made one; nothing but slashes becomes ``//``."""
     head, mark, query = path.partition("?")
     if "//" not in head:
         return path
-    parts = [p for p in head.split("/") if p]
-    if not parts:
-        return path
-    body = "/".join(parts)
+    body = "/".join(p for p in head.split("/") if p)
     return f"{'/' if head.startswith('/') else ''}{body}{'/' if head.endswith('/') else ''}{mark}{query}"
 
 

@@ -157,14 +157,13 @@ def finalize_request(
     rewrite_path(headers, action.path, route.match, announce)
 
 
-def redirect_location(redirect: Redirect, match: RouteMatch, headers: HeaderMap) -> str:
-    """The Location of a redirect."""
+def redirect_location(redirect: Redirect, headers: HeaderMap) -> str:
+    """The Location of a redirect; a rewrite has changed the path already."""
     old_scheme = headers.get(":scheme") or "http"
     scheme = redirect.scheme or ("https" if redirect.https else old_scheme)
     port = f":{redirect.port}" if redirect.port else ""
     host = redirect.host or _redirect_host(headers, scheme, port)
     path = headers.get(":path") or ""
-    path = rewritten_path(path, redirect.rewrite, match)
     keep_query = False
     if redirect.path:
         keep_query = "?" in redirect.path
@@ -178,8 +177,9 @@ def redirect_location(redirect: Redirect, match: RouteMatch, headers: HeaderMap)
 def _redirect_host(headers: HeaderMap, new_scheme: str, new_port: str) -> str:
     """The request's host; a port goes when a new one is given, or when it was the default of the old scheme."""
     host = headers.get(":authority") or ""
-    colon = host.rfind("]:") + 1 if host.startswith("[") else host.rfind(":")
-    if colon <= 0:
+    bracket = host.rfind("]:")
+    colon = host.rfind(":") if not host.startswith("[") else bracket + 1 if bracket >= 0 else -1
+    if colon < 0:
         return host
     port = host[colon:]
     protocol = headers.get("x-forwarded-proto") or ""

@@ -164,7 +164,7 @@ def _route(
             cors: CorsConfig = cors_config(message.route.cors, notes)
             filters.setdefault(_CORS, cors)
     elif kind == "redirect":
-        action = _redirect(message.redirect)
+        action = _redirect(message.redirect, match)
     elif kind == "direct_response":
         action = _direct_response(message.direct_response, body_limit, notes)
     elif kind == "non_forwarding_action":
@@ -292,6 +292,8 @@ def _path_rewrite(message: route_components_pb2.RouteAction, match: RouteMatch) 
         return PathRewrite(template=template)
     if message.HasField("regex_rewrite"):
         return PathRewrite(regex=_regex_rewrite(message.regex_rewrite))
+    if message.prefix_rewrite and match.kind is PathKind.TEMPLATE:
+        raise ResourceRejectedError("Cannot use prefix_rewrite with matcher extension")
     return PathRewrite(prefix=message.prefix_rewrite)
 
 
@@ -383,11 +385,13 @@ def _mirror(message: route_components_pb2.RouteAction.RequestMirrorPolicy) -> Mi
     )
 
 
-def _redirect(message: route_components_pb2.RedirectAction) -> Redirect:
+def _redirect(message: route_components_pb2.RedirectAction, match: RouteMatch) -> Redirect:
     rewrite = PathRewrite()
     if message.WhichOneof("path_rewrite_specifier") == "regex_rewrite":
         rewrite = PathRewrite(regex=_regex_rewrite(message.regex_rewrite))
     elif message.prefix_rewrite:
+        if match.kind is PathKind.TEMPLATE:
+            raise ResourceRejectedError("Cannot use redirect.prefix_rewrite with path_match_policy")
         rewrite = PathRewrite(prefix=message.prefix_rewrite)
     return Redirect(
         _REDIRECT_STATUS[message.response_code],

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 
-_PCHAR: Final = "a-zA-Z0-9\\-._~%!$&'()+,;:@"
+_PCHAR: Final = "a-zA-Z0-9\\-._~%!$&'()+,;:@="
 _LITERAL: Final = re.compile(f"[{_PCHAR}]+")
 _REWRITE_LITERAL: Final = re.compile(f"[{_PCHAR}/]+")
 _NAME: Final = re.compile("[a-zA-Z][a-zA-Z0-9_]*")

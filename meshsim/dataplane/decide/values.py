@@ -65,7 +65,8 @@ class Request:
     """A request as the client sends it; header names in lower case, without pseudo-headers."""
 
     method: str = "GET"
-    authority: str = ""
+    authority: str | None = None
+    """Host; None = the request has none (an empty one is allowed)."""
     path: str = "/"
     headers: tuple[tuple[str, str], ...] = ()
     body: int = 0
