@@ -123,9 +123,7 @@ def connection_of(call: dict[str, Any], world: World, alpn_accepted: str | None)
     certificate = None
     if transport is Transport.MTLS:
         names = [pod.identity] if pod else [OUTSIDE_IDENTITY, *asked_names(world, call["proxy"])]
-        certificate = PeerCertificate(
-            tuple(n for n in names if "://" in n), tuple(n for n in names if "://" not in n)
-        )
+        certificate = PeerCertificate(tuple(n for n in names if "://" in n), tuple(n for n in names if "://" not in n))
     protocol = {"http": Protocol.HTTP11, "http2": Protocol.HTTP2, "tcp": Protocol.TCP}[call["protocol"]]
     if alpn_accepted == "h2" and protocol.is_http:
         protocol = Protocol.HTTP2
@@ -310,9 +308,7 @@ def _upstream(
         yield f"mirrors {want}, model {got}"
 
 
-def _sent(
-    call: dict[str, Any], upstream: dict[str, Any], request: dict[str, Any], decision: Decision
-) -> Iterator[str]:
+def _sent(call: dict[str, Any], upstream: dict[str, Any], request: dict[str, Any], decision: Decision) -> Iterator[str]:
     http2 = upstream["protocol"] == "http2"
     if http2 != decision.upstreams[0].http2:
         yield f"upstream protocol {upstream['protocol']}, model http2={decision.upstreams[0].http2}"
@@ -325,7 +321,9 @@ def _sent(
         after[name] = f"{after[name]},{value}" if name in after else value
     xfcc = after.get("x-forwarded-client-cert")
     if xfcc:
-        after["x-forwarded-client-cert"] = xfcc.replace("Hash=-", "Hash=<hash>").replace('Cert="-"', "Cert=<certificate>")
+        after["x-forwarded-client-cert"] = xfcc.replace("Hash=-", "Hash=<hash>").replace(
+            'Cert="-"', "Cert=<certificate>"
+        )
     want_added = dict(request.get("headers_added", {}))
     want_added.pop("transfer-encoding", None)
     got_added = {n: v for n, v in after.items() if n not in before}
