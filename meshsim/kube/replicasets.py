@@ -86,6 +86,7 @@ class ReplicaSetController:
             self._queue.add(key, min(_FIRST_RETRY << min(failures - 1, 20), _LAST_RETRY))
         else:
             self._failures.pop(key, None)
+            self._server.accepted(replica_set)
 
     def _victims(self, pods: list[ApiObject]) -> list[ApiObject]:
         """Pods in the order they are given up (pkg/controller/controller_utils.go ActivePodsWithRanks)."""

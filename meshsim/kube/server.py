@@ -81,6 +81,7 @@ class ApiServer:
         self._open = False
         self._version = 0
         self.refusals: dict[ObjectKey, MeshsimError] = {}
+        """Why the last pod of a workload could not be created, by workload."""
         self._incarnations: dict[ObjectKey, int] = {}
 
     def watch(self, listener: Watcher, kinds: Collection[str] = (), latency: Nanos | None = None) -> None:
@@ -162,6 +163,10 @@ class ApiServer:
     def refused(self, owner: ApiObject, refusal: MeshsimError) -> None:
         """Keep why a pod of a workload could not be created (the FailedCreate event of a real controller)."""
         self.refusals[owner.key] = refusal
+
+    def accepted(self, owner: ApiObject) -> None:
+        """Forget why pods of a workload were refused: one has been created."""
+        self.refusals.pop(owner.key, None)
 
     def _identity(self, key: ObjectKey, metadata: Mapping[str, object]) -> Body:
         incarnation = self._incarnations[key] = self._incarnations.get(key, 0) + 1

@@ -106,6 +106,7 @@ class StatefulSetController:
             self._queue.add(workload.key, min(_FIRST_RETRY << min(failures - 1, 20), _LAST_RETRY))
             return False
         self._failures.pop(workload.key, None)
+        self._server.accepted(workload)
         return True
 
     def _scale_down(self, workload: ApiObject, pods: dict[int, ApiObject], in_order: bool) -> bool:
