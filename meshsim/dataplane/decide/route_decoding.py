@@ -33,6 +33,7 @@ from meshsim.dataplane.decide.routes import (
     Route,
     RouteConfiguration,
     TlsRequirement,
+    VirtualCluster,
     VirtualHost,
     WeightedCluster,
 )
@@ -143,6 +144,10 @@ def _virtual_host(
         filters,
         message.include_request_attempt_count,
         message.include_attempt_count_in_response,
+        tuple(
+            VirtualCluster(v.name, tuple(decode_header_matcher(h, notes) for h in v.headers))
+            for v in message.virtual_clusters
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from meshsim.dataplane.decide.chances import Fractional
 from meshsim.dataplane.decide.filter_configs import FilterConfig
-from meshsim.dataplane.decide.headers import HeaderMatcher
+from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher
 from meshsim.dataplane.decide.mutations import HeaderMutations
 from meshsim.dataplane.decide.route_match import RouteMatch
 from meshsim.units import Nanos
@@ -204,6 +204,13 @@ class TlsRequirement(Enum):
     ALL = 2
 
 
+class VirtualCluster(NamedTuple):
+    """A class of requests that is counted by itself."""
+
+    name: str
+    headers: tuple[HeaderMatcher, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualHost:
     """Routes of a set of domains."""
@@ -217,6 +224,14 @@ class VirtualHost:
     filters: Mapping[str, FilterConfig]
     attempt_count: bool
     attempt_count_in_response: bool
+    virtual_clusters: tuple[VirtualCluster, ...] = ()
+
+    def virtual_cluster(self, headers: HeaderMap) -> str:
+        """Name that the request is counted under: the first whose headers match, else ``other``; empty without any."""
+        if not self.virtual_clusters:
+            return ""
+        found = (v.name for v in self.virtual_clusters if all(h.matches(headers) for h in v.headers))
+        return next(found, "other")
 
 
 class DomainIndex(NamedTuple):
