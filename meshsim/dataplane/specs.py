@@ -129,6 +129,9 @@ class ProxySpec:
     outbound: Distribution
     """CPU time to take a request in and send it upstream (and the same again for its response)."""
     inbound: Distribution
+    """CPU time to take a request of another proxy in and give it to the application (and the same again for the answer)."""
+    handshake: Distribution = Distribution(Shape.FIXED, 0)
+    """CPU time of one end of a TLS handshake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +275,20 @@ class FlowSpec:
     """The caller pod, -1 for a traffic source."""
     call: int
     """The call it resolves, -1 for a traffic source."""
+    edge: int = -1
+    """Group of the series; -1 makes one for each caller group and call (`Engine.edges`)."""
+    grpc: bool = False
+    """Whether retries judge an answer by the gRPC status that stands for its HTTP status."""
+
+
+class PodState(IntEnum):
+    """What an instance does with what reaches it."""
+
+    READY = 0
+    DRAINING = 1
+    """Finishes what it has; its application no longer accepts: its proxy answers 503, without proxy it refuses."""
+    DEAD = 2
+    """Connections to it are closed, new ones refused; what it was doing is lost."""
 
 
 class Arrivals(IntEnum):

@@ -1,0 +1,2863 @@
+"""The event core: every request of the mesh, its attempts, queues, timers and connections, over tables of rows.
+
+One file of typed plain Python that `meshsim.dataplane.tables` runs unchanged in two ways: interpreted (rows are small
+Python objects, tables are lists) and compiled (rows are numpy records, tables are arrays), with equal results to the
+bit. Hence the form: every value is a 64-bit integer, every reference is a row number, nothing is allocated, nothing is
+decorated, and every constant the compiled code uses stands in this file.
+
+How it runs. `run` takes the earliest event off a binary heap. An event is (time, key), and the key holds a priority, a
+sequence number, a kind and a row: a total order. What an event causes at the same instant is done through a stack of
+steps (`push`), so that a breaker that trips, the request that ends by it, the caller that hears of it and the caller's
+next call never recurse. Before each event and each step the core makes sure that there is room for whatever it may use;
+if not it returns, Python grows or drains the tables and calls again.
+
+Times are nanoseconds, rates and probabilities are integers out of a fixed whole, random draws are functions of an
+identity and a purpose (`draw`). Sources of the modelled rules are named where they are modelled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+i64 = int
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Constants
+# ---------------------------------------------------------------------------------------------------------------------
+
+MASK = (1 << 62) - 1
+WHOLE = 1 << 62
+"""Probabilities are numbers of `WHOLE`."""
+MILLION = 1_000_000
+SECOND = 1_000_000_000
+NEVER = 1 << 62
+"""A time after everything."""
+
+SLOT_BITS = 23
+SLOTS = (1 << SLOT_BITS) - 1
+KIND_BITS = 5
+KINDS = (1 << KIND_BITS) - 1
+SEQ_SHIFT = SLOT_BITS + KIND_BITS
+ORDINARY = 1 << 62
+"""Set in the key of every event but configuration changes, which thereby come first at their instant."""
+
+# Event kinds.
+EV_SOURCE = 0
+EV_USER = 1
+EV_ENTER = 2
+EV_OUT = 3
+EV_DELAYED = 4
+EV_BACKOFF = 5
+EV_SERVER = 6
+EV_ARRIVE = 7
+EV_SERVED = 8
+EV_BACK = 9
+EV_RESPONSE = 10
+EV_RESET = 11
+EV_CONNECTED = 12
+EV_UNCONNECTED = 13
+EV_TIMER = 14
+EV_SWEEP = 15
+EV_VIEW = 16
+EV_CHANGE = 17
+
+# Steps of the stack.
+DO_ENTER = 0
+DO_DECIDE = 1
+DO_FORWARD = 2
+DO_TRY = 3
+DO_ATTACH = 4
+DO_POOL = 5
+DO_PURGE = 6
+DO_END = 7
+DO_FINISH = 8
+DO_CALLS = 9
+DO_MIRROR = 10
+DO_TIMEOUT = 11
+DO_KILL = 12
+DO_KILL_CONNECTIONS = 13
+DO_KILL_REQUESTS = 14
+DO_REACH = 15
+DO_REACH_CONNECTIONS = 16
+DO_USERS = 17
+
+# What `run` returns when it could not go on; otherwise it returns the time of the next event.
+FULL = -1
+LOGFULL = -2
+CELLFULL = -3
+
+# Life of an attempt at and on its way to the server.
+PENDING = 0
+OUTWARD = 1
+QUEUED = 2
+SERVING = 3
+CALLING = 4
+INWARD = 5
+HUNG_OUT = 6
+HUNG_BACK = 7
+OVER = 8
+LOST = 9
+
+# How an attempt ended for its caller.
+ANSWERED = 0
+UNCONNECTED = 1
+TERMINATED = 2
+TRY_TIMEOUT = 3
+OVERFLOW = 4
+ROUTE_TIMEOUT = 5
+ABANDONED = 6
+
+# States of a connection.
+CLOSED = 0
+CONNECTING = 1
+READY = 2
+DRAINING = 3
+
+# States of a pod.
+POD_READY = 0
+POD_DRAINING = 1
+POD_DEAD = 2
+
+# Inbound outcomes, route kinds, policies, arrivals, shapes, retry tokens and flags: values of meshsim.dataplane.specs.
+IN_SERVE = 0
+IN_REPLY = 1
+IN_RESET = 2
+IN_REFUSE = 3
+LOCAL_REPLY = 1
+LEAST_REQUEST = 0
+ROUND_ROBIN = 1
+RANDOM = 2
+ORIGINAL_DST = 3
+POISSON = 0
+CONSTANT = 1
+CLOSED_LOOP = 2
+FIXED = 0
+EXPONENTIAL = 1
+LOGNORMAL = 2
+GAMMA = 3
+PARETO = 4
+UNIFORM = 5
+RETRY_5XX = 1
+RETRY_GATEWAY = 2
+RETRY_CONNECT = 4
+RETRY_RESET = 16
+RETRY_BEFORE = 32
+RETRY_4XX = 64
+RETRY_CODES = 128
+RETRY_CANCELLED = 512
+RETRY_INTERNAL = 4096
+RETRY_UNAVAILABLE = 8192
+UH = 1
+UF = 2
+UO = 4
+NR = 8
+URX = 16
+UT = 32
+UC = 64
+NC = 128
+DI = 256
+FI = 512
+DC = 1024
+
+# Kinds of configuration change.
+CH_ROUTE = 0
+CH_CLUSTER = 1
+CH_HOSTS = 2
+CH_RATE = 3
+CH_POD = 4
+CH_REACH = 5
+CH_SOURCE = 6
+CH_FLOWS = 7
+
+HOST_WORDS = 14
+"""Payload words of one host in a `CH_HOSTS` change."""
+CHUNK = 64
+"""Rows that one step of a scan over a table looks at while it may still cause something."""
+
+# Purposes of draws.
+P_STREAM = 1
+P_SAMPLE = 2
+P_ARRIVAL = 3
+P_FLOW = 4
+P_WORKER = 5
+P_DELAY = 6
+P_ABORT = 7
+P_BACKOFF = 8
+P_OUT = 9
+P_OUT_BACK = 10
+P_IN = 11
+P_IN_BACK = 12
+P_NET = 13
+P_NET_BACK = 14
+P_LOST = 15
+P_SERVICE = 16
+P_ERROR = 17
+P_EXTERNAL = 18
+P_STATION = 19
+P_CRYPTO = 20
+P_CRYPTO_IN = 21
+P_HANDSHAKE = 22
+P_THINK = 23
+P_MIRROR = 24
+P_PICK = 32
+P_CALL = 4096
+P_CHILD = 1 << 20
+
+STEP = 0x278DDE6E5FD29E4D
+"""Odd 62-bit constant between the purposes of one identity."""
+MIX_A = 0x2F58476D1CE4E5B9
+MIX_B = 0x14D049BB133111EB
+
+EDF_UNIT = 5_354_228_880
+"""One turn of the weighted schedule: the least common multiple of 1 to 24, so that equal deadlines tie exactly."""
+
+MERGE_WINDOW = SECOND
+"""common_lb_config.update_merge_window, default (Envoy source/common/upstream/cluster_manager_impl.cc)."""
+
+SYN_BASE = SECOND
+"""First retransmission of a TCP SYN; each further one waits twice as long (Linux TCP_TIMEOUT_INIT)."""
+RTO_BASE = 200_000_000
+"""First retransmission of TCP data; each further one waits twice as long (Linux TCP_RTO_MIN)."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rows
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Ctl:
+    """The one row of engine-wide state."""
+
+    now: i64
+    seq: i64
+    heap_n: i64
+    hole: i64
+    """1 while the event under way still stands at the top of the heap."""
+    stage_n: i64
+    work_n: i64
+    log_n: i64
+    cell_n: i64
+    timer_full: i64
+    """1 + the timer class that needs a larger ring, 0 = none."""
+    timer_key: i64
+    """Key of the event under way."""
+    req_free: i64
+    req_free_n: i64
+    att_free: i64
+    att_free_n: i64
+    conn_free: i64
+    conn_free_n: i64
+    digest: i64
+    events: i64
+    started: i64
+    finished: i64
+    attempts: i64
+    stations: i64
+    sample: i64
+    tried_width: i64
+    changes: i64
+    """Configuration changes that have not taken effect yet."""
+
+
+class Dist:
+    """A time distribution; `spread` is in units of 1e-9 but the maximum in nanoseconds of UNIFORM."""
+
+    family: i64
+    scale: i64
+    spread: i64
+
+
+class Proxy:
+    workers: i64
+    station: i64
+    """First of its `workers` places in the `free` column."""
+    outbound: i64
+    inbound: i64
+    crypto: i64
+    down: i64
+
+
+class Pod:
+    id: i64
+    proxy: i64
+    workload: i64
+    workers: i64
+    hold: i64
+    state: i64
+    busy: i64
+    head: i64
+    tail: i64
+    queued: i64
+    cursor: i64
+
+
+class Handler:
+    service: i64
+    error: i64
+    error_status: i64
+    call_at: i64
+    call_n: i64
+
+
+class Call:
+    group: i64
+    chance: i64
+    fail: i64
+
+
+class Flow:
+    proxy: i64
+    workers: i64
+    pod: i64
+    edge: i64
+    grpc: i64
+    route: i64
+    version: i64
+
+
+class Route:
+    kind: i64
+    status: i64
+    flag: i64
+    share_at: i64
+    share_n: i64
+    weight: i64
+    timeout: i64
+    timeout_class: i64
+    try_class: i64
+    retries: i64
+    retry_on: i64
+    code_at: i64
+    code_n: i64
+    base_ms: i64
+    max_ms: i64
+    reselect: i64
+    delay_ppm: i64
+    delay: i64
+    abort_ppm: i64
+    abort_status: i64
+    mirror_at: i64
+    mirror_n: i64
+
+
+class Share:
+    """A weighted cluster or a mirror of a route."""
+
+    cluster: i64
+    weight: i64
+
+
+class Cluster:
+    id: i64
+    proxy: i64
+    workers: i64
+    policy: i64
+    choice: i64
+    panic: i64
+    max_connections: i64
+    max_pending: i64
+    max_requests: i64
+    max_retries: i64
+    per_connection: i64
+    connect_timeout: i64
+    http2: i64
+    rr: i64
+    """First of its `workers` places in the `turn` column."""
+    host_at: i64
+    host_n: i64
+    view_n: i64
+    use_all: i64
+    weighted: i64
+    order: i64
+    active: i64
+    pending: i64
+    connections: i64
+    retrying: i64
+    retired: i64
+    outlier: i64
+    interval: i64
+    base_ejection: i64
+    max_ejection: i64
+    max_percent: i64
+    limit_5xx: i64
+    limit_gateway: i64
+    limit_local: i64
+    split: i64
+    ejected: i64
+    updated: i64
+    merging: i64
+    rq_total: i64
+    rq_retry: i64
+    rq_retry_overflow: i64
+    rq_retry_limit: i64
+    rq_pending_overflow: i64
+    rq_active_overflow: i64
+    rq_timeout: i64
+    rq_per_try_timeout: i64
+    cx_total: i64
+    cx_connect_fail: i64
+    cx_overflow: i64
+    lb_panic: i64
+    ejections: i64
+    ejections_overflow: i64
+
+
+class Host:
+    cluster: i64
+    pod: i64
+    active: i64
+    pool: i64
+    handler: i64
+    latency: i64
+    jitter: i64
+    reachable: i64
+    lost: i64
+    inbound: i64
+    inbound_status: i64
+    inbound_flag: i64
+    weight: i64
+    healthy: i64
+    rtts: i64
+    external: i64
+    removed: i64
+    ejected: i64
+    ejected_at: i64
+    multiplier: i64
+    run_5xx: i64
+    run_gateway: i64
+    run_local: i64
+    refs: i64
+    cursor: i64
+
+
+class Pool:
+    """Connections of one proxy worker to one host."""
+
+    host: i64
+    conn: i64
+    """HTTP/2: the connection new streams go to. HTTP/1: the most recently used idle one. -1 = none."""
+    count: i64
+    connecting: i64
+    head: i64
+    tail: i64
+    pending: i64
+    purge: i64
+    deadline: i64
+    order: i64
+
+
+class Conn:
+    next: i64
+    pool: i64
+    host: i64
+    pod: i64
+    state: i64
+    streams: i64
+    used: i64
+    station: i64
+    idle: i64
+    due: i64
+    failing: i64
+    """1 = will be refused or time out, 2 = will time out because the host cannot be reached."""
+    opened: i64
+    events: i64
+
+
+class Source:
+    id: i64
+    arrivals: i64
+    interval: i64
+    """Mean time between requests in picoseconds, 0 = none."""
+    n: i64
+    started: i64
+    next: i64
+    rest: i64
+    """While the rate is 0: what was left of the wait, in 1e-9 of a mean interval."""
+    origin: i64
+    origin_n: i64
+    stop: i64
+    flow_at: i64
+    flow_n: i64
+    latency: i64
+    think: i64
+    user_at: i64
+    user_n: i64
+    cursor: i64
+
+
+class User:
+    id: i64
+    source: i64
+    n: i64
+
+
+class Req:
+    id: i64
+    root: i64
+    next: i64
+    gen: i64
+    live: i64
+    events: i64
+    parent: i64
+    parent_gen: i64
+    parent_id: i64
+    flow: i64
+    route: i64
+    version: i64
+    cid: i64
+    row: i64
+    source: i64
+    user: i64
+    call: i64
+    start: i64
+    tries: i64
+    left: i64
+    cap_ms: i64
+    flags: i64
+    status: i64
+    att: i64
+    stream: i64
+    worker: i64
+    sampled: i64
+    mirror: i64
+    mirrored: i64
+    retrying: i64
+    decided: i64
+    logged: i64
+    host: i64
+
+
+class Att:
+    id: i64
+    req_id: i64
+    root: i64
+    next: i64
+    gen: i64
+    open: i64
+    events: i64
+    listed: i64
+    phase: i64
+    req: i64
+    number: i64
+    cluster: i64
+    host: i64
+    conn: i64
+    attached: i64
+    pod: i64
+    handler: i64
+    sampled: i64
+    station: i64
+    start: i64
+    sent: i64
+    arrived: i64
+    served: i64
+    done: i64
+    how: i64
+    status: i64
+    flags: i64
+    at_call: i64
+    group: i64
+    waiting: i64
+    failed: i64
+    launching: i64
+    killed: i64
+
+
+class Timer:
+    time: i64
+    key: i64
+    row: i64
+    gen: i64
+
+
+class TimerClass:
+    """Timers of one duration: a ring in order of time, of which only the first is in the heap."""
+
+    span: i64
+    per_try: i64
+    first: i64
+    cap: i64
+    head: i64
+    tail: i64
+    armed: i64
+
+
+class Change:
+    """A configuration change with its instant; `at` and `n` name words of the `payload` column, or hold the value."""
+
+    time: i64
+    kind: i64
+    target: i64
+    value: i64
+    at: i64
+    n: i64
+
+
+class Log:
+    root: i64
+    request: i64
+    parent: i64
+    attempt: i64
+    last: i64
+    mirror: i64
+    flow: i64
+    source: i64
+    call: i64
+    cluster: i64
+    host: i64
+    pod: i64
+    worker: i64
+    start: i64
+    attempt_start: i64
+    arrived: i64
+    served: i64
+    done: i64
+    end: i64
+    request_end: i64
+    status: i64
+    flags: i64
+    route_version: i64
+
+
+class Cell:
+    """Requests of one second, edge, destination workload, outcome and latency bucket."""
+
+    place: i64
+    outcome: i64
+    requests: i64
+    total: i64
+
+
+class State(NamedTuple):
+    """All tables and columns; lists when interpreted, numpy arrays when compiled."""
+
+    ctl: list[Ctl]
+    dist: list[Dist]
+    proxy: list[Proxy]
+    pod: list[Pod]
+    handler: list[Handler]
+    call: list[Call]
+    flow: list[Flow]
+    route: list[Route]
+    share: list[Share]
+    cluster: list[Cluster]
+    host: list[Host]
+    pool: list[Pool]
+    conn: list[Conn]
+    source: list[Source]
+    user: list[User]
+    req: list[Req]
+    att: list[Att]
+    timer: list[Timer]
+    timer_class: list[TimerClass]
+    change: list[Change]
+    log: list[Log]
+    cell: list[Cell]
+    heap: list[int]
+    stage: list[int]
+    work: list[int]
+    tried: list[int]
+    free: list[int]
+    turn: list[int]
+    hosts: list[int]
+    seen: list[int]
+    cluster_row: list[int]
+    handler_call: list[int]
+    source_flow: list[int]
+    code: list[int]
+    flow_key: list[int]
+    flow_of: list[int]
+    payload: list[int]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Chance
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def mix(x: i64) -> i64:
+    """A 62-bit number that looks unrelated to `x` (the finaliser of splitmix64 cut to 62 bits)."""
+    x = x & MASK
+    x = ((x ^ (x >> 30)) * MIX_A) & MASK
+    x = ((x ^ (x >> 27)) * MIX_B) & MASK
+    return x ^ (x >> 31)
+
+
+def draw(identity: i64, purpose: i64) -> i64:
+    """The 62-bit random number of an identity for a purpose."""
+    return mix(identity + purpose * STEP)
+
+
+def unit(number: i64) -> float:
+    """A drawn number as a real number in (0, 1]."""
+    return (number + 0.5) * 2.168404344971009e-19
+
+
+def normal(identity: i64, purpose: i64) -> float:
+    """A standard normal number (Box and Muller)."""
+    first = unit(draw(identity, purpose))
+    second = unit(draw(identity + 1, purpose))
+    return math.sqrt(-2.0 * math.log(first)) * math.cos(6.283185307179586 * second)
+
+
+def gamma(shape: float, identity: i64, purpose: i64) -> float:
+    """A gamma number of mean `shape` and scale 1 (Marsaglia and Tsang, with their boost below shape 1)."""
+    boost = 1.0
+    if shape < 1.0:
+        boost = math.exp(math.log(unit(draw(identity + 2, purpose))) / shape)
+        shape = shape + 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    for turn in range(64):
+        turn_id = mix(identity + 3 + turn)
+        x = normal(turn_id, purpose)
+        v = 1.0 + c * x
+        if v > 0.0:
+            v = v * v * v
+            u = unit(draw(turn_id + 2, purpose))
+            if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):
+                return boost * d * v
+    return boost * d
+
+
+def rare_sample(family: i64, scale: i64, spread: i64, identity: i64, purpose: i64) -> i64:
+    """A time from the distributions that `sample` does not hold itself."""
+    value = 0.0
+    if family == LOGNORMAL:
+        value = scale * math.exp(spread * 1e-9 * normal(identity, purpose))
+    elif family == GAMMA:
+        k = spread * 1e-9
+        value = gamma(k, identity, purpose) * (scale / k)
+    elif family == PARETO:
+        value = scale * math.exp(-math.log(unit(draw(identity, purpose))) / (spread * 1e-9))
+    else:
+        value = scale + unit(draw(identity, purpose)) * (spread - scale)
+    if value > 1e18:
+        return SECOND * SECOND
+    return int(value)
+
+
+def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
+    """A time from a row of the distribution table, 0 for row -1."""
+    if dist < 0:
+        return 0
+    d = s.dist[dist]
+    if d.family == FIXED:
+        return d.scale
+    if d.family == EXPONENTIAL:
+        return int(-math.log(unit(draw(identity, purpose))) * d.scale)
+    return rare_sample(d.family, d.scale, d.spread, identity, purpose)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Events, steps, timers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def schedule(s: State, time: i64, kind: i64, row: i64) -> None:
+    """Have an event happen; `settle` puts it into the heap."""
+    c = s.ctl[0]
+    n = c.stage_n
+    s.stage[n] = time
+    s.stage[n + 1] = ORDINARY | (c.seq << SEQ_SHIFT) | (kind << SLOT_BITS) | row
+    c.seq += 1
+    c.stage_n = n + 2
+
+
+def push(s: State, step: i64, row: i64) -> None:
+    """Put a step on the stack; the last one is done first."""
+    c = s.ctl[0]
+    s.work[c.work_n] = (row << KIND_BITS) | step
+    c.work_n += 1
+
+
+def sift_up(s: State, at: i64, time: i64, key: i64) -> None:
+    heap = s.heap
+    while at > 0:
+        up = (at - 1) >> 1
+        if heap[2 * up] < time or (heap[2 * up] == time and heap[2 * up + 1] < key):
+            break
+        heap[2 * at] = heap[2 * up]
+        heap[2 * at + 1] = heap[2 * up + 1]
+        at = up
+    heap[2 * at] = time
+    heap[2 * at + 1] = key
+
+
+def sift_down(s: State, n: i64, time: i64, key: i64) -> None:
+    """Put an event into the place at the top of a heap of `n`."""
+    heap = s.heap
+    at = 0
+    while True:
+        down = 2 * at + 1
+        if down >= n:
+            break
+        other = down + 1
+        if other < n and (
+            heap[2 * other] < heap[2 * down]
+            or (heap[2 * other] == heap[2 * down] and heap[2 * other + 1] < heap[2 * down + 1])
+        ):
+            down = other
+        if time < heap[2 * down] or (time == heap[2 * down] and key < heap[2 * down + 1]):
+            break
+        heap[2 * at] = heap[2 * down]
+        heap[2 * at + 1] = heap[2 * down + 1]
+        at = down
+    heap[2 * at] = time
+    heap[2 * at + 1] = key
+
+
+def settle(s: State) -> None:
+    """Close the gap that the event under way left at the top of the heap, and add what was scheduled."""
+    c = s.ctl[0]
+    at = 0
+    if c.hole == 1:
+        c.hole = 0
+        if c.stage_n > 0:
+            sift_down(s, c.heap_n, s.stage[0], s.stage[1])
+            at = 2
+        else:
+            c.heap_n -= 1
+            if c.heap_n > 0:
+                sift_down(s, c.heap_n, s.heap[2 * c.heap_n], s.heap[2 * c.heap_n + 1])
+    while at < c.stage_n:
+        sift_up(s, c.heap_n, s.stage[at], s.stage[at + 1])
+        c.heap_n += 1
+        at += 2
+    c.stage_n = 0
+
+
+def timer_live(s: State, k: i64, at: i64) -> bool:
+    """Whether somebody still waits for a timer of class `k`."""
+    t = s.timer[at]
+    if s.timer_class[k].per_try == 1:
+        a = s.att[t.row]
+        return a.gen == t.gen and a.open == 1
+    q = s.req[t.row]
+    return q.gen == t.gen and q.live == 1
+
+
+def set_timer(s: State, k: i64, row: i64, gen: i64) -> None:
+    """Start a timer of class `k` for a request or an attempt."""
+    c = s.ctl[0]
+    tc = s.timer_class[k]
+    key = ORDINARY | (c.seq << SEQ_SHIFT) | (EV_TIMER << SLOT_BITS) | k
+    c.seq += 1
+    if tc.tail - tc.head >= tc.cap - 4:
+        while tc.head < tc.tail and not timer_live(s, k, tc.first + tc.head % tc.cap):
+            tc.head += 1
+        if tc.tail - tc.head >= tc.cap - 4:
+            c.timer_full = k + 1
+    t = s.timer[tc.first + tc.tail % tc.cap]
+    t.time = c.now + tc.span
+    t.key = key
+    t.row = row
+    t.gen = gen
+    tc.tail += 1
+    if tc.armed == 0:
+        tc.armed = 1
+        s.stage[c.stage_n] = t.time
+        s.stage[c.stage_n + 1] = key
+        c.stage_n += 2
+
+
+def on_timer(s: State, k: i64) -> None:
+    """The first timer of a class is due, unless nobody waits for it any more; arm the next one."""
+    c = s.ctl[0]
+    tc = s.timer_class[k]
+    tc.armed = 0
+    while tc.head < tc.tail:
+        at = tc.first + tc.head % tc.cap
+        t = s.timer[at]
+        if timer_live(s, k, at):
+            if t.time > c.now or t.key > c.timer_key:
+                tc.armed = 1
+                s.stage[c.stage_n] = t.time
+                s.stage[c.stage_n + 1] = t.key
+                c.stage_n += 2
+                return
+            if tc.per_try == 1:
+                s.att[t.row].how = TRY_TIMEOUT
+                push(s, DO_END, t.row)
+            else:
+                push(s, DO_TIMEOUT, t.row)
+            # The step ends what the timer waited for; until it is done the entry would still look alive.
+            tc.head += 1
+        else:
+            tc.head += 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rows taken and given back
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def take_request(s: State, identity: i64, root: i64, flow: i64) -> i64:
+    """A new request of a flow, at its caller, now."""
+    c = s.ctl[0]
+    r = c.req_free
+    q = s.req[r]
+    c.req_free = q.next
+    c.req_free_n -= 1
+    c.started += 1
+    q.id = identity
+    q.root = root
+    q.live = 1
+    q.events = 0
+    q.parent = -1
+    q.parent_gen = 0
+    q.parent_id = 0
+    q.flow = flow
+    q.route = -1
+    q.version = 0
+    q.cid = -1
+    q.row = -1
+    q.source = -1
+    q.user = -1
+    q.call = -1
+    q.start = c.now
+    q.tries = 0
+    q.left = 0
+    q.cap_ms = 0
+    q.flags = 0
+    q.status = 0
+    q.att = -1
+    q.stream = 0
+    q.mirror = 0
+    q.mirrored = 0
+    q.retrying = 0
+    q.decided = 0
+    q.logged = 0
+    q.host = -1
+    workers = s.flow[flow].workers
+    if workers > 1:
+        q.worker = draw(identity, P_WORKER) % workers
+    else:
+        q.worker = 0
+    return r
+
+
+def give_request(s: State, r: i64) -> None:
+    """Free the row of a request that has ended, once no event names it."""
+    c = s.ctl[0]
+    q = s.req[r]
+    if q.live == 0 and q.events == 0:
+        q.gen += 1
+        q.next = c.req_free
+        c.req_free = r
+        c.req_free_n += 1
+
+
+def give_attempt(s: State, a: i64) -> None:
+    """Free the row of an attempt that is over on both sides, once no event and no list names it."""
+    c = s.ctl[0]
+    t = s.att[a]
+    if t.open == 0 and t.events == 0 and t.listed == 0 and t.phase == OVER:
+        t.gen += 1
+        t.next = c.att_free
+        c.att_free = a
+        c.att_free_n += 1
+        s.host[t.host].refs -= 1
+
+
+def give_connection(s: State, k: i64) -> None:
+    """Free the row of a closed connection, once no stream, list or event names it."""
+    c = s.ctl[0]
+    conn = s.conn[k]
+    if conn.state == CLOSED and conn.streams == 0 and conn.idle == 0 and conn.events == 0:
+        conn.next = c.conn_free
+        c.conn_free = k
+        c.conn_free_n += 1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Traffic
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
+    """A request of traffic source `i` leaves its client."""
+    c = s.ctl[0]
+    src = s.source[i]
+    flow = s.source_flow[src.flow_at]
+    if src.flow_n > 1:
+        flow = s.source_flow[src.flow_at + draw(identity, P_FLOW) % src.flow_n]
+    r = take_request(s, identity, identity, flow)
+    q = s.req[r]
+    q.source = i
+    q.user = user
+    if draw(identity, P_SAMPLE) < c.sample:
+        q.sampled = 1
+    else:
+        q.sampled = 0
+    if src.latency > 0:
+        q.events = 1
+        schedule(s, c.now + src.latency, EV_ENTER, r)
+    else:
+        push(s, DO_ENTER, r)
+
+
+def plan_arrival(s: State, i: i64) -> None:
+    """Set when source `i` sends next, counted from now (POISSON) or from its last change of rate (CONSTANT)."""
+    c = s.ctl[0]
+    src = s.source[i]
+    if src.arrivals == POISSON:
+        wait = -math.log(unit(draw(mix(src.id + src.n * STEP), P_ARRIVAL)))
+        src.next = c.now + int(wait * src.interval * 1e-3 + 0.5)
+    else:
+        src.next = src.origin + (src.n - src.origin_n) * src.interval // 1000
+    if src.next < src.stop:
+        schedule(s, src.next, EV_SOURCE, i)
+
+
+def on_source(s: State, i: i64) -> None:
+    """An open-loop source sends, unless its rate changed and this arrival moved."""
+    c = s.ctl[0]
+    src = s.source[i]
+    if src.next != c.now or src.interval == 0:
+        return
+    identity = mix(src.id + src.n * STEP)
+    src.n += 1
+    plan_arrival(s, i)
+    send_root(s, i, identity, -1)
+
+
+def on_user(s: State, u: i64) -> None:
+    """A user of a closed loop sends its next request."""
+    c = s.ctl[0]
+    user = s.user[u]
+    if c.now < s.source[user.source].stop:
+        identity = mix(user.id + user.n * STEP)
+        user.n += 1
+        send_root(s, user.source, identity, u)
+
+
+def change_rate(s: State, i: i64, interval: i64) -> None:
+    """A source gets another rate: what was left of its wait is stretched, so that its draws stay the same."""
+    c = s.ctl[0]
+    src = s.source[i]
+    if src.started == 0:
+        src.interval = interval
+        return
+    if src.arrivals == CONSTANT:
+        src.origin = c.now
+        src.origin_n = src.n
+        src.interval = interval
+        if interval > 0:
+            plan_arrival(s, i)
+        return
+    if src.interval > 0:
+        src.rest = int((src.next - c.now) * 1e12 / src.interval)
+    src.interval = interval
+    if interval > 0:
+        src.next = c.now + int(src.rest * 1e-12 * interval)
+        if src.next < src.stop:
+            schedule(s, src.next, EV_SOURCE, i)
+
+
+def start_source(s: State, i: i64) -> None:
+    """A source begins: an open loop plans its first request, the users of a closed one have events of their own."""
+    c = s.ctl[0]
+    src = s.source[i]
+    src.origin = c.now
+    src.started = 1
+    if src.arrivals == CLOSED_LOOP:
+        src.cursor = 0
+        push(s, DO_USERS, i)
+    elif src.interval > 0:
+        plan_arrival(s, i)
+    else:
+        src.rest = int(-math.log(unit(draw(mix(src.id), P_ARRIVAL))) * 1e9)
+
+
+def start_users(s: State, i: i64) -> None:
+    """The next users of a closed loop begin, each after a time of thinking."""
+    c = s.ctl[0]
+    src = s.source[i]
+    last = min(src.cursor + CHUNK, src.user_n)
+    while src.cursor < last:
+        u = src.user_at + src.cursor
+        schedule(s, c.now + sample(s, src.think, s.user[u].id, P_THINK), EV_USER, u)
+        src.cursor += 1
+    if src.cursor < src.user_n:
+        push(s, DO_USERS, i)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The caller's proxy: fault, route, cluster
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def passage(s: State, station: i64, span: i64) -> i64:
+    """When an event loop that serves in order of arrival has done `span` of work for somebody who comes now."""
+    now = s.ctl[0].now
+    begin = s.free[station]
+    if begin < now:
+        begin = now
+    s.free[station] = begin + span
+    return begin + span
+
+
+def enter(s: State, r: i64) -> None:
+    """A request (or its next try) stands before its caller's proxy and waits for the event loop of its connection.
+
+    DEVIATION: the event loop is drawn for each request; Envoy draws it for each connection its client opens.
+    """
+    c = s.ctl[0]
+    q = s.req[r]
+    p = s.flow[q.flow].proxy
+    step = DO_DECIDE
+    if q.decided == 1:
+        step = DO_TRY
+    if p >= 0 and s.proxy[p].down == 1:
+        q.status = 0
+        q.flags |= UF
+        push(s, DO_FINISH, r)
+        return
+    if c.stations == 1 and p >= 0:
+        proxy = s.proxy[p]
+        span = sample(s, proxy.outbound, mix(q.id + (q.tries + 1) * STEP), P_OUT)
+        leaves = passage(s, proxy.station + q.worker, span)
+        if leaves > c.now:
+            q.events += 1
+            schedule(s, leaves, EV_OUT, r)
+            return
+    push(s, step, r)
+
+
+def decide(s: State, r: i64) -> None:
+    """The proxy matches the route, which the request then keeps, and may hold the request back.
+
+    The fault filter stands before the router: a delay does not consume the route timeout and is drawn on a number of
+    its own (Envoy source/extensions/filters/http/fault/fault_filter.cc).
+    """
+    c = s.ctl[0]
+    q = s.req[r]
+    f = s.flow[q.flow]
+    q.decided = 1
+    q.route = f.route
+    q.version = f.version
+    if q.route < 0:
+        q.status = 404
+        q.flags |= NR
+        push(s, DO_FINISH, r)
+        return
+    route = s.route[q.route]
+    if route.delay_ppm > 0 and draw(q.id, P_DELAY) % MILLION < route.delay_ppm:
+        q.flags |= DI
+        if route.delay > 0:
+            q.events += 1
+            schedule(s, c.now + route.delay, EV_DELAYED, r)
+            return
+    push(s, DO_FORWARD, r)
+
+
+def forward(s: State, r: i64) -> None:
+    """Abort, answer locally, or choose the cluster by the stream's one random number and start the route timeout."""
+    q = s.req[r]
+    route = s.route[q.route]
+    if route.abort_ppm > 0 and draw(q.id, P_ABORT) % MILLION < route.abort_ppm:
+        q.status = route.abort_status
+        q.flags |= FI
+        push(s, DO_FINISH, r)
+        return
+    if route.kind == LOCAL_REPLY:
+        q.status = route.status
+        q.flags |= route.flag
+        push(s, DO_FINISH, r)
+        return
+    q.stream = draw(q.id, P_STREAM)
+    at = route.share_at
+    if route.share_n > 1:
+        value = q.stream % route.weight
+        while value >= s.share[at].weight:
+            value -= s.share[at].weight
+            at += 1
+    q.cid = s.share[at].cluster
+    if q.cid < 0 or s.cluster_row[q.cid] < 0:
+        q.status = 503
+        q.flags |= NC
+        push(s, DO_FINISH, r)
+        return
+    q.left = route.retries
+    q.cap_ms = route.base_ms
+    if route.timeout > 0:
+        set_timer(s, route.timeout_class, r, q.gen)
+    push(s, DO_TRY, r)
+
+
+def mirror(s: State, r: i64) -> None:
+    """Send the next shadow of a request: fire and forget, no retries, decided by the stream's random number."""
+    q = s.req[r]
+    route = s.route[q.route]
+    if q.mirrored >= route.mirror_n:
+        return
+    share = s.share[route.mirror_at + q.mirrored]
+    q.mirrored += 1
+    push(s, DO_MIRROR, r)
+    if q.stream % MILLION >= share.weight or share.cluster < 0 or s.cluster_row[share.cluster] < 0:
+        return
+    m = take_request(s, draw(q.id, P_CHILD + P_MIRROR + q.mirrored), q.root, q.flow)
+    shadow = s.req[m]
+    shadow.parent_id = q.id
+    shadow.route = q.route
+    shadow.version = q.version
+    shadow.cid = share.cluster
+    shadow.source = q.source
+    shadow.call = q.call
+    shadow.worker = q.worker
+    shadow.sampled = q.sampled
+    shadow.stream = q.stream
+    shadow.mirror = 1
+    shadow.decided = 1
+    shadow.mirrored = route.mirror_n
+    if route.timeout > 0:
+        set_timer(s, route.timeout_class, m, shadow.gen)
+    push(s, DO_TRY, m)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Balancing
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def weigh(s: State, row: i64, h: i64) -> i64:
+    """Distance to the next deadline of a host in the weighted schedule.
+
+    Envoy source/extensions/load_balancing_policies/least_request: weight / (active requests + 1) when weights differ.
+    """
+    host = s.host[h]
+    if s.cluster[row].policy == LEAST_REQUEST:
+        return EDF_UNIT * (host.active + 1) // host.weight
+    return EDF_UNIT // host.weight
+
+
+def pick_weighted(s: State, row: i64, worker: i64) -> i64:
+    """Earliest deadline first (Envoy source/common/upstream/edf_scheduler.h); ties keep the order of insertion."""
+    cl = s.cluster[row]
+    best = -1
+    first = 0
+    order = 0
+    for i in range(cl.host_at, cl.host_at + cl.view_n):
+        p = s.pool[s.host[s.seen[i]].pool + worker]
+        if best < 0 or p.deadline < first or (p.deadline == first and p.order < order):
+            best = s.seen[i]
+            first = p.deadline
+            order = p.order
+    p = s.pool[s.host[best].pool + worker]
+    s.turn[cl.rr + worker] = first
+    cl.order += 1
+    p.order = cl.order
+    p.deadline = first + weigh(s, row, best)
+    return best
+
+
+def pick(s: State, row: i64, worker: i64, number: i64) -> i64:
+    """One choice of a host by a cluster's policy, -1 when it has none that may be used."""
+    cl = s.cluster[row]
+    n = cl.view_n
+    if n == 0:
+        return -1
+    at = cl.host_at
+    if n == 1 or cl.policy == ORIGINAL_DST:
+        return s.seen[at]
+    if cl.policy == RANDOM:
+        return s.seen[at + number % n]
+    if cl.weighted == 1:
+        return pick_weighted(s, row, worker)
+    if cl.policy == ROUND_ROBIN:
+        turn = s.turn[cl.rr + worker]
+        s.turn[cl.rr + worker] = turn + 1
+        return s.seen[at + turn % n]
+    best = s.seen[at + number % n]
+    for i in range(1, cl.choice):
+        if i == 1:
+            number = number >> 31
+        else:
+            number = draw(number, P_PICK + i)
+        other = s.seen[at + number % n]
+        if s.host[other].active < s.host[best].active:
+            best = other
+    return best
+
+
+def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
+    """The host of the next try: on retries the previous_hosts predicate asks again, the last candidate stands.
+
+    Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, chooseHost.
+    """
+    q = s.req[r]
+    h = pick(s, row, q.worker, draw(identity, P_PICK))
+    if q.tries == 0 or h < 0:
+        return h
+    width = s.ctl[0].tried_width
+    again = 0
+    while again < s.route[q.route].reselect:
+        known = 0
+        for i in range(r * width, r * width + min(q.tries, width)):
+            if s.tried[i] == h:
+                known = 1
+        if known == 0:
+            return h
+        again += 1
+        h = pick(s, row, q.worker, draw(identity, P_PICK + 64 + again))
+    return h
+
+
+def view_hosts(s: State, row: i64) -> None:
+    """What the balancer sees from now on: the healthy hosts in their order, or all of them in panic.
+
+    Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, for one priority: no panic while
+    140 % of the healthy share reaches 100; otherwise panic below the threshold, 0 = never.
+    """
+    cl = s.cluster[row]
+    n = 0
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        if host.healthy == 1 and host.ejected == 0:
+            s.seen[cl.host_at + n] = s.hosts[i]
+            n += 1
+    cl.use_all = 0
+    if cl.host_n > 0 and 140 * n // cl.host_n < 100 and 100 * n < cl.panic * cl.host_n:
+        cl.use_all = 1
+        n = cl.host_n
+        for i in range(cl.host_at, cl.host_at + n):
+            s.seen[i] = s.hosts[i]
+    cl.view_n = n
+    cl.weighted = 0
+    for i in range(cl.host_at + 1, cl.host_at + n):
+        if s.host[s.seen[i]].weight != s.host[s.seen[cl.host_at]].weight:
+            cl.weighted = 1
+    if cl.weighted == 1:
+        for worker in range(cl.workers):
+            restart_schedule(s, row, worker)
+
+
+def restart_schedule(s: State, row: i64, worker: i64) -> None:
+    """Begin the weighted schedule as if a random number of picks had been made (edf_scheduler.h, createWithPicks)."""
+    cl = s.cluster[row]
+    total = 0
+    for i in range(cl.host_at, cl.host_at + cl.view_n):
+        total += s.host[s.seen[i]].weight
+    picks = draw(cl.id, P_PICK + worker) % 429496729
+    made = 0
+    for i in range(cl.host_at, cl.host_at + cl.view_n):
+        h = s.seen[i]
+        p = s.pool[s.host[h].pool + worker]
+        whole = picks * s.host[h].weight // total
+        made += whole
+        cl.order += 1
+        p.order = cl.order
+        p.deadline = whole * EDF_UNIT // s.host[h].weight + weigh(s, row, h)
+    while made < picks:
+        pick_weighted(s, row, worker)
+        made += 1
+
+
+def change_health(s: State, row: i64) -> None:
+    """The health of a host of a cluster changed: the balancer learns at once or when the merge window ends.
+
+    Envoy source/common/upstream/cluster_manager_impl.cc, scheduleUpdate: a second health-only change within the window
+    waits for one whole window from then.
+    """
+    c = s.ctl[0]
+    cl = s.cluster[row]
+    if c.now - cl.updated > MERGE_WINDOW:
+        cl.updated = c.now
+        cl.merging = 0
+        view_hosts(s, row)
+    elif cl.merging == 0:
+        cl.merging = c.now + MERGE_WINDOW
+        schedule(s, cl.merging, EV_VIEW, row)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tries and connections
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
+    """A new attempt of request `r` at host `h`."""
+    c = s.ctl[0]
+    q = s.req[r]
+    a = c.att_free
+    t = s.att[a]
+    c.att_free = t.next
+    c.att_free_n -= 1
+    c.attempts += 1
+    host = s.host[h]
+    host.refs += 1
+    t.id = identity
+    t.req_id = q.id
+    t.root = q.root
+    t.next = -1
+    t.open = 1
+    t.events = 0
+    t.listed = 0
+    t.phase = PENDING
+    t.req = r
+    t.number = q.tries
+    t.cluster = row
+    t.host = h
+    t.conn = -1
+    t.attached = 0
+    t.pod = host.pod
+    t.handler = host.handler
+    t.sampled = q.sampled
+    t.station = -1
+    t.start = c.now
+    t.sent = 0
+    t.arrived = 0
+    t.served = 0
+    t.done = 0
+    t.how = ANSWERED
+    t.status = 0
+    t.flags = 0
+    t.at_call = 0
+    t.group = 0
+    t.waiting = 0
+    t.failed = 0
+    t.launching = 0
+    t.killed = 0
+    q.att = a
+    q.host = h
+    return a
+
+
+def try_upstream(s: State, r: i64) -> None:
+    """Choose a host and give the request to its connection pool."""
+    c = s.ctl[0]
+    q = s.req[r]
+    if q.live == 0:
+        return
+    row = s.cluster_row[q.cid]
+    h = -1
+    identity = mix(q.id + (q.tries + 1) * STEP)
+    if row >= 0:
+        h = choose_host(s, r, row, identity)
+    if h < 0:
+        q.status = 503
+        q.flags |= UH
+        push(s, DO_FINISH, r)
+        return
+    cl = s.cluster[row]
+    cl.lb_panic += cl.use_all
+    if q.tries < c.tried_width:
+        s.tried[r * c.tried_width + q.tries] = h
+    q.tries += 1
+    q.row = row
+    a = take_attempt(s, r, row, h, identity)
+    t = s.att[a]
+    pool = s.host[h].pool + q.worker
+    k = ready_connection(s, pool, cl.http2)
+    if k >= 0:
+        t.conn = k
+        push(s, DO_ATTACH, a)
+    elif cl.pending >= cl.max_pending:
+        cl.rq_pending_overflow += 1
+        t.how = OVERFLOW
+        push(s, DO_END, a)
+    else:
+        p = s.pool[pool]
+        cl.pending += 1
+        p.pending += 1
+        t.listed = 1
+        if p.head < 0:
+            p.head = a
+        else:
+            s.att[p.tail].next = a
+        p.tail = a
+        push(s, DO_POOL, pool)
+    if q.mirrored < s.route[q.route].mirror_n:
+        push(s, DO_MIRROR, r)
+
+
+def ready_connection(s: State, pool: i64, http2: i64) -> i64:
+    """A connection that can take a stream now, -1 without: the one of HTTP/2, the last used idle one of HTTP/1."""
+    p = s.pool[pool]
+    if http2 == 1:
+        return p.conn
+    while p.conn >= 0:
+        k = p.conn
+        conn = s.conn[k]
+        p.conn = conn.next
+        conn.idle = 0
+        if conn.state == READY:
+            return k
+        give_connection(s, k)
+    return -1
+
+
+def serve_pool(s: State, pool: i64) -> None:
+    """Give the first pending stream of a pool to a ready connection, or open one for it.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc: connecting capacity covers what is pending; beyond max_connections
+    streams stay queued, but a pool without any connection always gets one.
+    """
+    p = s.pool[pool]
+    while p.head >= 0 and s.att[p.head].open == 0:
+        drop_head(s, pool)
+    if p.head < 0:
+        return
+    cl = s.cluster[s.host[p.host].cluster]
+    k = ready_connection(s, pool, cl.http2)
+    if k >= 0:
+        a = p.head
+        drop_head(s, pool)
+        cl.pending -= 1
+        p.pending -= 1
+        s.att[a].conn = k
+        push(s, DO_POOL, pool)
+        push(s, DO_ATTACH, a)
+        return
+    if p.connecting > 0 and (cl.http2 == 1 or p.connecting >= p.pending):
+        return
+    if cl.connections >= cl.max_connections and p.count > 0:
+        cl.cx_overflow += 1
+        return
+    dial(s, pool)
+    if cl.http2 == 0 and p.connecting < p.pending:
+        push(s, DO_POOL, pool)
+
+
+def drop_head(s: State, pool: i64) -> None:
+    """Take the first attempt off a pool's list."""
+    p = s.pool[pool]
+    a = p.head
+    p.head = s.att[a].next
+    if p.head < 0:
+        p.tail = -1
+    s.att[a].listed = 0
+    s.att[a].next = -1
+    give_attempt(s, a)
+
+
+def crypto(s: State, proxy: i64, station: i64, identity: i64, purpose: i64) -> i64:
+    """CPU time a handshake costs one of its ends, which as a station is busy with it."""
+    if proxy < 0:
+        return 0
+    span = sample(s, s.proxy[proxy].crypto, identity, purpose)
+    if s.ctl[0].stations == 1 and span > 0 and station >= 0:
+        return passage(s, station, span) - s.ctl[0].now
+    return span
+
+
+def dial(s: State, pool: i64) -> None:
+    """Open a connection for the first pending stream of a pool.
+
+    DEVIATION: both ends' handshake work is queued when the connection is begun, not round trip by round trip.
+    """
+    c = s.ctl[0]
+    p = s.pool[pool]
+    host = s.host[p.host]
+    cl = s.cluster[host.cluster]
+    identity = s.att[p.head].id
+    k = c.conn_free
+    conn = s.conn[k]
+    c.conn_free = conn.next
+    c.conn_free_n -= 1
+    conn.next = -1
+    conn.pool = pool
+    conn.host = p.host
+    conn.pod = host.pod
+    conn.state = CONNECTING
+    conn.streams = 0
+    conn.used = 0
+    conn.station = -1
+    conn.idle = 0
+    conn.opened = c.now
+    conn.events = 0
+    conn.failing = 0
+    p.connecting += 1
+    p.count += 1
+    cl.connections += 1
+    cl.cx_total += 1
+    if host.pod >= 0 and s.pod[host.pod].proxy >= 0:
+        server = s.proxy[s.pod[host.pod].proxy]
+        conn.station = server.station + draw(identity, P_STATION) % server.workers
+    plan_connection(s, k, c.now, identity)
+
+
+def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
+    """Set when a connection whose first packet gets through at `begin` will be up, or will have failed."""
+    conn = s.conn[k]
+    host = s.host[conn.host]
+    cl = s.cluster[host.cluster]
+    limit = conn.opened + cl.connect_timeout
+    conn.failing = 0
+    there = -1
+    if host.pod >= 0:
+        there = s.pod[host.pod].proxy
+        if s.pod[host.pod].state == POD_DEAD or (there < 0 and s.pod[host.pod].state == POD_DRAINING):
+            conn.failing = 1
+    if host.inbound == IN_REFUSE:
+        conn.failing = 1
+    if host.reachable == 0:
+        conn.failing = 2
+        conn.due = limit
+    elif conn.failing == 1:
+        conn.due = begin + 2 * host.latency
+    else:
+        conn.due = begin + host.rtts * 2 * host.latency
+        if host.jitter > 0:
+            for i in range(2 * host.rtts):
+                conn.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * host.jitter)
+        if host.rtts > 0:
+            here = -1
+            if cl.proxy >= 0:
+                here = s.proxy[cl.proxy].station + conn.pool - host.pool
+            conn.due += crypto(s, cl.proxy, here, identity, P_CRYPTO)
+            conn.due += crypto(s, there, conn.station, identity, P_CRYPTO_IN)
+    if conn.due >= limit and conn.failing != 2:
+        conn.due = limit
+        conn.failing = 1
+    conn.events += 1
+    if conn.failing > 0:
+        schedule(s, conn.due, EV_UNCONNECTED, k)
+    else:
+        schedule(s, conn.due, EV_CONNECTED, k)
+
+
+def on_connected(s: State, k: i64) -> None:
+    """A connection is up, unless it was given up or redirected to another end meanwhile."""
+    c = s.ctl[0]
+    conn = s.conn[k]
+    conn.events -= 1
+    if conn.state != CONNECTING or conn.due != c.now or conn.failing > 0:
+        give_connection(s, k)
+        return
+    p = s.pool[conn.pool]
+    p.connecting -= 1
+    conn.state = READY
+    host = s.host[conn.host]
+    if host.removed == 1 and p.head < 0:
+        close_connection(s, k)
+        return
+    if s.cluster[host.cluster].http2 == 1:
+        p.conn = k
+    else:
+        rest_connection(s, k)
+    push(s, DO_POOL, conn.pool)
+
+
+def on_unconnected(s: State, k: i64) -> None:
+    """A connection failed: all pending streams of its pool fail at once (purgePendingStreams)."""
+    c = s.ctl[0]
+    conn = s.conn[k]
+    conn.events -= 1
+    if conn.state != CONNECTING or conn.due != c.now or conn.failing == 0:
+        give_connection(s, k)
+        return
+    p = s.pool[conn.pool]
+    p.connecting -= 1
+    pool = conn.pool
+    s.cluster[s.host[conn.host].cluster].cx_connect_fail += 1
+    close_connection(s, k)
+    p.purge = p.pending
+    push(s, DO_PURGE, pool)
+
+
+def purge(s: State, pool: i64) -> None:
+    """Fail the next of the streams that were pending when the connection failed."""
+    p = s.pool[pool]
+    while p.head >= 0 and s.att[p.head].open == 0:
+        drop_head(s, pool)
+    if p.purge <= 0:
+        if p.head >= 0:
+            push(s, DO_POOL, pool)
+        return
+    p.purge -= 1
+    push(s, DO_PURGE, pool)
+    if p.head >= 0:
+        a = p.head
+        s.att[a].how = UNCONNECTED
+        push(s, DO_END, a)
+
+
+def rest_connection(s: State, k: i64) -> None:
+    """An HTTP/1 connection waits for its next request, first in line."""
+    conn = s.conn[k]
+    p = s.pool[conn.pool]
+    conn.idle = 1
+    conn.next = p.conn
+    p.conn = k
+
+
+def close_connection(s: State, k: i64) -> None:
+    """Close a connection; its row lives on while a stream, a list or an event names it."""
+    conn = s.conn[k]
+    if conn.state != CLOSED:
+        p = s.pool[conn.pool]
+        p.count -= 1
+        s.cluster[s.host[conn.host].cluster].connections -= 1
+        if p.conn == k and conn.idle == 0:
+            p.conn = -1
+        conn.state = CLOSED
+    give_connection(s, k)
+
+
+def drain_pools(s: State, h: i64) -> None:
+    """A host was removed or became unhealthy: idle connections close, busy ones after their last stream."""
+    host = s.host[h]
+    cl = s.cluster[host.cluster]
+    for pool in range(host.pool, host.pool + cl.workers):
+        p = s.pool[pool]
+        k = p.conn
+        if cl.http2 == 1:
+            if k >= 0:
+                p.conn = -1
+                if s.conn[k].streams == 0:
+                    close_connection(s, k)
+                else:
+                    s.conn[k].state = DRAINING
+        else:
+            while k >= 0:
+                p.conn = s.conn[k].next
+                s.conn[k].idle = 0
+                close_connection(s, k)
+                k = p.conn
+
+
+def release_connection(s: State, a: i64) -> None:
+    """An attempt leaves its connection: an unanswered HTTP/1 exchange closes it, HTTP/2 resets the stream alone."""
+    t = s.att[a]
+    conn = s.conn[t.conn]
+    host = s.host[t.host]
+    cl = s.cluster[t.cluster]
+    pool = conn.pool
+    conn.streams -= 1
+    worn = cl.per_connection > 0 and conn.used >= cl.per_connection
+    if conn.state == CLOSED:
+        give_connection(s, t.conn)
+    elif cl.http2 == 1:
+        if t.how == TERMINATED:
+            close_connection(s, t.conn)
+        elif conn.streams == 0 and (conn.state == DRAINING or host.removed == 1 or cl.retired == 1):
+            close_connection(s, t.conn)
+    elif t.how != ANSWERED and t.how != OVERFLOW:
+        close_connection(s, t.conn)
+    elif worn or host.removed == 1 or cl.retired == 1:
+        close_connection(s, t.conn)
+    else:
+        rest_connection(s, t.conn)
+    if s.pool[pool].head >= 0:
+        push(s, DO_POOL, pool)
+    t.conn = -1
+
+
+def attach(s: State, a: i64) -> None:
+    """A stream starts on a ready connection: the request is sent."""
+    c = s.ctl[0]
+    t = s.att[a]
+    q = s.req[t.req]
+    host = s.host[t.host]
+    cl = s.cluster[t.cluster]
+    conn = s.conn[t.conn]
+    conn.streams += 1
+    if cl.active >= cl.max_requests:
+        cl.rq_active_overflow += 1
+        t.how = OVERFLOW
+        push(s, DO_END, a)
+        return
+    conn.used += 1
+    if cl.http2 == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection:
+        conn.state = DRAINING
+        s.pool[conn.pool].conn = -1
+    cl.active += 1
+    cl.rq_total += 1
+    host.active += 1
+    t.attached = 1
+    t.sent = c.now
+    t.station = conn.station
+    if cl.split == 1:
+        host.run_local = 0
+    route = s.route[q.route]
+    if route.try_class >= 0 and q.mirror == 0:
+        set_timer(s, route.try_class, a, t.gen)
+    send(s, a, c.now)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The way there, the application, the way back
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def leg(s: State, h: i64, identity: i64, purpose: i64) -> i64:
+    """Network time of one message between a caller and a host."""
+    host = s.host[h]
+    if host.jitter > 0:
+        return host.latency + int(-math.log(unit(draw(identity, purpose))) * host.jitter)
+    return host.latency
+
+
+def send(s: State, a: i64, when: i64) -> None:
+    """The request leaves for its host at `when`, or is lost on the way."""
+    c = s.ctl[0]
+    t = s.att[a]
+    host = s.host[t.host]
+    if host.lost > 0 and draw(t.id, P_LOST) < host.lost:
+        t.phase = LOST
+        return
+    if host.reachable == 0:
+        t.phase = HUNG_OUT
+        return
+    t.phase = OUTWARD
+    travel = leg(s, t.host, t.id, P_NET)
+    t.events += 1
+    if host.inbound == IN_RESET:
+        t.phase = OVER
+        schedule(s, when + travel + host.latency, EV_RESET, a)
+        return
+    proxy = s.cluster[t.cluster].proxy
+    if c.stations == 0 and proxy >= 0:
+        travel += sample(s, s.proxy[proxy].outbound, t.id, P_OUT)
+    if t.station < 0:
+        schedule(s, when + travel, EV_ARRIVE, a)
+    elif c.stations == 1:
+        schedule(s, when + travel, EV_SERVER, a)
+    else:
+        travel += sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN)
+        schedule(s, when + travel, EV_ARRIVE, a)
+
+
+def on_server(s: State, a: i64) -> None:
+    """The request has reached the event loop of the server's proxy that its connection belongs to."""
+    t = s.att[a]
+    t.events -= 1
+    if t.killed == 1:
+        give_attempt(s, a)
+        return
+    span = sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN)
+    t.events += 1
+    schedule(s, passage(s, t.station, span), EV_ARRIVE, a)
+
+
+def on_arrive(s: State, a: i64) -> None:
+    """The request has passed the server's proxy: to the application, or answered right there."""
+    c = s.ctl[0]
+    t = s.att[a]
+    t.events -= 1
+    if t.killed == 1:
+        give_attempt(s, a)
+        return
+    host = s.host[t.host]
+    t.arrived = c.now
+    if t.pod < 0:
+        t.phase = SERVING
+        t.served = c.now
+        t.events += 1
+        schedule(s, c.now + sample(s, host.external, t.id, P_EXTERNAL), EV_SERVED, a)
+        return
+    pod = s.pod[t.pod]
+    if pod.state == POD_DEAD:
+        reset_from_server(s, a)
+    elif host.inbound == IN_REPLY:
+        t.flags = host.inbound_flag
+        respond(s, a, host.inbound_status)
+    elif pod.state == POD_DRAINING:
+        # The application has stopped listening: its own proxy cannot connect and answers for it.
+        if t.station >= 0:
+            respond(s, a, 503)
+        else:
+            reset_from_server(s, a)
+    elif pod.workers > 0 and pod.busy >= pod.workers:
+        t.phase = QUEUED
+        t.listed = 1
+        t.next = -1
+        pod.queued += 1
+        if pod.head < 0:
+            pod.head = a
+        else:
+            s.att[pod.tail].next = a
+        pod.tail = a
+    else:
+        begin_service(s, a)
+
+
+def reset_from_server(s: State, a: i64) -> None:
+    """The server's end closes the connection under an attempt; the caller learns it after the way back."""
+    c = s.ctl[0]
+    t = s.att[a]
+    t.killed = 1
+    t.phase = OVER
+    if t.open == 1:
+        t.events += 1
+        schedule(s, c.now + s.host[t.host].latency, EV_RESET, a)
+    else:
+        give_attempt(s, a)
+
+
+def begin_service(s: State, a: i64) -> None:
+    """A worker of the application takes a request."""
+    c = s.ctl[0]
+    t = s.att[a]
+    pod = s.pod[t.pod]
+    pod.busy += 1
+    t.phase = SERVING
+    t.served = c.now
+    t.events += 1
+    schedule(s, c.now + sample(s, s.handler[t.handler].service, t.id, P_SERVICE), EV_SERVED, a)
+
+
+def free_worker(s: State, p: i64) -> None:
+    """A worker of an application is free and takes the next request in the queue."""
+    pod = s.pod[p]
+    pod.busy -= 1
+    if pod.head >= 0 and pod.busy < pod.workers:
+        a = pod.head
+        t = s.att[a]
+        pod.head = t.next
+        if pod.head < 0:
+            pod.tail = -1
+        pod.queued -= 1
+        t.next = -1
+        t.listed = 0
+        begin_service(s, a)
+
+
+def on_served(s: State, a: i64) -> None:
+    """The handler's own work is done: fail, make calls, or answer."""
+    t = s.att[a]
+    t.events -= 1
+    if t.killed == 1:
+        give_attempt(s, a)
+        return
+    if t.pod < 0:
+        respond(s, a, 200)
+        return
+    hd = s.handler[t.handler]
+    if hd.error > 0 and draw(t.id, P_ERROR) < hd.error:
+        free_worker(s, t.pod)
+        respond(s, a, hd.error_status)
+    elif hd.call_n == 0:
+        free_worker(s, t.pod)
+        respond(s, a, 200)
+    else:
+        t.phase = CALLING
+        if s.pod[t.pod].hold == 0:
+            free_worker(s, t.pod)
+        t.launching = 1
+        push(s, DO_CALLS, a)
+
+
+def make_calls(s: State, a: i64) -> None:
+    """Go on with a handler's calls: all of a group at once, the next group when all have answered, then the answer."""
+    t = s.att[a]
+    t.launching = 0
+    if t.phase != CALLING:
+        return
+    hd = s.handler[t.handler]
+    while t.at_call < hd.call_n:
+        i = s.handler_call[hd.call_at + t.at_call]
+        call = s.call[i]
+        if call.group != t.group:
+            if t.waiting > 0:
+                return
+            if t.failed == 1:
+                break
+            t.group = call.group
+        t.at_call += 1
+        if draw(t.id, P_CALL + t.at_call) < call.chance:
+            t.launching = 1
+            push(s, DO_CALLS, a)
+            launch(s, a, i)
+            return
+    if t.waiting > 0:
+        return
+    if s.pod[t.pod].hold == 1:
+        free_worker(s, t.pod)
+    if t.failed == 1:
+        respond(s, a, 500)
+    else:
+        respond(s, a, 200)
+
+
+def find_flow(s: State, pod: i64, call: i64) -> i64:
+    """The flow of a call made by a pod, -1 without (open addressing in the `flow_key` column)."""
+    key = (pod << 32) | call
+    mask = len(s.flow_key) - 1
+    at = mix(key) & mask
+    while s.flow_key[at] != key:
+        if s.flow_key[at] < 0:
+            return -1
+        at = (at + 1) & mask
+    return s.flow_of[at]
+
+
+def launch(s: State, a: i64, call: i64) -> None:
+    """A handler makes one call."""
+    t = s.att[a]
+    flow = find_flow(s, t.pod, call)
+    if flow < 0:
+        return
+    r = take_request(s, draw(t.id, P_CHILD + t.at_call), t.root, flow)
+    q = s.req[r]
+    q.parent = a
+    q.parent_gen = t.gen
+    q.parent_id = t.req_id
+    q.call = call
+    q.sampled = t.sampled
+    t.waiting += 1
+    push(s, DO_ENTER, r)
+
+
+def respond(s: State, a: i64, status: i64) -> None:
+    """The answer leaves the server, if its caller still waits for it."""
+    c = s.ctl[0]
+    t = s.att[a]
+    t.status = status
+    t.done = c.now
+    t.phase = INWARD
+    if t.open == 0:
+        t.phase = OVER
+        give_attempt(s, a)
+        return
+    back = 0
+    if t.station >= 0:
+        back = sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN_BACK)
+        if c.stations == 1:
+            back = passage(s, t.station, back) - c.now
+    if s.host[t.host].reachable == 0:
+        t.phase = HUNG_BACK
+    else:
+        send_back(s, a, c.now + back)
+
+
+def send_back(s: State, a: i64, when: i64) -> None:
+    """The answer leaves for the caller at `when`."""
+    t = s.att[a]
+    t.phase = INWARD
+    t.events += 1
+    when += leg(s, t.host, t.id, P_NET_BACK)
+    proxy = s.cluster[t.cluster].proxy
+    if proxy < 0:
+        schedule(s, when, EV_RESPONSE, a)
+    elif s.ctl[0].stations == 1:
+        schedule(s, when, EV_BACK, a)
+    else:
+        schedule(s, when + sample(s, s.proxy[proxy].outbound, t.id, P_OUT_BACK), EV_RESPONSE, a)
+
+
+def on_back(s: State, a: i64) -> None:
+    """The answer is at the caller's proxy and waits for its event loop."""
+    t = s.att[a]
+    t.events -= 1
+    if t.open == 0:
+        t.phase = OVER
+        give_attempt(s, a)
+        return
+    proxy = s.proxy[s.cluster[t.cluster].proxy]
+    span = sample(s, proxy.outbound, t.id, P_OUT_BACK)
+    t.events += 1
+    schedule(s, passage(s, proxy.station + s.req[t.req].worker, span), EV_RESPONSE, a)
+
+
+def on_response(s: State, a: i64) -> None:
+    """The caller's proxy has the answer."""
+    t = s.att[a]
+    t.events -= 1
+    t.phase = OVER
+    if t.open == 1:
+        t.how = ANSWERED
+        push(s, DO_END, a)
+    else:
+        give_attempt(s, a)
+
+
+def on_reset(s: State, a: i64) -> None:
+    """The caller's proxy sees the connection of an attempt closed by the other end."""
+    t = s.att[a]
+    t.events -= 1
+    if t.open == 1:
+        t.how = TERMINATED
+        push(s, DO_END, a)
+    else:
+        give_attempt(s, a)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The end of a try: outlier detection, retry, record
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def eject(s: State, row: i64, h: i64) -> None:
+    """Eject a host, if the share of ejected ones allows one more.
+
+    Envoy source/common/upstream/outlier_detection_impl.cc, ejectHost; Istio never sets always_eject_one_host.
+    """
+    c = s.ctl[0]
+    cl = s.cluster[row]
+    host = s.host[h]
+    if host.removed == 1 or host.ejected == 1:
+        return
+    if 100 * (cl.ejected + 1) > cl.max_percent * cl.host_n:
+        cl.ejections_overflow += 1
+        return
+    cl.ejected += 1
+    cl.ejections += 1
+    host.ejected = 1
+    host.ejected_at = c.now
+    host.multiplier += 1
+    drain_pools(s, h)
+    change_health(s, row)
+
+
+def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
+    """Count the outcome of an attempt for outlier detection; local failures count as codes unless they are split off.
+
+    Envoy source/common/upstream/outlier_detection_impl.cc, putHttpResponseCode and putResultWithLocalExternalSplit.
+    """
+    cl = s.cluster[row]
+    host = s.host[h]
+    if how != ANSWERED and cl.split == 1:
+        host.run_local += 1
+        if host.run_local == cl.limit_local:
+            eject(s, row, h)
+            host.run_local = 0
+        return
+    if status < 500:
+        host.run_5xx = 0
+        host.run_gateway = 0
+        return
+    if status >= 502 and status <= 504:
+        host.run_gateway += 1
+        if host.run_gateway == cl.limit_gateway and host.ejected == 0:
+            eject(s, row, h)
+            host.run_gateway = 0
+    else:
+        host.run_gateway = 0
+    host.run_5xx += 1
+    if host.run_5xx == cl.limit_5xx and host.ejected == 0:
+        eject(s, row, h)
+        host.run_5xx = 0
+
+
+def sweep(s: State, row: i64) -> None:
+    """An outlier detection interval ends: un-eject who has served its time, let the others' factor decay."""
+    c = s.ctl[0]
+    cl = s.cluster[row]
+    if cl.retired == 1:
+        return
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        if host.ejected == 0:
+            if host.multiplier > 0:
+                host.multiplier -= 1
+        elif c.now - host.ejected_at >= min(cl.base_ejection * host.multiplier, cl.max_ejection):
+            host.ejected = 0
+            cl.ejected -= 1
+            host.run_5xx = 0
+            host.run_gateway = 0
+            host.run_local = 0
+            change_health(s, row)
+    schedule(s, c.now + cl.interval, EV_SWEEP, row)
+
+
+def grpc_retriable(tokens: i64, status: i64) -> bool:
+    """Whether a gRPC answer may be retried: proxies and applications give a gRPC status for the HTTP one.
+
+    Envoy source/common/grpc/status.cc: 429, 502, 503, 504 are UNAVAILABLE, 400 is INTERNAL.
+    """
+    if status == 429 or (status >= 502 and status <= 504):
+        return tokens & RETRY_UNAVAILABLE != 0
+    return status == 400 and tokens & RETRY_INTERNAL != 0
+
+
+def retriable(s: State, route: i64, how: i64, status: i64, grpc: i64) -> bool:
+    """Whether a route's retry_on covers an outcome (Envoy source/common/router/retry_state_impl.cc)."""
+    ro = s.route[route]
+    tokens = ro.retry_on
+    if tokens == 0:
+        return False
+    if how == UNCONNECTED:
+        return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_CONNECT | RETRY_RESET | RETRY_BEFORE) != 0
+    if how == TERMINATED or how == TRY_TIMEOUT:
+        return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_RESET) != 0
+    if how != ANSWERED:
+        return False
+    if grpc == 1:
+        return grpc_retriable(tokens, status)
+    if tokens & RETRY_5XX != 0 and status >= 500 and status < 600:
+        return True
+    if tokens & RETRY_GATEWAY != 0 and status >= 502 and status <= 504:
+        return True
+    if tokens & RETRY_4XX != 0 and status == 409:
+        return True
+    if tokens & RETRY_CODES != 0:
+        for i in range(ro.code_at, ro.code_at + ro.code_n):
+            if s.code[i] == status:
+                return True
+    return False
+
+
+def leave_upstream(s: State, a: i64) -> None:
+    """An attempt no longer counts at its cluster, host and connection."""
+    t = s.att[a]
+    cl = s.cluster[t.cluster]
+    host = s.host[t.host]
+    if t.phase == PENDING and t.listed == 1:
+        cl.pending -= 1
+        s.pool[host.pool + s.req[t.req].worker].pending -= 1
+    if t.attached == 1:
+        cl.active -= 1
+        host.active -= 1
+    if t.conn >= 0:
+        release_connection(s, a)
+    if t.phase == PENDING or t.phase == HUNG_OUT or t.phase == HUNG_BACK or t.phase == LOST:
+        t.phase = OVER
+
+
+def end_attempt(s: State, a: i64) -> None:
+    """A try has ended for its caller: count it, and retry or end the request.
+
+    The order of decisions is Envoy's (source/common/router/retry_state_impl.cc, shouldRetry): retriable at all, tries
+    left (URX), breaker (UO), back-off.
+    """
+    c = s.ctl[0]
+    t = s.att[a]
+    if t.open == 0:
+        return
+    r = t.req
+    q = s.req[r]
+    cl = s.cluster[t.cluster]
+    how = t.how
+    status = t.status
+    flags = t.flags
+    if how == UNCONNECTED:
+        status = 503
+        flags = UF
+    elif how == TERMINATED:
+        status = 503
+        flags = UC
+    elif how == OVERFLOW:
+        status = 503
+        flags = UO
+    elif how == TRY_TIMEOUT:
+        status = 504
+        flags = UT
+        cl.rq_per_try_timeout += 1
+    elif how == ROUTE_TIMEOUT:
+        status = 504
+        flags = UT
+        cl.rq_timeout += 1
+    elif how == ABANDONED:
+        status = 0
+        flags = DC
+    leave_upstream(s, a)
+    t.open = 0
+    q.att = -1
+    if cl.outlier == 1 and how != OVERFLOW and how != ABANDONED and (how != ROUTE_TIMEOUT or t.attached == 1):
+        judge(s, t.cluster, t.host, how, status)
+    if cl.proxy < 0 and how != ANSWERED:
+        status = 0
+    if q.retrying > 0:
+        s.cluster[q.retrying - 1].retrying -= 1
+        q.retrying = 0
+    again = 0
+    if q.mirror == 0 and retriable(s, q.route, how, status, s.flow[q.flow].grpc):
+        if q.left == 0:
+            flags |= URX
+            cl.rq_retry_limit += 1
+        else:
+            q.left -= 1
+            if cl.retrying >= cl.max_retries:
+                flags |= UO
+                cl.rq_retry_overflow += 1
+            else:
+                again = 1
+    if again == 1:
+        cl.retrying += 1
+        cl.rq_retry += 1
+        q.retrying = t.cluster + 1
+        write_log(s, r, a, status, flags, 0)
+        q.events += 1
+        schedule(s, c.now + draw(t.id, P_BACKOFF) % q.cap_ms * MILLION, EV_BACKOFF, r)
+        if q.cap_ms < s.route[q.route].max_ms // 2:
+            q.cap_ms = 2 * q.cap_ms
+        else:
+            q.cap_ms = s.route[q.route].max_ms
+    else:
+        q.status = status
+        q.flags |= flags
+        write_log(s, r, a, status, q.flags, 1)
+        push(s, DO_FINISH, r)
+    give_attempt(s, a)
+
+
+def route_timeout(s: State, r: i64) -> None:
+    """The route timeout of a request: whatever it waits for, it ends."""
+    q = s.req[r]
+    if q.live == 0:
+        return
+    if q.att >= 0:
+        s.att[q.att].how = ROUTE_TIMEOUT
+        push(s, DO_END, q.att)
+        return
+    q.status = 504
+    q.flags |= UT
+    if q.row >= 0:
+        s.cluster[q.row].rq_timeout += 1
+    push(s, DO_FINISH, r)
+
+
+def client_time(s: State, r: i64) -> i64:
+    """When the caller has an answer that its proxy gives now."""
+    q = s.req[r]
+    if q.source >= 0 and q.mirror == 0:
+        return s.ctl[0].now + s.source[q.source].latency
+    return s.ctl[0].now
+
+
+def write_log(s: State, r: i64, a: i64, status: i64, flags: i64, last: i64) -> None:
+    """Add the row of an attempt, or of a request that ends without one (`a` is -1), if its trace is sampled."""
+    c = s.ctl[0]
+    q = s.req[r]
+    if last == 1:
+        q.logged = 1
+    if q.sampled == 0:
+        return
+    row = s.log[c.log_n]
+    c.log_n += 1
+    row.root = q.root
+    row.request = q.id
+    row.parent = q.parent_id
+    row.last = last
+    row.mirror = q.mirror
+    row.flow = q.flow
+    row.source = q.source
+    row.call = q.call
+    row.cluster = q.cid
+    row.worker = q.worker
+    row.start = q.start
+    row.end = c.now
+    row.request_end = 0
+    if last == 1:
+        row.request_end = client_time(s, r)
+    row.status = status
+    row.flags = flags
+    row.route_version = q.version
+    if a < 0:
+        row.attempt = 0
+        row.host = -1
+        row.pod = -1
+        row.attempt_start = 0
+        row.arrived = 0
+        row.served = 0
+        row.done = 0
+        return
+    t = s.att[a]
+    row.attempt = t.number
+    row.host = t.host
+    row.pod = t.pod
+    row.attempt_start = t.start
+    row.arrived = t.arrived
+    row.served = t.served
+    row.done = t.done
+
+
+def bucket(span: i64) -> i64:
+    """Number of a latency's bucket: eight equal ones in each octave of nanoseconds."""
+    if span < 1:
+        return 0
+    mantissa, exponent = math.frexp(float(span))
+    return (exponent - 1) * 8 + int(mantissa * 16.0) - 8
+
+
+def count_request(s: State, r: i64, end: i64) -> None:
+    """Add a finished request to the series."""
+    c = s.ctl[0]
+    q = s.req[r]
+    workload = 0
+    if q.host >= 0 and s.host[q.host].pod >= 0:
+        workload = s.pod[s.host[q.host].pod].workload + 1
+    place = ((end // SECOND) << 36) | (s.flow[q.flow].edge << 10) | bucket(end - q.start)
+    outcome = (workload << 32) | (q.mirror << 31) | (q.status << 20) | q.flags
+    mask = len(s.cell) - 1
+    at = mix(place + outcome * STEP) & mask
+    while s.cell[at].requests > 0 and (s.cell[at].place != place or s.cell[at].outcome != outcome):
+        at = (at + 1) & mask
+    cell = s.cell[at]
+    if cell.requests == 0:
+        cell.place = place
+        cell.outcome = outcome
+        cell.total = 0
+        c.cell_n += 1
+    cell.requests += 1
+    cell.total += end - q.start
+
+
+def finish(s: State, r: i64) -> None:
+    """A request has ended: record it and tell its caller."""
+    c = s.ctl[0]
+    q = s.req[r]
+    if q.live == 0:
+        return
+    q.live = 0
+    c.finished += 1
+    if q.retrying > 0:
+        s.cluster[q.retrying - 1].retrying -= 1
+        q.retrying = 0
+    if q.logged == 0:
+        write_log(s, r, -1, q.status, q.flags, 1)
+    end = client_time(s, r)
+    c.digest = mix(c.digest + mix(q.id + mix(end * 1024 + q.status)))
+    count_request(s, r, end)
+    if q.parent >= 0:
+        t = s.att[q.parent]
+        if t.gen == q.parent_gen and t.phase == CALLING:
+            t.waiting -= 1
+            if (q.status >= 500 or q.status == 0) and s.call[q.call].fail == 1:
+                t.failed = 1
+            if t.waiting == 0 and t.launching == 0:
+                t.launching = 1
+                push(s, DO_CALLS, q.parent)
+    if q.user >= 0:
+        think = sample(s, s.source[q.source].think, q.id, P_THINK)
+        schedule(s, end + think, EV_USER, q.user)
+    give_request(s, r)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Death, partition, configuration
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def change_pod(s: State, p: i64, state: i64) -> None:
+    """A pod becomes ready, begins to drain or dies."""
+    pod = s.pod[p]
+    was = pod.state
+    pod.state = state
+    if pod.proxy >= 0:
+        s.proxy[pod.proxy].down = 0
+        if state == POD_DEAD:
+            s.proxy[pod.proxy].down = 1
+    if state == POD_DEAD and was != POD_DEAD:
+        pod.busy = 0
+        pod.head = -1
+        pod.tail = -1
+        pod.queued = 0
+        pod.cursor = 0
+        push(s, DO_KILL, p)
+
+
+def kill(s: State, p: i64) -> None:
+    """Reset the next attempts that were at a dead pod or on their way to it."""
+    pod = s.pod[p]
+    last = min(pod.cursor + CHUNK, len(s.att))
+    while pod.cursor < last:
+        a = pod.cursor
+        pod.cursor += 1
+        t = s.att[a]
+        if t.pod == p and t.phase >= OUTWARD and t.phase <= CALLING and t.killed == 0:
+            t.listed = 0
+            t.next = -1
+            reset_from_server(s, a)
+    if pod.cursor < len(s.att):
+        push(s, DO_KILL, p)
+    else:
+        pod.cursor = 0
+        push(s, DO_KILL_CONNECTIONS, p)
+
+
+def kill_connections(s: State, p: i64) -> None:
+    """Close the next connections to a dead pod; those being set up fail."""
+    c = s.ctl[0]
+    pod = s.pod[p]
+    last = min(pod.cursor + CHUNK, len(s.conn))
+    while pod.cursor < last:
+        k = pod.cursor
+        pod.cursor += 1
+        conn = s.conn[k]
+        if conn.pod == p and (conn.state == READY or conn.state == DRAINING):
+            close_connection(s, k)
+        elif conn.pod == p and conn.state == CONNECTING and conn.failing == 0:
+            conn.failing = 1
+            conn.due = c.now + s.host[conn.host].latency
+            conn.events += 1
+            schedule(s, conn.due, EV_UNCONNECTED, k)
+    if pod.cursor < len(s.conn):
+        push(s, DO_KILL_CONNECTIONS, p)
+    else:
+        pod.cursor = 0
+        push(s, DO_KILL_REQUESTS, p)
+
+
+def kill_requests(s: State, p: i64) -> None:
+    """End the next requests that a dead pod had made itself, or that its proxy was serving."""
+    pod = s.pod[p]
+    last = min(pod.cursor + CHUNK, len(s.req))
+    if last < len(s.req):
+        push(s, DO_KILL_REQUESTS, p)
+    while pod.cursor < last:
+        r = pod.cursor
+        pod.cursor += 1
+        q = s.req[r]
+        if q.live == 1:
+            f = s.flow[q.flow]
+            if f.pod == p or (pod.proxy >= 0 and f.proxy == pod.proxy):
+                if q.att >= 0:
+                    s.att[q.att].how = ABANDONED
+                    push(s, DO_END, q.att)
+                else:
+                    q.status = 0
+                    q.flags |= DC
+                    push(s, DO_FINISH, r)
+
+
+def retransmission(begin: i64, first: i64, now: i64) -> i64:
+    """When TCP next repeats a packet sent at `begin`: it waits `first`, then twice as long each time."""
+    at = begin
+    wait = first
+    while at < now:
+        at += wait
+        wait = 2 * wait
+    return at
+
+
+def change_reach(s: State, h: i64, reachable: i64) -> None:
+    """The network between a caller and a host breaks or heals."""
+    host = s.host[h]
+    if host.reachable == reachable:
+        return
+    host.reachable = reachable
+    host.cursor = 0
+    if reachable == 1 and host.active > 0:
+        push(s, DO_REACH, h)
+    else:
+        push(s, DO_REACH_CONNECTIONS, h)
+
+
+def reach(s: State, h: i64) -> None:
+    """The network healed: TCP repeats what the next hanging attempts had sent."""
+    c = s.ctl[0]
+    host = s.host[h]
+    last = min(host.cursor + CHUNK, len(s.att))
+    while host.cursor < last:
+        a = host.cursor
+        host.cursor += 1
+        t = s.att[a]
+        if t.host == h and t.open == 1 and t.phase == HUNG_OUT:
+            send(s, a, retransmission(t.sent, RTO_BASE, c.now))
+        elif t.host == h and t.open == 1 and t.phase == HUNG_BACK:
+            send_back(s, a, retransmission(t.done, RTO_BASE, c.now))
+    if host.cursor < len(s.att):
+        push(s, DO_REACH, h)
+    else:
+        host.cursor = 0
+        push(s, DO_REACH_CONNECTIONS, h)
+
+
+def reach_connections(s: State, h: i64) -> None:
+    """Connections being set up to a host whose network changed: they stall until their timeout, or go on."""
+    c = s.ctl[0]
+    host = s.host[h]
+    connecting = 0
+    for pool in range(host.pool, host.pool + s.cluster[host.cluster].workers):
+        connecting += s.pool[pool].connecting
+    if connecting == 0:
+        return
+    last = min(host.cursor + CHUNK, len(s.conn))
+    while host.cursor < last:
+        k = host.cursor
+        host.cursor += 1
+        conn = s.conn[k]
+        if conn.state == CONNECTING and conn.host == h:
+            if host.reachable == 0:
+                plan_connection(s, k, c.now, conn.opened)
+            elif conn.failing == 2:
+                plan_connection(s, k, retransmission(conn.opened, SYN_BASE, c.now), conn.opened)
+    if host.cursor < len(s.conn):
+        push(s, DO_REACH_CONNECTIONS, h)
+
+
+def remove_host(s: State, h: i64) -> None:
+    """A host left its cluster: no new requests, idle connections close, those under way finish."""
+    host = s.host[h]
+    host.removed = 1
+    if host.ejected == 1:
+        host.ejected = 0
+        s.cluster[host.cluster].ejected -= 1
+    drain_pools(s, h)
+
+
+def change_cluster(s: State, cid: i64, row: i64) -> None:
+    """A cluster is replaced or removed (`row` is -1): requests under way finish on the old one's connections."""
+    c = s.ctl[0]
+    old = s.cluster_row[cid]
+    s.cluster_row[cid] = row
+    if old >= 0 and old != row:
+        cl = s.cluster[old]
+        cl.retired = 1
+        for i in range(cl.host_at, cl.host_at + cl.host_n):
+            remove_host(s, s.hosts[i])
+        cl.host_n = 0
+        cl.view_n = 0
+    if row >= 0 and s.cluster[row].outlier == 1:
+        schedule(s, c.now + s.cluster[row].interval, EV_SWEEP, row)
+
+
+def set_host(s: State, h: i64, at: i64) -> bool:
+    """Write the payload of one host into its row; returns whether its health or weight changed."""
+    host = s.host[h]
+    host.pod = s.payload[at + 1]
+    host.handler = s.payload[at + 2]
+    host.latency = s.payload[at + 3]
+    host.jitter = s.payload[at + 4]
+    host.lost = s.payload[at + 6]
+    host.inbound = s.payload[at + 7]
+    host.inbound_status = s.payload[at + 8]
+    host.inbound_flag = s.payload[at + 9]
+    changed = host.weight != s.payload[at + 10] or host.healthy != s.payload[at + 11]
+    if host.healthy == 1 and s.payload[at + 11] == 0:
+        drain_pools(s, h)
+    host.weight = s.payload[at + 10]
+    host.healthy = s.payload[at + 11]
+    host.rtts = s.payload[at + 12]
+    host.external = s.payload[at + 13]
+    change_reach(s, h, s.payload[at + 5])
+    return changed
+
+
+def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
+    """A cluster gets the host list that stands in the payload, kept in the places from `base` on.
+
+    Membership changes reach the balancer at once and cancel a pending merge; health and weight alone are merged.
+    """
+    c = s.ctl[0]
+    cl = s.cluster[row]
+    if cl.retired == 1:
+        return
+    moved = n != cl.host_n
+    health = False
+    for i in range(cl.host_n):
+        s.host[s.hosts[cl.host_at + i]].removed = 1
+    for i in range(n):
+        h = s.payload[at + i * HOST_WORDS]
+        host = s.host[h]
+        if i >= cl.host_n or s.hosts[cl.host_at + i] != h:
+            moved = True
+        if set_host(s, h, at + i * HOST_WORDS):
+            health = True
+        host.removed = 0
+    for i in range(cl.host_n):
+        h = s.hosts[cl.host_at + i]
+        if s.host[h].removed == 1:
+            remove_host(s, h)
+    for i in range(n):
+        s.hosts[base + i] = s.payload[at + i * HOST_WORDS]
+    if base != cl.host_at:
+        for i in range(min(cl.view_n, n)):
+            s.seen[base + i] = s.seen[cl.host_at + i]
+    cl.host_at = base
+    cl.host_n = n
+    if moved:
+        cl.updated = c.now
+        cl.merging = 0
+        view_hosts(s, row)
+    elif health:
+        change_health(s, row)
+
+
+def on_change(s: State, i: i64) -> None:
+    """A configuration change takes effect."""
+    s.ctl[0].changes -= 1
+    ch = s.change[i]
+    if ch.kind == CH_ROUTE:
+        s.flow[ch.target].route = ch.value
+        s.flow[ch.target].version += 1
+    elif ch.kind == CH_HOSTS:
+        change_hosts(s, ch.target, ch.value, ch.at, ch.n)
+    elif ch.kind == CH_CLUSTER:
+        change_cluster(s, ch.target, ch.value)
+    elif ch.kind == CH_RATE:
+        change_rate(s, ch.target, ch.value)
+    elif ch.kind == CH_POD:
+        change_pod(s, ch.target, ch.value)
+    elif ch.kind == CH_REACH:
+        change_reach(s, ch.target, ch.value)
+    elif ch.kind == CH_SOURCE:
+        start_source(s, ch.target)
+    else:
+        s.source[ch.target].flow_at = ch.at
+        s.source[ch.target].flow_n = ch.n
+
+
+def on_view(s: State, row: i64) -> None:
+    """The merge window of a cluster's health changes ends."""
+    cl = s.cluster[row]
+    if cl.merging == s.ctl[0].now and cl.retired == 0:
+        cl.merging = 0
+        cl.updated = s.ctl[0].now
+        view_hosts(s, row)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The loop
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def on_request_event(s: State, kind: i64, r: i64) -> None:
+    """A request has waited for the network, an event loop, a fault or its back-off."""
+    q = s.req[r]
+    q.events -= 1
+    if q.live == 0:
+        give_request(s, r)
+    elif kind == EV_DELAYED:
+        push(s, DO_FORWARD, r)
+    elif kind == EV_OUT:
+        if q.decided == 1:
+            push(s, DO_TRY, r)
+        else:
+            push(s, DO_DECIDE, r)
+    else:
+        push(s, DO_ENTER, r)
+
+
+def room(s: State) -> i64:
+    """0 while there is room for whatever one event or step may use, otherwise what `run` has to return."""
+    c = s.ctl[0]
+    if c.log_n + 2 > len(s.log):
+        return LOGFULL
+    if 2 * c.cell_n > len(s.cell):
+        return CELLFULL
+    if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full > 0:
+        return FULL
+    if c.work_n + 2 * CHUNK > len(s.work) or 2 * c.heap_n + len(s.stage) + 8 > len(s.heap):
+        return FULL
+    return 0
+
+
+def do_step(s: State, step: i64, row: i64) -> None:
+    """Do one of the common steps."""
+    if step == DO_END:
+        end_attempt(s, row)
+    elif step == DO_FINISH:
+        finish(s, row)
+    elif step == DO_CALLS:
+        make_calls(s, row)
+    elif step == DO_ENTER:
+        enter(s, row)
+    elif step == DO_DECIDE:
+        decide(s, row)
+    elif step == DO_FORWARD:
+        forward(s, row)
+    elif step == DO_TRY:
+        try_upstream(s, row)
+    elif step == DO_ATTACH:
+        attach(s, row)
+    else:
+        do_rare_step(s, step, row)
+
+
+def do_rare_step(s: State, step: i64, row: i64) -> None:
+    """Do one of the steps that are not worth a place in the compiled loop."""
+    if step == DO_POOL:
+        serve_pool(s, row)
+    elif step == DO_PURGE:
+        purge(s, row)
+    elif step == DO_MIRROR:
+        mirror(s, row)
+    elif step == DO_TIMEOUT:
+        route_timeout(s, row)
+    elif step == DO_KILL:
+        kill(s, row)
+    elif step == DO_KILL_CONNECTIONS:
+        kill_connections(s, row)
+    elif step == DO_KILL_REQUESTS:
+        kill_requests(s, row)
+    elif step == DO_REACH:
+        reach(s, row)
+    elif step == DO_REACH_CONNECTIONS:
+        reach_connections(s, row)
+    else:
+        start_users(s, row)
+
+
+def do_event(s: State, kind: i64, row: i64) -> None:
+    """Let one event happen."""
+    if kind == EV_RESPONSE:
+        on_response(s, row)
+    elif kind == EV_SERVED:
+        on_served(s, row)
+    elif kind == EV_ARRIVE:
+        on_arrive(s, row)
+    elif kind == EV_SERVER:
+        on_server(s, row)
+    elif kind == EV_BACK:
+        on_back(s, row)
+    elif kind == EV_SOURCE:
+        on_source(s, row)
+    elif kind == EV_TIMER:
+        on_timer(s, row)
+    elif kind == EV_ENTER or kind == EV_OUT or kind == EV_DELAYED or kind == EV_BACKOFF:
+        on_request_event(s, kind, row)
+    else:
+        do_rare_event(s, kind, row)
+
+
+def do_rare_event(s: State, kind: i64, row: i64) -> None:
+    """Let one of the events happen that are not worth a place in the compiled loop."""
+    if kind == EV_RESET:
+        on_reset(s, row)
+    elif kind == EV_CONNECTED:
+        on_connected(s, row)
+    elif kind == EV_UNCONNECTED:
+        on_unconnected(s, row)
+    elif kind == EV_SWEEP:
+        sweep(s, row)
+    elif kind == EV_VIEW:
+        on_view(s, row)
+    elif kind == EV_CHANGE:
+        on_change(s, row)
+    else:
+        on_user(s, row)
+
+
+def run(s: State, until: i64) -> i64:
+    """Process every event strictly before `until`.
+
+    Returns the time of the next event (`NEVER` without one), or `FULL`, `LOGFULL` or `CELLFULL` when a table has to be
+    grown or drained first; the caller then calls again with the same `until`.
+    """
+    c = s.ctl[0]
+    while True:
+        lack = room(s)
+        if lack < 0:
+            return lack
+        if c.work_n > 0:
+            if 2 * c.stage_n > len(s.stage):
+                settle(s)
+            c.work_n -= 1
+            item = s.work[c.work_n]
+            do_step(s, item & KINDS, item >> KIND_BITS)
+        else:
+            settle(s)
+            if c.heap_n == 0:
+                return NEVER
+            time = s.heap[0]
+            if time >= until:
+                return time
+            key = s.heap[1]
+            c.hole = 1
+            c.now = time
+            c.timer_key = key
+            c.events += 1
+            do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
+
+
+def inject(s: State, first: i64, n: i64) -> None:
+    """Put configuration changes into the heap; at their instant they come before everything else, in this order."""
+    c = s.ctl[0]
+    for i in range(first, first + n):
+        key = (c.seq << SEQ_SHIFT) | (EV_CHANGE << SLOT_BITS) | i
+        c.seq += 1
+        c.changes += 1
+        sift_up(s, c.heap_n, s.change[i].time, key)
+        c.heap_n += 1
+
+
+ENTRIES = ("run", "inject")
+"""The functions that Python calls; they alone are kept in the compiler's cache."""
+OUT_OF_LINE = ("rare_sample", "do_rare_step", "do_rare_event", "view_hosts")
+"""Functions that the compiler is told to leave as calls."""

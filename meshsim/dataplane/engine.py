@@ -1,0 +1,501 @@
+"""The engine: the event core with names, growth and time, as the world above uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from meshsim.dataplane import core
+from meshsim.dataplane.layout import RING, Layout, Row, chance, interval_of, row_of
+from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
+from meshsim.dataplane.specs import (
+    Arrivals,
+    CallSpec,
+    ClusterSpec,
+    FlowSpec,
+    HandlerSpec,
+    HostSpec,
+    PodSpec,
+    PodState,
+    ProxySpec,
+    RouteSpec,
+    SourceSpec,
+)
+from meshsim.dataplane.tables import LOG_DTYPE, Mode, Notice, Tables, choose_mode, make_tables
+from meshsim.errors import InternalError, LimitError
+from meshsim.kernel import draw
+from meshsim.units import Nanos
+
+HostKey = Hashable
+
+_FIRST_ROWS: Final = 256
+_LOG_ROWS: Final = 65_536
+_CELLS: Final = 65_536
+_STAGE: Final = 2_048
+_WORK: Final = 4_096
+
+
+class Edge(NamedTuple):
+    """A group of the series: who calls, and the call or the caller's own number for it."""
+
+    workload: int
+    call: int
+    edge: int
+
+
+class Counters(NamedTuple):
+    """What the engine has done so far."""
+
+    now: Nanos
+    events: int
+    started: int
+    finished: int
+    attempts: int
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have not ended."""
+        return self.started - self.finished
+
+
+class ClusterStats(NamedTuple):
+    """Envoy's statistics of one cluster of one proxy, and what is under way there."""
+
+    active: int
+    pending: int
+    connections: int
+    retrying: int
+    ejected: int
+    rq_total: int
+    rq_retry: int
+    rq_retry_overflow: int
+    rq_retry_limit: int
+    rq_pending_overflow: int
+    rq_active_overflow: int
+    rq_timeout: int
+    rq_per_try_timeout: int
+    cx_total: int
+    cx_connect_fail: int
+    cx_overflow: int
+    lb_panic: int
+    ejections: int
+    ejections_overflow: int
+
+
+class HostState(NamedTuple):
+    """One endpoint as its caller's proxy sees it now."""
+
+    active: int
+    ejected: bool
+    multiplier: int
+    reachable: bool
+
+
+class PodLoad(NamedTuple):
+    """What an instance has to do now."""
+
+    state: PodState
+    busy: int
+    queued: int
+
+
+@dataclass(slots=True)
+class _Book:
+    """What Python knows of a cluster: its row, and its hosts as the last scheduled change leaves them."""
+
+    spec: ClusterSpec
+    row: int
+    workers: int
+    rows: dict[HostKey, int] = field(default_factory=dict)
+    hosts: tuple[tuple[HostKey, HostSpec], ...] = ()
+    base: int = 0
+    capacity: int = 0
+
+
+class Engine:
+    """The data plane at run time.
+
+    ``add_*`` return the number of the new thing; changes take effect at their instant ``at`` (default: now), before
+    everything else that happens then. Equal seed and calls give an equal `digest`, in every mode, however the time is
+    cut into `run_until` calls, and at every sampling rate.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        mode: str | None = None,
+        stations: bool = True,
+        sample_rate: float = 0.01,
+        notice: Notice | None = None,
+    ) -> None:
+        """An empty mesh at time 0.
+
+        `stations`: proxies queue as event loops; otherwise the same CPU time is a plain delay. `sample_rate`: share of
+        traces whose rows are kept. `notice` hears the one line about compiling.
+        """
+        self.seed = seed
+        self._tables: Tables = make_tables(choose_mode(mode), notice)
+        self._layout = Layout()
+        self._books: list[_Book] = []
+        self._host_names: list[tuple[int, HostKey]] = []
+        self._workers: list[int] = []
+        self._edges: dict[Edge, int] = {}
+        self._flow_keys: list[tuple[int, int]] = []
+        self._flow_index_stale = False
+        self._logs: list[npt.NDArray[np.void]] = []
+        self._cells: list[npt.NDArray[np.void]] = []
+        self._injected = 0
+        self._now: Nanos = 0
+        self._next: Nanos = core.NEVER
+        self._set_up(stations, sample_rate)
+
+    def _set_up(self, stations: bool, sample_rate: float) -> None:
+        t = self._tables
+        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1)
+        t.write_rows("ctl", 0, [ctl])
+        for name, first in (("req", 0), ("att", 0), ("conn", 0)):
+            t.set("ctl", 0, f"{name}_free", first)
+            self._grow_pool(name, _FIRST_ROWS)
+        t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
+        t.reserve("cell", _CELLS)
+        t.reserve("stage", _STAGE)
+        t.reserve("work", _WORK)
+        t.reserve("heap", 4 * _STAGE)
+        self._write_flow_index(16)
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    def add_proxy(self, spec: ProxySpec) -> int:
+        """A sidecar or gateway."""
+        self._workers.append(spec.workers)
+        return self._layout.proxy(spec)
+
+    def add_pod(self, spec: PodSpec) -> int:
+        """An application instance, ready."""
+        return self._layout.pod(spec, self._identity("pod", self._count("pod")))
+
+    def add_handler(self, spec: HandlerSpec) -> int:
+        """What a workload does with one kind of request."""
+        return self._layout.handler(spec)
+
+    def add_call(self, spec: CallSpec) -> int:
+        """One call of a handler."""
+        return self._layout.call(spec)
+
+    def add_flow(self, spec: FlowSpec, route: RouteSpec | None = None) -> int:
+        """One kind of request at one proxy; without a route it is answered 404 NR."""
+        edge = Edge(spec.workload, spec.call, spec.edge)
+        number = self._edges.setdefault(edge, len(self._edges))
+        flow = self._layout.flow(spec, self._workers_of(spec.proxy), number)
+        self._flow_keys.append((spec.pod, spec.call))
+        self._flow_index_stale = self._flow_index_stale or spec.pod >= 0
+        if route is not None:
+            self.set_route(flow, route)
+        return flow
+
+    def add_cluster(self, spec: ClusterSpec, hosts: Sequence[tuple[HostKey, HostSpec]] = ()) -> int:
+        """A cluster of a proxy."""
+        cluster = len(self._books)
+        self._books.append(self._new_book(cluster, spec))
+        self._layout.columns["cluster_row"].extend([-1])
+        self._change(core.CH_CLUSTER, cluster, self._now, value=self._books[cluster].row)
+        if hosts:
+            self.set_hosts(cluster, hosts)
+        return cluster
+
+    def add_source(self, spec: SourceSpec) -> int:
+        """A traffic source; it sends from ``spec.start`` (or now, when that has passed) to ``spec.stop``."""
+        number = self._count("source")
+        users = spec.users if spec.arrivals is Arrivals.CLOSED else 0
+        ids = [self._identity("user", number, user) for user in range(users)]
+        source = self._layout.source(spec, self._identity("source", number), ids)
+        self._change(core.CH_SOURCE, source, spec.start)
+        return source
+
+    # -- what changes ------------------------------------------------------------------------------------------------
+
+    def set_route(self, flow: int, route: RouteSpec | None, at: Nanos | None = None) -> None:
+        """A proxy's configuration for a flow takes effect; requests under way keep the route they started with."""
+        row = -1 if route is None else self._layout.route(route)
+        self._change(core.CH_ROUTE, flow, at, value=row)
+
+    def set_routes(self, routes: Iterable[tuple[int, RouteSpec | None]], at: Nanos | None = None) -> None:
+        """`set_route` for many flows at one instant."""
+        for flow, route in routes:
+            self.set_route(flow, route, at)
+
+    def set_cluster(self, cluster: int, spec: ClusterSpec, at: Nanos | None = None) -> None:
+        """Replace a cluster: new connections, counters and outlier state, the same hosts (Envoy: a cluster update)."""
+        hosts = self._books[cluster].hosts
+        self._books[cluster] = self._new_book(cluster, spec)
+        self._change(core.CH_CLUSTER, cluster, at, value=self._books[cluster].row)
+        if hosts:
+            self.set_hosts(cluster, hosts, at)
+
+    def remove_cluster(self, cluster: int, at: Nanos | None = None) -> None:
+        """A proxy loses a cluster: new requests 503 NC, retries 503 UH; `set_cluster` brings it back."""
+        self._change(core.CH_CLUSTER, cluster, at, value=-1)
+
+    def set_hosts(self, cluster: int, hosts: Sequence[tuple[HostKey, HostSpec]], at: Nanos | None = None) -> None:
+        """The endpoints of a cluster, in their order; equal keys keep their state, the first of doubled keys counts."""
+        book = self._books[cluster]
+        unique = dict(reversed(hosts))
+        ordered = tuple((key, unique[key]) for key in dict.fromkeys(key for key, _ in hosts))
+        words: list[int] = []
+        rows: dict[HostKey, int] = {}
+        for key, spec in ordered:
+            row = book.rows.get(key)
+            if row is None:
+                row = self._layout.host(book.row, book.workers)
+                self._host_names.append((cluster, key))
+            rows[key] = row
+            words.extend(self._layout.host_words(row, spec))
+        book.rows = rows
+        book.hosts = ordered
+        if len(ordered) > book.capacity:
+            book.capacity = max(4, 1 << (len(ordered) - 1).bit_length())
+            book.base = self._layout.columns["hosts"].extend([0] * book.capacity)
+            self._layout.columns["seen"].extend([0] * book.capacity)
+        place = self._layout.columns["payload"].extend(words)
+        self._change(core.CH_HOSTS, book.row, at, value=book.base, place=place, n=len(ordered))
+
+    def set_host_reachable(self, cluster: int, key: HostKey, reachable: bool, at: Nanos | None = None) -> None:
+        """Break or heal the network between a proxy and one endpoint."""
+        row = self._books[cluster].rows.get(key)
+        if row is not None:
+            self._change(core.CH_REACH, row, at, value=int(reachable))
+
+    def set_rate(self, source: int, rate_per_s: float, at: Nanos | None = None) -> None:
+        """An open-loop source sends at another rate."""
+        self._change(core.CH_RATE, source, at, value=interval_of(rate_per_s))
+
+    def set_source_flows(self, source: int, flows: Sequence[int], at: Nanos | None = None) -> None:
+        """A source sends to other entry proxies."""
+        if not flows:
+            raise InternalError("a traffic source needs at least one flow", None, "give it one without a route instead")
+        place = self._layout.columns["source_flow"].extend(flows)
+        self._change(core.CH_FLOWS, source, at, place=place, n=len(flows))
+
+    def set_pod_state(self, pod: int, state: PodState, at: Nanos | None = None) -> None:
+        """An instance becomes ready, drains or dies (its sidecar with it)."""
+        self._change(core.CH_POD, pod, at, value=int(state))
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Nanos:
+        """Everything strictly before this instant has happened."""
+        return self._now
+
+    @property
+    def mode(self) -> Mode:
+        """How the core is executed."""
+        return self._tables.mode
+
+    def run_until(self, until: Nanos) -> None:
+        """Process everything strictly before `until`."""
+        self._flush()
+        while self._next < until:
+            answer = self._tables.run(until)
+            if answer == core.FULL:
+                self._grow()
+            elif answer == core.LOGFULL:
+                self._logs.append(self._tables.take_log())
+            elif answer == core.CELLFULL:
+                self._cells.append(self._tables.take_cells())
+            else:
+                self._next = answer
+        self._now = max(self._now, until)
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def drain(self) -> npt.NDArray[np.void]:
+        """The log rows since the last call (`tables.LOG_DTYPE`), in the order in which they were written."""
+        chunks = [*self._logs, self._tables.take_log()]
+        self._logs = []
+        return np.concatenate(chunks) if chunks else np.zeros(0, LOG_DTYPE)
+
+    def drain_series(self) -> npt.NDArray[np.void]:
+        """Finished requests since the last call (`series.SERIES_DTYPE`), one row a second, edge, destination workload,
+        outcome and latency bucket; a second that is not over yet goes on in the next call's rows."""
+        chunks = [*self._cells, self._tables.take_cells()]
+        self._cells = []
+        return merge_cells(chunks) if chunks else np.zeros(0, SERIES_DTYPE)
+
+    @property
+    def digest(self) -> int:
+        """One number over every finished request: identity, status, time."""
+        return self._tables.get("ctl", 0, "digest")
+
+    @property
+    def counters(self) -> Counters:
+        """What the engine has done so far."""
+        read = self._tables.get
+        return Counters(self._now, *(read("ctl", 0, f) for f in ("events", "started", "finished", "attempts")))
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The groups of the series, by their number."""
+        return list(self._edges)
+
+    def host_name(self, row: int) -> tuple[int, HostKey]:
+        """Cluster and key of a host row as it stands in log rows."""
+        return self._host_names[row]
+
+    def cluster_stats(self, cluster: int) -> ClusterStats:
+        """Statistics of a cluster since its last replacement."""
+        self._flush()
+        row = self._books[cluster].row
+        return ClusterStats(*(self._tables.get("cluster", row, f) for f in ClusterStats._fields))
+
+    def host_state(self, cluster: int, key: HostKey) -> HostState:
+        """One endpoint of a cluster; raises `KeyError` for an unknown key."""
+        self._flush()
+        row = self._books[cluster].rows[key]
+        read = self._tables.get
+        return HostState(
+            read("host", row, "active"),
+            bool(read("host", row, "ejected")),
+            read("host", row, "multiplier"),
+            bool(read("host", row, "reachable")),
+        )
+
+    def pod_load(self, pod: int) -> PodLoad:
+        """What an instance has to do now."""
+        self._flush()
+        read = self._tables.get
+        return PodLoad(PodState(read("pod", pod, "state")), read("pod", pod, "busy"), read("pod", pod, "queued"))
+
+    @property
+    def tables(self) -> Tables:
+        """The tables themselves, for checks and measurements."""
+        self._flush()
+        return self._tables
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _identity(self, *key: str | int) -> int:
+        return draw(self.seed, *key)
+
+    def _count(self, name: str) -> int:
+        appender = self._layout.rows[name]
+        return appender.count + len(appender.rows)
+
+    def _workers_of(self, proxy: int) -> int:
+        return self._workers[proxy] if proxy >= 0 else 1
+
+    def _new_book(self, cluster: int, spec: ClusterSpec) -> _Book:
+        workers = self._workers_of(spec.proxy)
+        identity = self._identity("cluster", cluster)
+        turns = [self._identity("turn", cluster, worker) & 0xFFFFFFFF for worker in range(workers)]
+        return _Book(spec, self._layout.cluster(spec, workers, identity, turns), workers)
+
+    def _change(self, kind: int, target: int, at: Nanos | None, *, value: int = 0, place: int = 0, n: int = 0) -> None:
+        time = self._now if at is None else max(at, self._now)
+        row: Row = (time, kind, target, value, place, n)
+        self._layout.rows["change"].add(row)
+        self._next = min(self._next, time)
+
+    def _flush(self) -> None:
+        """Write what waits into the tables and put new changes into the core's queue."""
+        changes = self._layout.rows["change"]
+        self._layout.flush(self._tables)
+        if self._flow_index_stale:
+            self._index_flows()
+        new = changes.count - self._injected
+        if new:
+            self._fit_columns()
+            heap = self._tables.get("ctl", 0, "heap_n")
+            self._tables.reserve("heap", 2 * (heap + new) + 2 * _STAGE)
+            self._tables.inject(self._injected, new)
+            self._injected = changes.count
+
+    def _fit_columns(self) -> None:
+        """Lengthen what depends on other tables: timer rings and the lists of tried hosts."""
+        t = self._tables
+        t.reserve("timer", self._layout.timer_ring)
+        width = t.get("ctl", 0, "tried_width")
+        if self._layout.tried_width > width:
+            requests = t.length("req")
+            old = t.column("tried").reshape(requests, width)
+            new = np.zeros((requests, self._layout.tried_width), np.int64)
+            new[:, :width] = old
+            t.write("tried", 0, new.reshape(-1).tolist())
+            t.set("ctl", 0, "tried_width", self._layout.tried_width)
+
+    def _index_flows(self) -> None:
+        size = 16
+        while size < 2 * len(self._flow_keys) + 2:
+            size *= 2
+        self._write_flow_index(size)
+        self._flow_index_stale = False
+
+    def _write_flow_index(self, size: int) -> None:
+        """The hash table of `core.find_flow`."""
+        keys = [-1] * size
+        flows = [-1] * size
+        for flow, (pod, call) in enumerate(self._flow_keys):
+            if pod < 0:
+                continue
+            key = (pod << 32) | call
+            at = core.mix(key) & (size - 1)
+            while keys[at] >= 0 and keys[at] != key:
+                at = (at + 1) & (size - 1)
+            keys[at] = key
+            flows[at] = flow
+        self._tables.write("flow_key", 0, keys)
+        self._tables.write("flow_of", 0, flows)
+
+    def _grow(self) -> None:
+        """Make room where the core lacked it."""
+        t = self._tables
+        read = t.get
+        for name in ("req", "att", "conn"):
+            if read("ctl", 0, f"{name}_free_n") < 2:
+                self._grow_pool(name, 2 * t.length(name))
+        full = read("ctl", 0, "timer_full")
+        if full:
+            self._grow_ring(full - 1)
+            t.set("ctl", 0, "timer_full", 0)
+        if read("ctl", 0, "work_n") + 2 * core.CHUNK > t.length("work"):
+            t.reserve("work", 2 * t.length("work"))
+        if 2 * read("ctl", 0, "heap_n") + t.length("stage") + 8 > t.length("heap"):
+            t.reserve("heap", 2 * t.length("heap"))
+
+    def _grow_pool(self, name: str, size: int) -> None:
+        """Lengthen a table whose free rows form a list."""
+        if size > core.SLOTS:
+            raise LimitError(
+                f"more than {core.SLOTS} rows '{name}' at once", None, "the mesh is overloaded: lower the load"
+            )
+        t = self._tables
+        old = t.length(name)
+        first = t.get("ctl", 0, f"{name}_free")
+        free = t.get("ctl", 0, f"{name}_free_n")
+        t.reserve(name, size)
+        t.fill(name, "next", old, [*range(old + 1, size), first if free else -1])
+        t.set("ctl", 0, f"{name}_free", old)
+        t.set("ctl", 0, f"{name}_free_n", free + size - old)
+        if name == "att":
+            t.fill(name, "phase", old, [core.OVER] * (size - old))
+        if name == "req":
+            t.reserve("tried", size * t.get("ctl", 0, "tried_width"))
+
+    def _grow_ring(self, number: int) -> None:
+        """Give a timer class a ring of twice the length at the end of the timer table."""
+        t = self._tables
+        first, cap, head, tail = (t.get("timer_class", number, name) for name in ("first", "cap", "head", "tail"))
+        rows = t.read_rows("timer", first, cap)
+        kept = [rows[at % cap] for at in range(head, tail)]
+        size = max(2 * cap, RING)
+        base = self._layout.timer_ring
+        self._layout.timer_ring += size
+        t.reserve("timer", self._layout.timer_ring)
+        t.write_rows("timer", base, kept)
+        for name, value in (("first", base), ("cap", size), ("head", 0), ("tail", len(kept))):
+            t.set("timer_class", number, name, value)

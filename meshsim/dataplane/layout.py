@@ -1,0 +1,333 @@
+"""From the plain values of `meshsim.dataplane.specs` to rows of the event core: scaling, interning, numbering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshsim.dataplane import core
+from meshsim.dataplane.specs import (
+    Arrivals,
+    CallSpec,
+    ClusterSpec,
+    Distribution,
+    FlowSpec,
+    HandlerSpec,
+    HostSpec,
+    PodSpec,
+    ProxySpec,
+    RouteSpec,
+    Shape,
+    SourceSpec,
+)
+from meshsim.dataplane.tables import FIELDS, Tables
+from meshsim.units import MILLISECOND
+
+Row = tuple[int, ...]
+RING: Final = 64
+"""First length of a timer class's ring."""
+
+
+def chance(probability: float) -> int:
+    """A probability as a number of `core.WHOLE`."""
+    return min(max(round(probability * core.WHOLE), 0), core.WHOLE)
+
+
+def row_of(name: str, **values: int) -> Row:
+    """A row of a table from named fields; the others are 0."""
+    fields = FIELDS[name]
+    unknown = values.keys() - set(fields)
+    if unknown:
+        raise TypeError(f"row '{name}' has no field {sorted(unknown)}")
+    return tuple(int(values.get(f, 0)) for f in fields)
+
+
+@dataclass(slots=True)
+class Appender:
+    """Rows that wait to be written behind the `count` a table has."""
+
+    name: str
+    count: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> int:
+        """Number of the new row."""
+        self.rows.append(row)
+        return self.count + len(self.rows) - 1
+
+    def extend(self, rows: Sequence[Row]) -> int:
+        """Number of the first of the new rows."""
+        first = self.count + len(self.rows)
+        self.rows.extend(rows)
+        return first
+
+    def flush(self, tables: Tables) -> None:
+        """Write what waits."""
+        if self.rows:
+            tables.write_rows(self.name, self.count, self.rows)
+            self.count += len(self.rows)
+            self.rows.clear()
+
+
+@dataclass(slots=True)
+class ColumnAppender:
+    """Numbers that wait to be written behind the `count` a column has."""
+
+    name: str
+    count: int = 0
+    values: list[int] = field(default_factory=list)
+
+    def extend(self, values: Sequence[int]) -> int:
+        """Place of the first of the new numbers."""
+        first = self.count + len(self.values)
+        self.values.extend(values)
+        return first
+
+    def flush(self, tables: Tables) -> None:
+        """Write what waits."""
+        if self.values:
+            tables.write(self.name, self.count, self.values)
+            self.count += len(self.values)
+            self.values.clear()
+
+
+class Layout:
+    """Turns specs into rows; holds what is shared between rows (distributions, routes, timer classes)."""
+
+    def __init__(self) -> None:
+        self.rows = {
+            name: Appender(name) for name in FIELDS if name not in ("ctl", "conn", "req", "att", "timer", "log", "cell")
+        }
+        self.columns = {
+            name: ColumnAppender(name)
+            for name in (
+                *("free", "turn", "hosts", "seen", "cluster_row"),
+                *("handler_call", "source_flow", "code", "payload"),
+            )
+        }
+        self._dists: dict[Distribution, int] = {}
+        self._routes: dict[RouteSpec, int] = {}
+        self._timers: dict[tuple[int, bool], int] = {}
+        self.timer_ring = 0
+        self.tried_width = 1
+
+    def flush(self, tables: Tables) -> None:
+        """Write everything that waits."""
+        for appender in self.rows.values():
+            appender.flush(tables)
+        for column in self.columns.values():
+            column.flush(tables)
+
+    # -- distributions, timers ---------------------------------------------------------------------------------------
+
+    def dist(self, dist: Distribution | None) -> int:
+        """Row of a distribution, -1 for none or always 0."""
+        if dist is None or (dist.shape is Shape.FIXED and dist.scale == 0):
+            return -1
+        found = self._dists.get(dist)
+        if found is None:
+            if dist.shape in (Shape.LOGNORMAL, Shape.GAMMA, Shape.PARETO):
+                spread = round(dist.spread * 1e9)
+            else:
+                spread = round(dist.spread)
+            found = self.rows["dist"].add((int(dist.shape), dist.scale, spread))
+            self._dists[dist] = found
+        return found
+
+    def timer_class(self, span: int, per_try: bool) -> int:
+        """The class of timers of one duration, -1 for no timer."""
+        if span <= 0:
+            return -1
+        key = (span, per_try)
+        found = self._timers.get(key)
+        if found is None:
+            found = self.rows["timer_class"].add(
+                row_of("timer_class", span=span, per_try=per_try, first=self.timer_ring, cap=RING)
+            )
+            self.timer_ring += RING
+            self._timers[key] = found
+        return found
+
+    # -- one row a spec ----------------------------------------------------------------------------------------------
+
+    def proxy(self, spec: ProxySpec) -> int:
+        station = self.columns["free"].extend([0] * spec.workers)
+        return self.rows["proxy"].add(
+            row_of(
+                "proxy",
+                workers=spec.workers,
+                station=station,
+                outbound=self.dist(spec.outbound),
+                inbound=self.dist(spec.inbound),
+                crypto=self.dist(spec.handshake),
+            )
+        )
+
+    def pod(self, spec: PodSpec, identity: int) -> int:
+        return self.rows["pod"].add(
+            row_of(
+                "pod",
+                id=identity,
+                proxy=spec.proxy,
+                workload=spec.workload,
+                workers=spec.workers,
+                hold=spec.hold_while_calling,
+                head=-1,
+                tail=-1,
+            )
+        )
+
+    def handler(self, spec: HandlerSpec) -> int:
+        return self.rows["handler"].add(
+            row_of(
+                "handler",
+                service=self.dist(spec.service),
+                error=chance(spec.error_rate),
+                error_status=spec.error_status,
+                call_at=self.columns["handler_call"].extend(spec.calls),
+                call_n=len(spec.calls),
+            )
+        )
+
+    def call(self, spec: CallSpec) -> int:
+        return self.rows["call"].add((spec.group, chance(spec.probability), int(spec.fail_parent)))
+
+    def flow(self, spec: FlowSpec, workers: int, edge: int) -> int:
+        return self.rows["flow"].add(
+            row_of(
+                "flow", proxy=spec.proxy, workers=workers, pod=spec.pod, edge=edge, grpc=spec.grpc, route=-1, version=0
+            )
+        )
+
+    def route(self, spec: RouteSpec) -> int:
+        """Row of a route; equal routes share one."""
+        found = self._routes.get(spec)
+        if found is None:
+            found = self.rows["route"].add(self._route(spec))
+            self._routes[spec] = found
+        return found
+
+    def _route(self, spec: RouteSpec) -> Row:
+        shares = [(cluster, weight) for cluster, weight in spec.clusters if weight > 0]
+        if spec.host_reselect_attempts:
+            self.tried_width = max(self.tried_width, spec.retries + 1)
+        # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
+        per_try = spec.per_try_timeout if not spec.timeout or spec.per_try_timeout < spec.timeout else 0
+        base_ms = max(spec.backoff_base // MILLISECOND, 1)
+        return row_of(
+            "route",
+            kind=spec.kind,
+            status=spec.status,
+            flag=spec.flag,
+            share_at=self.rows["share"].extend(shares or [(-1, 1)]),
+            share_n=max(len(shares), 1),
+            weight=sum(weight for _, weight in shares),
+            timeout=spec.timeout,
+            timeout_class=self.timer_class(spec.timeout, per_try=False),
+            try_class=self.timer_class(per_try, per_try=True),
+            retries=spec.retries,
+            retry_on=spec.retry_on,
+            code_at=self.columns["code"].extend(spec.retriable_codes),
+            code_n=len(spec.retriable_codes),
+            base_ms=base_ms,
+            max_ms=max(spec.backoff_max // MILLISECOND, base_ms),
+            reselect=spec.host_reselect_attempts,
+            delay_ppm=spec.delay_ppm,
+            delay=spec.delay,
+            abort_ppm=spec.abort_ppm,
+            abort_status=spec.abort_status,
+            mirror_at=self.rows["share"].extend(spec.mirrors),
+            mirror_n=len(spec.mirrors),
+        )
+
+    def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
+        """A new row for a cluster, without hosts."""
+        outlier = spec.outlier
+        limits: dict[str, int] = {}
+        if outlier is not None:
+            limits = {
+                "interval": outlier.interval,
+                "base_ejection": outlier.base_ejection,
+                # max_ejection_time is never below base_ejection_time (outlier_detection_impl.cc).
+                "max_ejection": max(outlier.max_ejection, outlier.base_ejection),
+                "max_percent": min(outlier.max_ejection_percent, 100),
+                "limit_5xx": outlier.consecutive_5xx,
+                "limit_gateway": outlier.consecutive_gateway,
+                "limit_local": outlier.consecutive_local,
+                "split": outlier.split_local_errors,
+            }
+        return self.rows["cluster"].add(
+            row_of(
+                "cluster",
+                id=identity,
+                proxy=spec.proxy,
+                workers=workers,
+                policy=spec.policy,
+                choice=max(spec.choice_count, 1),
+                panic=spec.panic_threshold,
+                max_connections=spec.max_connections,
+                max_pending=spec.max_pending_requests,
+                max_requests=spec.max_requests,
+                max_retries=spec.max_retries,
+                per_connection=spec.max_requests_per_connection,
+                connect_timeout=spec.connect_timeout,
+                http2=spec.http2,
+                rr=self.columns["turn"].extend(first_turns),
+                outlier=outlier is not None,
+                updated=-core.NEVER,
+                **limits,
+            )
+        )
+
+    def host(self, cluster_row: int, workers: int) -> int:
+        """A new, still empty host of a cluster, with one pool for each event loop of the caller's proxy."""
+        host = self.rows["host"].count + len(self.rows["host"].rows)
+        pool = row_of("pool", host=host, conn=-1, head=-1, tail=-1)
+        first = self.rows["pool"].extend([pool] * workers)
+        return self.rows["host"].add(
+            row_of("host", cluster=cluster_row, pod=-1, pool=first, reachable=1, healthy=1, weight=1, removed=1)
+        )
+
+    def host_words(self, row: int, spec: HostSpec) -> Row:
+        """The payload words of one host (`core.set_host`)."""
+        return (
+            row,
+            spec.pod,
+            spec.handler,
+            spec.latency,
+            spec.jitter,
+            int(spec.reachable),
+            chance(spec.lost),
+            int(spec.inbound),
+            spec.inbound_status,
+            int(spec.inbound_flag),
+            max(spec.weight, 1),
+            int(spec.healthy),
+            spec.handshake_rtts,
+            self.dist(spec.external),
+        )
+
+    def source(self, spec: SourceSpec, identity: int, user_ids: Sequence[int]) -> int:
+        users = self.rows["user"]
+        source = self.rows["source"].count + len(self.rows["source"].rows)
+        return self.rows["source"].add(
+            row_of(
+                "source",
+                id=identity,
+                arrivals=spec.arrivals,
+                interval=0 if spec.arrivals is Arrivals.CLOSED else interval_of(spec.rate_per_s),
+                stop=spec.stop,
+                flow_at=self.columns["source_flow"].extend(spec.flows),
+                flow_n=len(spec.flows),
+                latency=spec.latency,
+                think=self.dist(spec.think),
+                user_at=users.extend([row_of("user", id=i, source=source) for i in user_ids]),
+                user_n=len(user_ids),
+            )
+        )
+
+
+def interval_of(rate_per_s: float) -> int:
+    """Mean time between requests in picoseconds, 0 for no requests."""
+    return round(1e12 / rate_per_s) if rate_per_s > 0 else 0
