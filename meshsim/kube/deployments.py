@@ -1,6 +1,9 @@
 """The Deployment controller: a ReplicaSet for each template, and the roll from old to new ones.
 
 Rules: k8s.io/kubernetes pkg/controller/deployment (rolling.go, recreate.go, sync.go).
+
+DEVIATION: a change of `replicas` in the middle of a roll goes to the new ReplicaSet first; the real controller gives
+each ReplicaSet its proportion. Progress deadlines and the history limit are not enforced.
 """
 
 from __future__ import annotations

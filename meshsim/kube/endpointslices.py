@@ -1,6 +1,8 @@
 """The EndpointSlice controller: which pods stand behind a service, and in which state.
 
 Rules: k8s.io/endpointslice reconciler.go and utils.go, k8s.io/kubernetes pkg/controller/endpointslice.
+
+DEVIATION: topology hints (trafficDistribution) and IPv6 slices are not written.
 """
 
 from __future__ import annotations

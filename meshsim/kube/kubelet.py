@@ -17,7 +17,7 @@ from meshsim.kube.containers import ContainerRun, ContainerState, PodRun, make_r
 from meshsim.kube.documents import is_terminating, uid_of
 from meshsim.kube.lifecycle import PodDeletion, record_phase
 from meshsim.kube.pods import container_images, is_ready, is_terminal
-from meshsim.kube.probes import ProbeKind, Prober, Target, probe_spec
+from meshsim.kube.probing import Probing
 from meshsim.kube.server import ApiServer, Change, Verb
 from meshsim.kube.termination import Stopper
 from meshsim.network import Addresses
@@ -43,6 +43,7 @@ class Kubelets:
         self._images: dict[str, dict[str, None]] = {}
         self._lost: dict[str, None] = {}
         self._stopper = Stopper(env, server, self)
+        self._probing = Probing(env, server.seed, self.write_status, self._restart_unhealthy)
         deletion.on_forced(self.kill)
         server.watch(self._on_change, ("Pod",))
 
@@ -94,8 +95,8 @@ class Kubelets:
                 container.passed_event.succeed()
             else:
                 container.state = ContainerState.TERMINATED
-            self._make_probers(run, container)
-            self._resume_probers(run, container)
+            self._probing.make(run, container)
+            self._probing.resume(run, container)
         run.serving = True
         pod = self._write_status(run, pod)
         for phase in ("scheduled", "proxy_started", "started", "ready"):
@@ -128,7 +129,7 @@ class Kubelets:
             return
         for container in run.containers:
             if not container.init:
-                self._observe_running(run, container)
+                self._probing.observe_running(run, container)
         self.write_status(run)
 
     def _start_container(self, run: PodRun, container: ContainerRun) -> Steps:
@@ -153,7 +154,7 @@ class Kubelets:
         yield self.observed(run.node)
         if run.ended or run.stopping:
             return
-        self._observe_running(run, container)
+        self._probing.observe_running(run, container)
         yield container.passed_event
 
     def _launch(self, run: PodRun, container: ContainerRun) -> None:
@@ -163,7 +164,7 @@ class Kubelets:
         container.answering = container.hung = container.passed = container.ready = False
         if container.init and not container.is_sidecar:
             return
-        self._make_probers(run, container)
+        self._probing.make(run, container)
         if container.is_proxy:
             self.record(run, "proxy_started")
             if self._settings.proxy_readiness_reported:
@@ -200,77 +201,10 @@ class Kubelets:
             self.record(run, "started")
         run.serving = serving
 
-    # --- probes ---
-
-    def _make_probers(self, run: PodRun, container: ContainerRun) -> None:
-        for old in container.probers.values():
-            old.stop(False)
-        container.probers = {}
-        if not container.stays:
-            return
-
-        def look() -> Target:
-            return Target(
-                container.state is ContainerState.RUNNING,
-                container.answering,
-                container.hung,
-                container.started_at,
-            )
-
-        for kind in ProbeKind:
-            spec = probe_spec(container.spec, kind)
-            if spec is not None:
-                container.probers[kind] = Prober(
-                    self._env,
-                    spec,
-                    look,
-                    lambda healthy, kind=kind: self._on_probe(run, container, kind, healthy),  # type: ignore[misc]
-                    kind is ProbeKind.LIVENESS,
-                )
-
-    def _resume_probers(self, run: PodRun, container: ContainerRun) -> None:
-        """Probers of a pod that has run for long: passed, with ticks at a place of their own in the period."""
-        for kind, prober in container.probers.items():
-            prober.result = True
-            if kind is ProbeKind.STARTUP:
-                continue
-            phase = below(prober.spec.period, self._server.seed, run.uid, container.name, kind.value)
-            prober.start(self._env.instant - phase)
-
-    def _observe_running(self, run: PodRun, container: ContainerRun) -> None:
-        """The kubelet has noticed that a container runs."""
-        startup = container.probers.get(ProbeKind.STARTUP)
-        if startup is not None:
-            startup.start()
-        else:
-            self._pass_startup(run, container)
-
-    def _pass_startup(self, run: PodRun, container: ContainerRun) -> None:
-        container.passed = True
-        if not container.passed_event.triggered:
-            container.passed_event.succeed()
-        for kind in (ProbeKind.READINESS, ProbeKind.LIVENESS):
-            prober = container.probers.get(kind)
-            if prober is not None:
-                prober.start()
-        if ProbeKind.READINESS not in container.probers:
-            container.ready = True
-            self.write_status(run)
-
-    def _on_probe(self, run: PodRun, container: ContainerRun, kind: ProbeKind, healthy: bool) -> None:
-        if run.ended:
-            return
-        if kind is ProbeKind.READINESS:
-            container.ready = healthy
-            self.write_status(run)
-        elif kind is ProbeKind.STARTUP and healthy:
-            container.probers[kind].stop(True)
-            self._pass_startup(run, container)
-        elif not healthy and not run.stopping:
-            container.probers[kind].stop(False)
-            self._env.process(self._stopper.restart_unhealthy(run, container))
-
     # --- trouble ---
+
+    def _restart_unhealthy(self, run: PodRun, container: ContainerRun) -> None:
+        self._env.process(self._stopper.restart_unhealthy(run, container))
 
     def crash(self, key: ObjectKey, container: str = "") -> None:
         """The process of a container dies (of all that stay when no name is given); its kubelet restarts it."""
@@ -318,7 +252,7 @@ class Kubelets:
         self._launch(run, container)
         yield self.observed(run.node)
         if not (run.ended or run.stopping):
-            self._observe_running(run, container)
+            self._probing.observe_running(run, container)
             self.write_status(run)
 
     def end_process(self, run: PodRun, container: ContainerRun, phase: str) -> None:

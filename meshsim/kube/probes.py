@@ -61,18 +61,19 @@ class Target(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Prober:
-    """One probe of one container; `result` is what the kubelet believes."""
+    """One probe of one container; `result` is what the kubelet believes, ``None`` while it knows nothing (startup)."""
 
     env: Environment
     spec: ProbeSpec
     look: Callable[[], Target]
     on_result: Callable[[bool], None]
     """Called when the result flips."""
-    result: bool
+    result: bool | None
     origin: Nanos = 0
     """Ticks fall on this instant plus whole periods."""
     streak: int = 0
-    """Results in a row that contradict `result`."""
+    """Equal results in a row."""
+    last: bool | None = None
     active: bool = False
     _due: Nanos = -1
 
@@ -101,7 +102,7 @@ class Prober:
 
     def _contradicts(self) -> bool:
         target = self.look()
-        return (target.running and target.answers and not target.hung) != self.result
+        return (target.running and target.answers and not target.hung) is not self.result
 
     def _next_tick(self) -> Nanos:
         periods = (self.env.instant - self.origin) // self.spec.period + 1
@@ -133,14 +134,11 @@ class Prober:
             self._judge(False)
 
     def _judge(self, healthy: bool) -> None:
-        if healthy == self.result:
-            self.streak = 0
-        else:
-            self.streak += 1
-            threshold = self.spec.success_threshold if healthy else self.spec.failure_threshold
-            if self.streak >= threshold:
-                self.streak = 0
-                self.result = healthy
-                self.on_result(healthy)
-        if self.active and self._due < 0 and (self.streak or self._contradicts()):
+        self.streak = self.streak + 1 if healthy is self.last else 1
+        self.last = healthy
+        threshold = self.spec.success_threshold if healthy else self.spec.failure_threshold
+        if healthy is not self.result and self.streak >= threshold:
+            self.result = healthy
+            self.on_result(healthy)
+        if self.active and self._due < 0 and (healthy is not self.result or self._contradicts()):
             self._run_at(self._next_tick())

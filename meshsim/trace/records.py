@@ -82,7 +82,13 @@ class PodPhase(NamedTuple):
     namespace: str
     pod: str
     phase: str
-    """``scheduled``, ``started``, ``ready``, ``unready``, ``terminating``, ``gone``."""
+    """What the API server or the node knows:
+
+    ``scheduled``, ``ready`` and ``unready`` (Ready condition), ``terminating`` (deletion asked for), ``gone``; on the
+    node ``proxy_started`` (istio-proxy runs), ``started`` (every application container answers), ``stopping`` (SIGTERM
+    to an application), ``stopped``, ``crashed``, ``proxy_stopped``, ``proxy_crashed``, ``hung``, ``resumed``, ``lost``
+    (its node died).
+    """
     node: str
 
 

@@ -85,6 +85,15 @@ def test_failures_count_in_a_row_and_hangs_take_their_timeout() -> None:
     assert watched.flips == [(34, False)]
 
 
+def test_an_unknown_result_becomes_a_failure_too() -> None:
+    watched = Watched()
+    prober = watched.prober(_spec(period=2, failure=3))
+    prober.result = None
+    prober.start()
+    watched.env.run(30 * SECOND)
+    assert watched.flips == [(4, False)]
+
+
 def test_a_steady_probe_makes_no_events() -> None:
     watched = Watched(answers=True)
     watched.prober(_spec(), result=True).start(-SECOND)

@@ -26,7 +26,7 @@ def network() -> Network:
 
 def _pods(network: Network) -> tuple[Party, Party]:
     return (
-        network.party("shop", "web-1", {"app": "web"}, "n1"),
+        network.party("shop", "web-1", {"app": "web"}, "n1", "web"),
         network.party("shop", "db-1", {"app": "db", "tier": "data"}, "n2"),
     )
 
@@ -77,6 +77,7 @@ def test_losses_multiply_and_a_cut_wins(network: Network) -> None:
         (Selection(node="n2"), False, True, False),
         (Selection(namespace="shop"), True, True, False),
         (Selection(name="web-1"), True, False, False),
+        (Selection(workload="web"), True, False, False),
         (Selection(labels=(("tier", "data"), ("app", "db"))), False, True, False),
         (Selection(labels=(("tier", "data"), ("app", "web"))), False, False, False),
         (Selection(outside=True), False, False, True),
