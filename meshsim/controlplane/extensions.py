@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from meshsim.api import ApiObject, Fields
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.policy_attachment import applies_to
 from meshsim.controlplane.telemetry import ListenerClass
 from meshsim.xds.messages import (
@@ -126,14 +127,13 @@ def _matches_port(ports: Sequence[Fields], port: int) -> bool:
 class Extensions:
     """All extensions of one workload."""
 
-    def __init__(self, push: PushContext, found: Sequence[Extension]) -> None:
-        self._push = push
+    def __init__(self, found: Sequence[Extension]) -> None:
         self._found = tuple(found)
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """Equal keys mean the same extensions within one push context."""
-        return tuple(extension.name for extension in self._found)
+    def key(self) -> tuple[ByIdentity[ApiObject], ...]:
+        """Equal keys mean the same extensions."""
+        return tuple(ByIdentity(extension.source) for extension in self._found)
 
     def http_filters(
         self, listener_class: ListenerClass, port: int, phase: Phase
@@ -155,11 +155,11 @@ class Extensions:
     def _select(self, listener_class: ListenerClass, port: int, phase: Phase) -> list[Extension]:
         return [e for e in self._found if e.phase is phase and e.takes(listener_class, port)]
 
-    def configurations(self, names: Sequence[str]) -> list[extension_pb2.TypedExtensionConfig]:
+    def configurations(self, push: PushContext, names: Sequence[str]) -> list[extension_pb2.TypedExtensionConfig]:
         """The ECDS resources of these names, as far as they are extensions of the workload."""
         wanted = set(names)
         return [
-            extension_pb2.TypedExtensionConfig(name=e.resource_name, typed_config=_wasm(self._push, e))
+            extension_pb2.TypedExtensionConfig(name=e.resource_name, typed_config=_wasm(push, e))
             for e in self._found
             if e.resource_name in wanted and not e.lua
         ]
@@ -179,7 +179,7 @@ def workload_extensions(push: PushContext, proxy: Proxy) -> Extensions:
     ]
     # An extension without priority comes after those with one, however low.
     found.sort(key=lambda e: (e.priority is None, -(e.priority or 0)))
-    return Extensions(push, found)
+    return Extensions(found)
 
 
 def _extension(source: ApiObject) -> Extension | None:

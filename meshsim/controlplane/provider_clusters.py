@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
+
+from meshsim.api import Fields
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
@@ -29,3 +32,20 @@ def lookup_cluster(push: PushContext, service: str, port: int) -> ProviderCluste
     if found is None:
         return None
     return ProviderCluster(found.hostname, f"outbound|{port}||{found.hostname}")
+
+
+def provider_clusters(push: PushContext) -> tuple[ProviderCluster | None, ...]:
+    """The clusters of all services that the mesh's extension providers name, as they are now."""
+    return tuple(
+        lookup_cluster(push, block.text("service"), block.integer("port"))
+        for provider in push.mesh.fields.items("extensionProviders")
+        for block in _service_blocks(provider)
+    )
+
+
+def _service_blocks(fields: Fields) -> Iterator[Fields]:
+    if "service" in fields:
+        yield fields
+    for key in fields:
+        if fields.fields(key):
+            yield from _service_blocks(fields.fields(key))

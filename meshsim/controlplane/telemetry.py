@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.policy_attachment import applies_to, target_refs
 from meshsim.units import Nanos
 from meshsim.xds.istio_messages import StatsMetricConfig, StatsPluginConfig
@@ -69,8 +69,8 @@ _PROMETHEUS_METRICS: Final[Mapping[str, str]] = {
 class AppliedTelemetry:
     """What the Telemetry objects of root namespace, namespace and workload say, later levels overriding."""
 
-    key: tuple[ObjectKey, ...]
-    """The objects in force; equal keys mean equal telemetry within one push context."""
+    objects: tuple[ApiObject, ...]
+    """The objects in force."""
     metrics: tuple[Fields, ...]
     logging: tuple[tuple[Fields, ...], ...]
     """By level."""
@@ -91,7 +91,7 @@ def applied_telemetry(push: PushContext, proxy: Proxy) -> AppliedTelemetry:
         if _selective(item) and applies_to(item, proxy.namespace, proxy.labels)
     ]
     return AppliedTelemetry(
-        key=tuple(item.key for item in objects),
+        objects=tuple(objects),
         metrics=tuple(entry for item in objects for entry in item.spec.items("metrics")),
         logging=tuple(entries for item in objects if (entries := item.spec.items("accessLogging"))),
         tracing=tuple(entry for item in objects for entry in item.spec.items("tracing")),

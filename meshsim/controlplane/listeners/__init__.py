@@ -22,7 +22,7 @@ def build_listeners(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
 def build_extension_configs(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tuple[Resource, ...]:
     """Configurations of the extensions that the proxy's listeners name, and of those EnvoyFilters add."""
     configs = [
-        *workload_extensions(push, proxy).configurations(names),
+        *workload_extensions(push, proxy).configurations(push, names),
         *added_extension_configs(push.envoy_filters(proxy), names),
     ]
     return tuple(Resource(config.name, config.SerializeToString(deterministic=True)) for config in configs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.envoy_filters import PatchContext
@@ -16,16 +17,17 @@ from meshsim.controlplane.listeners.inbound import (
     workload_modes,
 )
 from meshsim.controlplane.listeners.outbound import OutboundEntry, OutboundPlan
-from meshsim.controlplane.listeners.patches import patch_listeners
+from meshsim.controlplane.listeners.patches import patch_listeners, touches_listeners
 from meshsim.controlplane.listeners.policies import ChainPolicies, PolicyBuilder
-from meshsim.controlplane.listeners.profile import NetworkKey, Profile, ProfileBuilder
+from meshsim.controlplane.listeners.profile import NetworkProfile, Profile, ProfileBuilder
 from meshsim.controlplane.listeners.rendering import render_outbound
 from meshsim.controlplane.listeners.tcp import catch_all, outbound_policy_cluster
-from meshsim.controlplane.listeners.virtual_outbound import http_proxy, http_proxy_port, virtual_outbound
+from meshsim.controlplane.listeners.virtual_outbound import own_listeners
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.telemetry import ListenerClass
 
 if TYPE_CHECKING:
+    from meshsim.controlplane.mesh import OutboundPolicy
     from meshsim.controlplane.model import MutualTls, Proxy
     from meshsim.controlplane.push_context import PushContext
     from meshsim.controlplane.sidecar_scope import SidecarScope
@@ -37,10 +39,30 @@ Labels = tuple[tuple[str, str | None], ...]
 class _PlanKey(NamedTuple):
     """What outbound listeners depend on before they have connection managers."""
 
-    network: NetworkKey
+    network: NetworkProfile
     scope: SidecarScope
     dns_domain: str
     labels: Labels
+
+
+class _OutboundKey(NamedTuple):
+    """What an outbound listener depends on."""
+
+    profile: Profile | NetworkProfile
+    """Without a connection manager it is the same for every profile of a network profile."""
+    name: str
+    bind_to_port: bool
+    chains: tuple[Hashable, ...]
+    fallback: str
+    """Cluster of traffic that no chain is for."""
+
+
+class _OwnKey(NamedTuple):
+    """What the sidecar's own outbound listeners depend on."""
+
+    profile: Profile
+    policy: OutboundPolicy
+    fallback: str
 
 
 class _InboundKey(NamedTuple):
@@ -63,7 +85,7 @@ class _Outbound(NamedTuple):
 
 
 class ListenerCache:
-    """What listener generation keeps of one push context."""
+    """What listener generation keeps of one push context; single listeners outlive it in `PushContext.cache`."""
 
     def __init__(self, push: PushContext) -> None:
         self._push = push
@@ -72,7 +94,6 @@ class ListenerCache:
         self._label_keys: dict[SidecarScope, tuple[str, ...]] = {}
         self._plans: dict[_PlanKey, OutboundPlan] = {}
         self._outbound: dict[tuple[OutboundPlan, Profile], tuple[_Outbound, ...]] = {}
-        self._inbound: dict[_InboundKey, tuple[Resource, ...]] = {}
 
     def listeners(self, proxy: Proxy) -> tuple[Resource, ...]:
         """All listeners of a proxy, in Pilot's order."""
@@ -92,14 +113,14 @@ class ListenerCache:
     # --- outbound -------------------------------------------------------------------------------------------
 
     def _outbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[_Outbound, ...]:
-        key = _PlanKey(profile.key.network, scope, proxy.dns_domain, self._labels(scope, proxy))
+        key = _PlanKey(profile.network, scope, proxy.dns_domain, self._labels(scope, proxy))
         plan = self._plans.get(key)
         if plan is None:
             labels = {name: value for name, value in key.labels if value is not None}
-            plan = self._plans[key] = OutboundPlan(profile, scope, proxy, labels)
+            plan = self._plans[key] = OutboundPlan(self._push, profile.network, scope, proxy, labels)
         found = self._outbound.get((plan, profile))
         if found is None:
-            found = self._outbound[plan, profile] = tuple(self._render_outbound(profile, scope, plan))
+            found = self._outbound[plan, profile] = tuple(self._render(profile, scope, plan))
         return found
 
     def _labels(self, scope: SidecarScope, proxy: Proxy) -> Labels:
@@ -109,41 +130,50 @@ class ListenerCache:
             keys = self._label_keys[scope] = _label_keys(scope)
         return tuple((key, proxy.labels.get(key)) for key in keys)
 
-    def _render_outbound(self, profile: Profile, scope: SidecarScope, plan: OutboundPlan) -> Iterable[_Outbound]:
-        fallback = catch_all(profile, ListenerClass.SIDECAR_OUTBOUND, outbound_policy_cluster(scope))
-        own = []
-        port = http_proxy_port(profile)
-        if port:
-            own.append(http_proxy(profile, port, plan.chains))
-        virtual = virtual_outbound(profile, scope, plan.chains)
-        if virtual is not None:
-            own.append(virtual)
-        if profile.patches:
-            listeners = [*(_message(profile, entry, fallback) for entry in plan.entries), *own]
+    def _render(self, profile: Profile, scope: SidecarScope, plan: OutboundPlan) -> Iterable[_Outbound]:
+        cluster = outbound_policy_cluster(scope)
+        rest = catch_all(profile.network, ListenerClass.SIDECAR_OUTBOUND, cluster)
+        if touches_listeners(profile.network.patches):
+            listeners = [_message(profile, entry, rest) for entry in plan.entries]
+            listeners += own_listeners(profile, scope, plan.chains)
             endpoints = {entry.name: entry.endpoint for entry in plan.entries}
-            patched = patch_listeners(listeners, profile.patches, PatchContext.SIDECAR_OUTBOUND)
+            patched = patch_listeners(listeners, profile.network.patches, PatchContext.SIDECAR_OUTBOUND)
             return [_Outbound(endpoints.get(item.name, ""), _resource(item)) for item in patched]
-        found = [
-            _Outbound(entry.endpoint, Resource(entry.name, _body(profile, entry, fallback))) for entry in plan.entries
-        ]
-        return [*found, *(_Outbound("", _resource(item)) for item in own)]
+        cache = self._push.cache
+        found = []
+        for entry in plan.entries:
+            key = _OutboundKey(
+                profile=profile if entry.has_http else profile.network,
+                name=entry.name,
+                bind_to_port=entry.bind_to_port,
+                chains=tuple(chain.key for chain in entry.chains),
+                fallback=cluster,
+            )
+            resource = cache.get_or_make(key, partial(_made, profile, entry, rest))
+            found.append(_Outbound(entry.endpoint, resource))
+        own = cache.get_or_make(
+            _OwnKey(profile, scope.outbound_policy, cluster),
+            lambda: tuple(_resource(item) for item in own_listeners(profile, scope, plan.chains)),
+        )
+        return [*found, *(_Outbound("", resource) for resource in own)]
 
     # --- inbound --------------------------------------------------------------------------------------------
 
     def _inbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[Resource, ...]:
         modes = workload_modes(self._push, proxy)
-        ports = inbound_ports(self._push, proxy, scope, profile.wildcard)
+        ports = inbound_ports(self._push, proxy, scope, profile.network.wildcard)
         policies = self._policies.build(proxy)
         undeclared = undeclared_ports(modes, declared_ports(self._push, proxy, scope))
         key = _InboundKey(
             profile, tuple(ports), modes.mode, tuple(modes.per_port.items()), undeclared, policies
         )
-        found = self._inbound.get(key)
-        if found is None:
+
+        def make() -> tuple[Resource, ...]:
             built = InboundListeners(profile, ports, modes, policies).build(undeclared)
-            patched = patch_listeners(built, profile.patches, PatchContext.SIDECAR_INBOUND)
-            found = self._inbound[key] = tuple(_resource(item) for item in patched)
-        return found
+            patched = patch_listeners(built, profile.network.patches, PatchContext.SIDECAR_INBOUND)
+            return tuple(_resource(item) for item in patched)
+
+        return self._push.cache.get_or_make(key, make)
 
     # --- gateways -------------------------------------------------------------------------------------------
 
@@ -152,8 +182,8 @@ class ListenerCache:
         built: Sequence[listener_pb2.Listener] = ()
         if gateway is not None:
             policies = self._policies.build(proxy)
-            built = GatewayListeners(profile, proxy, scope, gateway, policies).build()
-        patched = patch_listeners(built, profile.patches, PatchContext.GATEWAY)
+            built = GatewayListeners(self._push, profile, proxy, scope, gateway, policies).build()
+        patched = patch_listeners(built, profile.network.patches, PatchContext.GATEWAY)
         return tuple(_resource(item) for item in patched)
 
 
@@ -176,16 +206,10 @@ def _message(
     )
 
 
-def _body(
+def _made(
     profile: Profile, entry: OutboundEntry, fallback: Sequence[listener_components_pb2.Filter]
-) -> bytes:
-    """The serialized listener; one without connection managers is the same for every profile of the plan."""
-    if entry.body:
-        return entry.body
-    body = _message(profile, entry, fallback).SerializeToString(deterministic=True)
-    if not entry.has_http:
-        entry.body = body
-    return body
+) -> Resource:
+    return _resource(_message(profile, entry, fallback))
 
 
 def _resource(listener: listener_pb2.Listener) -> Resource:

@@ -6,12 +6,16 @@ istio pilot/pkg/networking/core/listener.go (filterChainOpts), release 1.31.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.listeners.connection_manager import HttpSettings
-from meshsim.xds.messages import address_pb2, base_pb2, listener_components_pb2, tls_pb2
+from meshsim.xds.messages import address_pb2, listener_components_pb2, tls_pb2
+
+if TYPE_CHECKING:
+    from meshsim.controlplane.model import VirtualService
 
 PLAINTEXT_HTTP_ALPNS: Final = ("http/1.1", "h2c")
 """What the HTTP inspector reports (PILOT_HTTP10 off)."""
@@ -44,7 +48,22 @@ class ChainSpec:
     application_protocols: tuple[str, ...] = ()
     transport_protocol: str = ""
     tls: tls_pb2.DownstreamTlsContext | None = None
-    metadata: base_pb2.Metadata | None = None
+    virtual_service: VirtualService | None = None
+    """Whose route it is, for the chain's metadata."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal keys mean equal chains; the filters count by identity."""
+        return (
+            self.http,
+            ByIdentity(self.filters) if self.filters else None,
+            self.sni_hosts,
+            self.destination_cidrs,
+            self.application_protocols,
+            self.transport_protocol,
+            self.tls.SerializeToString(deterministic=True) if self.tls is not None else None,
+            self.virtual_service,
+        )
 
     @property
     def matches_all(self) -> bool:

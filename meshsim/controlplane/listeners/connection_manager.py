@@ -19,6 +19,7 @@ from meshsim.controlplane.model import Protocol
 from meshsim.controlplane.protobuf_values import duration
 from meshsim.controlplane.telemetry import ListenerClass
 from meshsim.xds.messages import (
+    any_pb2,
     config_source_pb2,
     duration_pb2,
     extension_pb2,
@@ -31,8 +32,11 @@ from meshsim.xds.messages import (
     wrappers_pb2,
 )
 from meshsim.xds.packing import pack
+from meshsim.xds.type_urls import PREFIX
 
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
+
+_TYPE_URL: Final = PREFIX + HttpConnectionManager.DESCRIPTOR.full_name
 
 
 
@@ -59,13 +63,12 @@ def http_filter(
     policies: ChainPolicies,
 ) -> listener_components_pb2.Filter:
     """The network filter with a connection manager; `routes` is a name to ask RDS for or the configuration itself."""
-    key = (settings, policies.key)
+    key = (settings, policies)
     template = profile.connection_managers.get(key)
     if template is None:
-        template = profile.connection_managers[key] = _template(profile, settings, policies)
-    out = HttpConnectionManager()
-    out.CopyFrom(template)
-    out.stat_prefix = stat_prefix
+        built = _template(profile, settings, policies)
+        template = profile.connection_managers[key] = built.SerializeToString(deterministic=True)
+    out = HttpConnectionManager(stat_prefix=stat_prefix)
     if isinstance(routes, str):
         out.rds.route_config_name = routes
         out.rds.config_source.ads.SetInParent()
@@ -73,7 +76,9 @@ def http_filter(
         out.rds.config_source.resource_api_version = config_source_pb2.ApiVersion.V3
     else:
         out.route_config.CopyFrom(routes)
-    return listener_components_pb2.Filter(name=filters.HTTP_CONNECTION_MANAGER, typed_config=pack(out))
+    # Two serialized messages one after the other are their merge; the large part is the same for all.
+    packed = any_pb2.Any(type_url=_TYPE_URL, value=template + out.SerializeToString(deterministic=True))
+    return listener_components_pb2.Filter(name=filters.HTTP_CONNECTION_MANAGER, typed_config=packed)
 
 
 def _template(
@@ -86,7 +91,7 @@ def _template(
         use_remote_address=wrappers_pb2.BoolValue(value=listener_class is ListenerClass.GATEWAY),
         stream_idle_timeout=duration_pb2.Duration(),
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
-        access_log=parts.http_logs,
+        access_log=parts.logs,
         proxy_100_continue=True,
         append_x_forwarded_port=headers.forwarded_port,
         server_name=headers.server_name,
@@ -94,14 +99,15 @@ def _template(
     )
     if headers.pass_server_through:
         out.server_header_transformation = HttpConnectionManager.PASS_THROUGH
-    _set_path_normalization(out, profile.push.mesh.fields.fields("pathNormalization"))
-    if profile.idle_timeout is not None:
-        out.common_http_protocol_options.idle_timeout.CopyFrom(duration(profile.idle_timeout))
+    _set_path_normalization(out, profile.mesh.fields.fields("pathNormalization"))
+    idle = profile.network.idle_timeout
+    if idle is not None:
+        out.common_http_protocol_options.idle_timeout.CopyFrom(duration(idle))
     _set_protocol_options(out, profile, settings, headers)
     if listener_class is ListenerClass.SIDECAR_INBOUND:
         _set_client_cert(out, headers.client_cert, headers.client_cert_fields)
     elif listener_class is ListenerClass.GATEWAY:
-        _set_gateway_topology(out, profile.push.proxy_config(profile.proxy).fields("gatewayTopology"))
+        _set_gateway_topology(out, profile.proxy_config.fields("gatewayTopology"))
     tracing = parts.tracing
     if tracing.tracing is not None:
         out.tracing.CopyFrom(tracing.tracing)
@@ -189,7 +195,7 @@ def _http_filters(
     inbound = listener_class is ListenerClass.SIDECAR_INBOUND
 
     def extensions(phase: Phase) -> list[http_connection_manager_pb2.HttpFilter]:
-        return profile.extensions.http_filters(listener_class, settings.port, phase)
+        return profile.network.extensions.http_filters(listener_class, settings.port, phase)
 
     out = [filters.http_metadata_exchange(inbound=inbound, skip_external=headers.mx_in_mesh_only and not inbound)]
     out += policies.custom_http
@@ -205,11 +211,11 @@ def _http_filters(
     if not inbound:
         out.append(filters.alpn())
     out += [filters.fault(), filters.cors()]
-    out += profile.of(listener_class).http_stats
+    out += profile.of(listener_class).stats
     if settings.dynamic_dns_cache:
         out.append(
             filters.dynamic_forward_proxy(
-                settings.dynamic_dns_cache, ipv6=profile.ipv6, max_hosts=settings.dynamic_dns_hosts
+                settings.dynamic_dns_cache, ipv6=profile.network.ipv6, max_hosts=settings.dynamic_dns_hosts
             )
         )
     out.append(filters.router(suppress_envoy_headers=not headers.debug_headers))

@@ -26,6 +26,7 @@ from meshsim.xds.messages import base_pb2, listener_components_pb2, listener_pb2
 if TYPE_CHECKING:
     from meshsim.controlplane.gateways import GatewayServer, MergedGateway, ServerPort
     from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.push_context import PushContext
     from meshsim.controlplane.sidecar_scope import SidecarScope
 
 _FIRST_UNPRIVILEGED: Final = 1024
@@ -46,6 +47,7 @@ class GatewayListeners:
 
     def __init__(
         self,
+        push: PushContext,
         profile: Profile,
         proxy: Proxy,
         scope: SidecarScope,
@@ -56,11 +58,12 @@ class GatewayListeners:
         self._proxy = proxy
         self._gateway = gateway
         self._policies = policies
+        network, cache = profile.network, push.cache
         labels = dict(scope.selected_labels(proxy.labels))
         self._tcp = GatewayTcpChains(
-            routes=TcpRoutes(profile, scope, labels, _GATEWAY, policies),
-            unguarded=TcpRoutes(profile, scope, labels, _GATEWAY),
-            proxy=proxy,
+            routes=TcpRoutes(network, cache, scope, labels, _GATEWAY, policies),
+            unguarded=TcpRoutes(network, cache, scope, labels, _GATEWAY),
+            virtual_services=lambda name: push.virtual_services_for_gateway(name, proxy),
             gateway=gateway,
             context=self._context,
         )
@@ -71,7 +74,7 @@ class GatewayListeners:
         for port in self._gateway.server_ports:
             if port.number < _FIRST_UNPRIVILEGED and flag(self._proxy, "UNPRIVILEGED_POD"):
                 continue
-            bind = port.bind or self._profile.wildcard
+            bind = port.bind or self._profile.network.wildcard
             draft = drafts.setdefault(listener_name(bind, port.number), _Draft(bind, port.number))
             draft.chains += self._chains(port)
         return [self._listener(name, draft) for name, draft in drafts.items() if draft.chains]
@@ -79,7 +82,7 @@ class GatewayListeners:
     def _chains(self, port: ServerPort) -> list[ChainSpec]:
         """Plain HTTP: one connection manager for all servers; else a chain or more for each server."""
         merged = self._gateway.servers[port]
-        extensions = tuple(self._profile.extensions.network_filters(_GATEWAY, port.number))
+        extensions = tuple(self._profile.network.extensions.network_filters(_GATEWAY, port.number))
         if parse_protocol(port.protocol).is_http:
             settings = HttpSettings(_GATEWAY, parse_protocol(port.protocol), port.number)
             return [ChainSpec(http=HttpChain(merged.route_name, settings), filters=extensions)]
@@ -109,20 +112,20 @@ class GatewayListeners:
         assert server.tls is not None
         certificates = proxy_certificates(self._proxy)
         return declared_context(
-            self._profile.push.mesh, server.tls, certificates, tcp=not server.terminates_https
+            self._profile.mesh, server.tls, certificates, tcp=not server.terminates_https
         )
 
     def _listener(self, name: str, draft: _Draft) -> listener_pb2.Listener:
         out = bare_listener(name, draft.bind, draft.port, base_pb2.TrafficDirection.OUTBOUND, limited=True)
-        topology = self._profile.push.proxy_config(self._proxy).fields("gatewayTopology")
+        topology = self._profile.proxy_config.fields("gatewayTopology")
         if "proxyProtocol" in topology:
             out.listener_filters.append(filters.proxy_protocol())
         if any(chain.needs_tls_inspector for chain in draft.chains):
             out.listener_filters.append(filters.tls_inspector())
-        if self._profile.exact_outbound_balance:
+        if self._profile.network.exact_outbound_balance:
             balance_exactly(out)
         out.filter_chains.extend(
             render_chain(self._profile, name, chain, self._policies) for chain in draft.chains
         )
-        out.access_log.extend(self._profile.of(_GATEWAY).listener_logs)
+        out.access_log.extend(self._profile.network.of(_GATEWAY).listener_logs)
         return out

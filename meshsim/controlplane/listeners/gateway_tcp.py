@@ -20,7 +20,7 @@ from meshsim.xds.messages import listener_components_pb2, tls_pb2
 
 if TYPE_CHECKING:
     from meshsim.controlplane.gateways import GatewayServer, MergedGateway
-    from meshsim.controlplane.model import Proxy, VirtualService
+    from meshsim.controlplane.model import VirtualService
 
 _TLS_ROUTE: Final = "TLSRoute/"
 
@@ -32,7 +32,8 @@ class GatewayTcpChains:
     routes: TcpRoutes
     unguarded: TcpRoutes
     """Without authorization, for traffic whose mTLS the destination terminates."""
-    proxy: Proxy
+    virtual_services: Callable[[str], Sequence[VirtualService]]
+    """Those bound to a Gateway, as the proxy sees them."""
     gateway: MergedGateway
     context: Callable[[GatewayServer], tls_pb2.DownstreamTlsContext]
     _known: dict[int, dict[str, str]] = field(default_factory=dict)
@@ -114,8 +115,7 @@ class GatewayTcpChains:
 
     def _virtual_services(self, server: GatewayServer) -> Iterator[VirtualService]:
         """Those bound to the server's Gateway whose hosts meet the server's."""
-        push = self.routes.profile.push
-        for item in push.virtual_services_for_gateway(server.gateway_name, self.proxy):
+        for item in self.virtual_services(server.gateway_name):
             hosts = hosts_for_namespace(server.hosts, item.namespace)
             if any(hosts_overlap(host, other) for host in hosts for other in item.hosts):
                 yield item

@@ -240,18 +240,19 @@ class InboundListeners:
         self, profile: Profile, ports: Sequence[InboundPort], modes: PeerModes, policies: ChainPolicies
     ) -> None:
         self._profile = profile
+        self._network = profile.network
         self._ports = ports
         self._modes = modes
         self._policies = policies
-        self._mesh = profile.push.mesh
-        certificates = proxy_certificates(profile.proxy)
+        self._mesh = profile.mesh
+        certificates = proxy_certificates(profile.network.proxy)
         self._contexts = {
             tcp: pack(mutual_tls_context(self._mesh, certificates, tcp=tcp)) for tcp in (False, True)
         }
 
     def build(self, undeclared: Sequence[int]) -> list[listener_pb2.Listener]:
         """`virtualInbound` first; `undeclared` are ports that only a PeerAuthentication names."""
-        mode = interception(self._profile.proxy)
+        mode = interception(self._network.proxy)
         bound = []
         chains = [self._black_hole()]
         for number in (0, *undeclared):
@@ -265,7 +266,7 @@ class InboundListeners:
         if mode is Interception.NONE:
             return bound
         virtual = self._listener(
-            VIRTUAL_INBOUND, self._profile.wildcard, self._mesh.inbound_port, chains, bound=False
+            VIRTUAL_INBOUND, self._network.wildcard, self._mesh.inbound_port, chains, bound=False
         )
         return [virtual, *bound]
 
@@ -280,16 +281,16 @@ class InboundListeners:
     ) -> listener_pb2.Listener:
         out = bare_listener(name, bind, port, base_pb2.TrafficDirection.INBOUND, limited=True)
         out.continue_on_listener_filters_timeout = True
-        if self._profile.exact_inbound_balance:
+        if self._network.exact_inbound_balance:
             balance_exactly(out)
         if not bound:
             out.listener_filters.append(filters.original_dst())
-            if interception(self._profile.proxy) is Interception.TPROXY:
+            if interception(self._network.proxy) is Interception.TPROXY:
                 out.transparent.value = True
                 out.listener_filters.append(filters.original_src())
         out.listener_filters.extend(inspectors(chains))
         out.listener_filters_timeout.CopyFrom(duration(self._mesh.protocol_detection_timeout))
-        out.access_log.extend(self._profile.of(_INBOUND).listener_logs)
+        out.access_log.extend(self._network.of(_INBOUND).listener_logs)
         out.filter_chains.extend(chains)
         return out
 
@@ -303,8 +304,8 @@ class InboundListeners:
             ),
             filters=[
                 filters.tcp_metadata_exchange(),
-                *self._profile.of(_INBOUND).network_stats,
-                tcp_filter(self._profile, _INBOUND, proxy, logs=False),
+                *self._network.of(_INBOUND).stats,
+                tcp_filter(self._network, _INBOUND, proxy, logs=False),
             ],
         )
 
@@ -333,23 +334,23 @@ class InboundListeners:
         return base_pb2.TransportSocket(name=TLS_SOCKET, typed_config=context)
 
     def _http_filters(self, port: InboundPort) -> list[listener_components_pb2.Filter]:
-        extensions = self._profile.extensions.network_filters(_INBOUND, port.target_port, *Phase)
+        extensions = self._network.extensions.network_filters(_INBOUND, port.target_port, *Phase)
         prefix = f"inbound_{port.name(http=True)};" if port.declared else f"{PASSTHROUGH_CLUSTER};"
         settings = HttpSettings(_INBOUND, port.port.protocol, port.target_port)
         routes = inbound_routes(self._mesh, port.cluster, port.hostname, port.port)
-        patch_configuration(routes, self._profile.patches, PatchContext.SIDECAR_INBOUND, {})
+        patch_configuration(routes, self._network.patches, PatchContext.SIDECAR_INBOUND, {})
         manager = http_filter(self._profile, settings, prefix, routes, self._policies)
         return [filters.tcp_metadata_exchange(), *extensions, manager]
 
     def _tcp_filters(self, port: InboundPort) -> list[listener_components_pb2.Filter]:
         proxy = TcpProxy(stat_prefix=self._stat_prefix(port), cluster=port.cluster)
-        if self._profile.idle_timeout is not None:
-            proxy.idle_timeout.CopyFrom(duration(self._profile.idle_timeout))
-        terminal = [tcp_filter(self._profile, _INBOUND, proxy)]
+        if self._network.idle_timeout is not None:
+            proxy.idle_timeout.CopyFrom(duration(self._network.idle_timeout))
+        terminal = [tcp_filter(self._network, _INBOUND, proxy)]
         if port.port.protocol is Protocol.MONGO:
             terminal.insert(0, filters.mongo(proxy.stat_prefix))
         chain = Chain(_INBOUND, port.port.port, self._policies, mutual_tls=True)
-        return list(complete(self._profile, chain, terminal))
+        return list(complete(self._network, chain, terminal))
 
     def _stat_prefix(self, port: InboundPort) -> str:
         pattern = self._mesh.fields.text("inboundClusterStatName")

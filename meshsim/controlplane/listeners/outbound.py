@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Final
 from meshsim.controlplane.host_names import is_ip_address
 from meshsim.controlplane.listeners.chains import ChainSpec
 from meshsim.controlplane.listeners.outbound_chains import OutboundChains, Target, is_mongo_or_mysql, sniffed
-from meshsim.controlplane.listeners.profile import Profile
+from meshsim.controlplane.listeners.profile import NetworkProfile
 from meshsim.controlplane.listeners.proxy_settings import WILDCARD, Interception, can_bind, interception
 from meshsim.controlplane.listeners.tcp import TcpRoutes
 from meshsim.controlplane.model import Protocol, Registry, Resolution, Service, ServicePort
 from meshsim.controlplane.telemetry import ListenerClass
 
 if TYPE_CHECKING:
-    from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.model import Proxy, VirtualService
+    from meshsim.controlplane.push_context import PushContext
     from meshsim.controlplane.sidecar_scope import EgressListener, SidecarScope
 
 _UNIX: Final = "unix://"
@@ -57,8 +58,6 @@ class OutboundEntry:
     """Address of a headless service's pod; that pod's own proxy has no such listener."""
     locked: bool = False
     """A listener of the Sidecar with a port of its own is complete."""
-    body: bytes = b""
-    """The serialized listener when no connection manager is in it."""
 
     @property
     def name(self) -> str:
@@ -77,12 +76,20 @@ def listener_name(bind: str, port: int) -> str:
 class OutboundPlan:
     """The outbound listeners of all sidecars with one view, before they are messages."""
 
-    def __init__(self, profile: Profile, scope: SidecarScope, proxy: Proxy, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        push: PushContext,
+        profile: NetworkProfile,
+        scope: SidecarScope,
+        proxy: Proxy,
+        labels: Mapping[str, str],
+    ) -> None:
+        self._push = push
         self._profile = profile
         self._scope = scope
         self._proxy = proxy
         """One of the proxies of the view."""
-        routes = TcpRoutes(profile, scope, labels, ListenerClass.SIDECAR_OUTBOUND)
+        routes = TcpRoutes(profile, push.cache, scope, labels, ListenerClass.SIDECAR_OUTBOUND)
         self.chains = OutboundChains(routes, proxy.dns_domain)
         self._entries: dict[tuple[str, int], OutboundEntry] = {}
         for listener in scope.egress_listeners:
@@ -101,12 +108,14 @@ class OutboundPlan:
             or listener.bind.startswith(_UNIX)
         )
         bind = listener.bind or (self._profile.localhost if bind_to_port else "")
+        # Only routes of these kinds shape chains.
+        routed = [v for v in listener.virtual_services if "tcp" in v.spec or "tls" in v.spec]
         if listener.has_port:
             port = ServicePort(name=listener.port_name, port=listener.port, protocol=listener.protocol)
             if not self._can_bind(bind_to_port, bind, port):
                 return
             for service in listener.services:
-                self._add(listener, service, port, bind, bind_to_port)
+                self._add(routed, service, port, bind, bind_to_port)
             return
         # Listeners with a port of their own are not shared with the services of the one for all ports.
         for entry in self._entries.values():
@@ -114,32 +123,37 @@ class OutboundPlan:
         for service in listener.services:
             for port in service.ports:
                 if self._can_bind(bind_to_port, bind, port):
-                    self._add_service_port(listener, service, port, bind, bind_to_port)
+                    self._add_service_port(routed, service, port, bind, bind_to_port)
 
     def _can_bind(self, bind_to_port: bool, bind: str, port: ServicePort) -> bool:
-        mesh = self._profile.push.mesh
+        mesh = self._push.mesh
         return can_bind(
             self._proxy, mesh, bind_to_port=bind_to_port, bind=bind, port=port.port, protocol=port.protocol
         )
 
     def _add_service_port(
-        self, listener: EgressListener, service: Service, port: ServicePort, bind: str, bind_to_port: bool
+        self,
+        routed: Sequence[VirtualService],
+        service: Service,
+        port: ServicePort,
+        bind: str,
+        bind_to_port: bool,
     ) -> None:
         if not _has_pod_listeners(service, port, bind):
-            self._add(listener, service, port, bind, bind_to_port)
+            self._add(routed, service, port, bind, bind_to_port)
             return
-        endpoints = self._profile.push.endpoints(service, port)
+        endpoints = self._push.endpoints(service, port)
         if not endpoints and service.registry is not Registry.KUBERNETES and not service.selector:
-            self._add(listener, service, port, bind, bind_to_port)
+            self._add(routed, service, port, bind, bind_to_port)
             return
         for address in _addresses(e.address for e in endpoints):
-            self._add(listener, service, port, address, bind_to_port, endpoint=address)
+            self._add(routed, service, port, address, bind_to_port, endpoint=address)
 
     # --- one service port -------------------------------------------------------------------------------------
 
     def _add(
         self,
-        listener: EgressListener,
+        routed: Sequence[VirtualService],
         service: Service,
         port: ServicePort,
         bind: str,
@@ -152,7 +166,7 @@ class OutboundPlan:
         current = self._entries.get((bind, port.port))
         if current is not None and current.locked:
             return
-        target = Target(service, port, bind, cidrs, listener.virtual_services)
+        target = Target(service, port, bind, cidrs, routed)
         built = self._build(target, current)
         if built is None:
             return
@@ -218,7 +232,7 @@ class OutboundPlan:
         for chain in chains:
             if any(existing.conflicts_with(chain) for existing in current.chains):
                 name = listener_name(target.bind, target.port.port)
-                self._profile.push.status.add(
+                self._push.status.add(
                     _CONFLICT_METRIC,
                     name,
                     self._proxy.id,

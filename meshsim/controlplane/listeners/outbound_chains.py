@@ -19,7 +19,6 @@ from meshsim.controlplane.listeners.tcp import TcpRoutes
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Registry, Resolution, Service, ServicePort
 from meshsim.controlplane.routes.domains import short_forms
-from meshsim.controlplane.routes.http_routes import config_metadata
 from meshsim.controlplane.telemetry import ListenerClass
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class OutboundChains:
                             filters=self.routes.to_routes(tls.items("route"), target.port, virtual_service),
                             sni_hosts=match.texts("sniHosts"),
                             destination_cidrs=cidrs,
-                            metadata=config_metadata(virtual_service),
+                            virtual_service=virtual_service,
                         )
                     )
         if out:
@@ -146,8 +145,11 @@ class OutboundChains:
                     continue
                 filters = self.routes.to_routes(tcp.items("route"), target.port, virtual_service)
                 if unconditional:
-                    metadata = config_metadata(virtual_service)
-                    out.append(ChainSpec(filters=filters, destination_cidrs=target.cidrs, metadata=metadata))
+                    out.append(
+                        ChainSpec(
+                            filters=filters, destination_cidrs=target.cidrs, virtual_service=virtual_service
+                        )
+                    )
                     return out
                 subnets = tuple(s for m in matching for s in m.texts("destinationSubnets"))
                 out.append(ChainSpec(filters=filters, destination_cidrs=subnets))

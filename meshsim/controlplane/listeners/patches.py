@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from meshsim.api import Fields
-from meshsim.controlplane.envoy_filters import Patch, PatchContext, PatchSet, merge_into
+from meshsim.controlplane.envoy_filters import NO_PATCHES, Patch, PatchContext, PatchSet, merge_into
 from meshsim.controlplane.filters import HTTP_CONNECTION_MANAGER
 from meshsim.xds.messages import (
     any_pb2,
@@ -33,6 +33,8 @@ HttpFilter = http_connection_manager_pb2.HttpFilter
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
 
 _TARGETS: Final = ("LISTENER", "LISTENER_FILTER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER")
+_ROUTE_TARGETS: Final = ("ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE")
+"""Also in the inline configurations of inbound listeners."""
 _VIRTUAL: Final = ("virtualInbound", "virtualOutbound")
 _MERGES: Final = ("MERGE", "MERGE_AND_REPLACE_LIST")
 _INSERTS: Final = ("INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER")
@@ -40,6 +42,16 @@ _INSERTS: Final = ("INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER")
 
 M = TypeVar("M", bound=Message)
 F = TypeVar("F", bound="ListenerFilter | Filter | HttpFilter")
+
+
+def relevant_patches(patches: PatchSet) -> PatchSet:
+    """The patches, or none when they are all about other things than listeners."""
+    return patches if touches_listeners(patches) or any(map(patches.of, _ROUTE_TARGETS)) else NO_PATCHES
+
+
+def touches_listeners(patches: PatchSet) -> bool:
+    """Whether a patch is about listeners or what is in them."""
+    return any(map(patches.of, _TARGETS))
 
 
 def patch_listeners(

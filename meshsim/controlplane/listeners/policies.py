@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meshsim.api import ObjectKey
+from meshsim.api import ApiObject
 from meshsim.controlplane.authn import jwt_filter
 from meshsim.controlplane.authz import (
     AuthorizationBuilder,
@@ -19,11 +19,13 @@ from meshsim.controlplane.authz import (
     WorkloadPolicies,
     external_authorizers,
 )
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.policy_attachment import policies_for
-from meshsim.controlplane.provider_clusters import lookup_cluster
+from meshsim.controlplane.provider_clusters import ProviderCluster, lookup_cluster, provider_clusters
 from meshsim.xds.messages import http_connection_manager_pb2, listener_components_pb2
 
 if TYPE_CHECKING:
+    from meshsim.controlplane.mesh import MeshConfig
     from meshsim.controlplane.model import Proxy
     from meshsim.controlplane.push_context import PushContext
 
@@ -35,8 +37,6 @@ NetworkFilters = Sequence[listener_components_pb2.Filter]
 class ChainPolicies:
     """The filters in the order of their groups."""
 
-    key: tuple[ObjectKey, ...] = ()
-    """The policies behind them; equal keys mean equal filters within one push context."""
     custom_http: HttpFilters = ()
     jwt: HttpFilters = ()
     local_http: HttpFilters = ()
@@ -49,12 +49,25 @@ NO_POLICIES: Final = ChainPolicies()
 """Outbound traffic of sidecars is nobody's to authorize."""
 
 
+class _PoliciesKey(NamedTuple):
+    """What the filters are made from."""
+
+    mesh: MeshConfig
+    providers: tuple[ProviderCluster | None, ...]
+    router: bool
+    policies: tuple[ByIdentity[ApiObject], ...]
+    tokens: tuple[ByIdentity[ApiObject], ...]
+
+
 class PolicyBuilder:
-    """Builds the filters of workloads in one push."""
+    """Finds the filters of workloads in one push, those made in earlier ones included."""
 
     def __init__(self, push: PushContext) -> None:
         self._push = push
-        self._built: dict[tuple[bool, tuple[ObjectKey, ...]], ChainPolicies] = {}
+
+    @cached_property
+    def _providers(self) -> tuple[ProviderCluster | None, ...]:
+        return provider_clusters(self._push)
 
     @cached_property
     def _trust_domains(self) -> TrustDomains:
@@ -71,22 +84,28 @@ class PolicyBuilder:
         """The filters of a proxy's workload."""
         policies = policies_for(self._push, "AuthorizationPolicy", proxy, root_first=True)
         tokens = policies_for(self._push, "RequestAuthentication", proxy, root_first=False)
-        key = tuple(item.key for item in (*policies, *tokens))
-        found = self._built.get((proxy.is_router, key))
-        if found is None:
-            builder = AuthorizationBuilder(
-                policies=WorkloadPolicies.of(policies),
-                trust_domains=self._trust_domains,
-                authorizers=self._authorizers,
-            )
-            jwt = jwt_filter(self._push, proxy)
-            found = ChainPolicies(
-                key=key,
-                custom_http=builder.custom_http_filters(),
-                jwt=(jwt,) if jwt is not None else (),
-                local_http=builder.http_filters(),
-                custom_network=builder.custom_network_filters(),
-                local_network=builder.network_filters(),
-            )
-            self._built[proxy.is_router, key] = found
-        return found
+        if not policies and not tokens:
+            return NO_POLICIES
+        key = _PoliciesKey(
+            mesh=self._push.mesh,
+            providers=self._providers,
+            router=proxy.is_router,
+            policies=tuple(ByIdentity(item) for item in policies),
+            tokens=tuple(ByIdentity(item) for item in tokens),
+        )
+        return self._push.cache.get_or_make(key, lambda: self._make(proxy, policies))
+
+    def _make(self, proxy: Proxy, policies: Sequence[ApiObject]) -> ChainPolicies:
+        builder = AuthorizationBuilder(
+            policies=WorkloadPolicies.of(policies),
+            trust_domains=self._trust_domains,
+            authorizers=self._authorizers,
+        )
+        jwt = jwt_filter(self._push, proxy)
+        return ChainPolicies(
+            custom_http=builder.custom_http_filters(),
+            jwt=(jwt,) if jwt is not None else (),
+            local_http=builder.http_filters(),
+            custom_network=builder.custom_network_filters(),
+            local_network=builder.network_filters(),
+        )

@@ -15,6 +15,7 @@ from meshsim.controlplane.listeners.connection_manager import http_filter
 from meshsim.controlplane.listeners.policies import NO_POLICIES, ChainPolicies
 from meshsim.controlplane.listeners.profile import Profile
 from meshsim.controlplane.protobuf_values import duration, uint32
+from meshsim.controlplane.routes.http_routes import config_metadata
 from meshsim.units import SECOND
 from meshsim.xds.messages import base_pb2, listener_components_pb2, listener_pb2, wrappers_pb2
 from meshsim.xds.packing import pack
@@ -62,8 +63,8 @@ def render_chain(
     match = spec.match()
     if match is not None:
         out.filter_chain_match.CopyFrom(match)
-    if spec.metadata is not None:
-        out.metadata.CopyFrom(spec.metadata)
+    if spec.virtual_service is not None:
+        out.metadata.CopyFrom(config_metadata(spec.virtual_service))
     if spec.tls is not None:
         out.transport_socket.name = TLS_SOCKET
         out.transport_socket.typed_config.CopyFrom(pack(spec.tls))
@@ -90,7 +91,7 @@ def render_outbound(
     out.continue_on_listener_filters_timeout = True
     if not bind_to_port:
         out.bind_to_port.CopyFrom(wrappers_pb2.BoolValue(value=False))
-    if profile.exact_outbound_balance:
+    if profile.network.exact_outbound_balance:
         balance_exactly(out)
     if any(chain.needs_tls_inspector for chain in chains):
         out.listener_filters.append(filters.tls_inspector())
@@ -98,7 +99,7 @@ def render_outbound(
     if sniffs:
         out.listener_filters.append(filters.http_inspector())
     out.listener_filters_timeout.CopyFrom(
-        duration(profile.push.mesh.protocol_detection_timeout if sniffs else 0)
+        duration(profile.mesh.protocol_detection_timeout if sniffs else 0)
     )
     rest = None
     for spec in chains:

@@ -15,8 +15,9 @@ from meshsim.controlplane.cluster_names import cluster_name, sni_name
 from meshsim.controlplane.clusters.outbound import stat_name
 from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.extensions import Phase
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.listeners.policies import NO_POLICIES, ChainPolicies
-from meshsim.controlplane.listeners.profile import Profile
+from meshsim.controlplane.listeners.profile import NetworkProfile
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Resolution, Service, ServicePort
 from meshsim.controlplane.protobuf_values import duration
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from meshsim.controlplane.model import VirtualService
     from meshsim.controlplane.sidecar_scope import SidecarScope
 
+Filters = tuple[listener_components_pb2.Filter, ...]
 TcpProxy = tcp_proxy_pb2.TcpProxy
 Filter = listener_components_pb2.Filter
 
@@ -46,31 +48,47 @@ class Chain(NamedTuple):
     """Peers introduce themselves (metadata exchange): inbound, and gateways that terminate Istio's mTLS."""
 
 
-def complete(profile: Profile, chain: Chain, terminal: Sequence[listener_components_pb2.Filter]) -> tuple[
-    listener_components_pb2.Filter, ...
-]:
+class _RouteKey(NamedTuple):
+    """What the filters of a route are made from."""
+
+    profile: NetworkProfile
+    listener_class: ListenerClass
+    policies: ChainPolicies
+    port: ServicePort
+    rule: MergedDestinationRule | None
+    services: tuple[Service | None, ...]
+    """Behind each destination."""
+    virtual_service: VirtualService | None = None
+    path: str = ""
+    """Of the first destination in the VirtualService."""
+    mutual_tls: bool = False
+
+
+def complete(
+    profile: NetworkProfile, chain: Chain, terminal: Sequence[listener_components_pb2.Filter]
+) -> Filters:
     """All network filters of a TCP chain around its last ones."""
     out = [filters.tcp_metadata_exchange()] if chain.mutual_tls else []
     out += chain.policies.custom_network
     out += profile.extensions.network_filters(chain.listener_class, chain.port, Phase.AUTHN, Phase.AUTHZ)
     out += chain.policies.local_network
     out += profile.extensions.network_filters(chain.listener_class, chain.port, Phase.STATS, Phase.UNSPECIFIED)
-    out += profile.of(chain.listener_class).network_stats
+    out += profile.of(chain.listener_class).stats
     return (*out, *terminal)
 
 
 def catch_all(
-    profile: Profile, listener_class: ListenerClass, cluster: str, *, logs: bool = True
-) -> tuple[listener_components_pb2.Filter, ...]:
+    profile: NetworkProfile, listener_class: ListenerClass, cluster: str, *, logs: bool = True
+) -> Filters:
     """Everything to one cluster: traffic to hosts nobody declared, or to nowhere."""
     proxy = TcpProxy(stat_prefix=cluster, cluster=cluster)
     if profile.idle_timeout is not None and logs:
         proxy.idle_timeout.CopyFrom(duration(profile.idle_timeout))
-    return (*profile.of(listener_class).network_stats, tcp_filter(profile, listener_class, proxy, logs=logs))
+    return (*profile.of(listener_class).stats, tcp_filter(profile, listener_class, proxy, logs=logs))
 
 
 def tcp_filter(
-    profile: Profile, listener_class: ListenerClass, proxy: tcp_proxy_pb2.TcpProxy, *, logs: bool = True
+    profile: NetworkProfile, listener_class: ListenerClass, proxy: tcp_proxy_pb2.TcpProxy, *, logs: bool = True
 ) -> listener_components_pb2.Filter:
     """The terminal filter, with its access logs."""
     if logs:
@@ -87,37 +105,39 @@ def outbound_policy_cluster(scope: SidecarScope) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TcpRoutes:
-    """Makes the filters of outbound and gateway TCP routes."""
+    """Makes the filters of outbound and gateway TCP routes, each once for as long as what it is made from stays."""
 
-    profile: Profile
+    profile: NetworkProfile
+    cache: GenerationCache
     scope: SidecarScope
     labels: Mapping[str, str]
     """Of the proxy, for workload selectors of DestinationRules."""
     listener_class: ListenerClass
     policies: ChainPolicies = NO_POLICIES
 
-    def to_service(self, service: Service, port: ServicePort) -> tuple[listener_components_pb2.Filter, ...]:
+    def to_service(self, service: Service, port: ServicePort) -> Filters:
         """To a service that no VirtualService is about.
 
         A listener of a Sidecar on a port that the service does not have leads to its only port.
         """
-        number = service.ports[0].port if len(service.ports) == 1 else port.port
-        cluster = cluster_name(number, "", service.hostname)
-        pattern = self.profile.push.mesh.fields.text("outboundClusterStatName")
-        unnamed = ServicePort(name="", port=number, protocol=port.protocol)
-        prefix = stat_name(pattern, service, "", unnamed, 0) if pattern else cluster
-        proxy = TcpProxy(stat_prefix=prefix, cluster=cluster)
         rule = self.scope.destination_rule(service.hostname, self.labels)
-        _set_hash_policy(proxy, rule, "")
-        _set_tunnel(proxy, rule, "")
-        return self._finish(proxy, port, service, rule, mutual_tls=False)
+        key = _RouteKey(self.profile, self.listener_class, self.policies, port, rule, (service,))
 
-    def to_subset(self, service: Service, port: ServicePort, subset: str) -> tuple[listener_components_pb2.Filter, ...]:
+        def make() -> Filters:
+            number = service.ports[0].port if len(service.ports) == 1 else port.port
+            cluster = cluster_name(number, "", service.hostname)
+            unnamed = ServicePort(name="", port=number, protocol=port.protocol)
+            proxy = TcpProxy(stat_prefix=self._stat_prefix(service, "", unnamed) or cluster, cluster=cluster)
+            _set_hash_policy(proxy, rule, "")
+            _set_tunnel(proxy, rule, "")
+            return self._finish(proxy, port, service, rule, mutual_tls=False)
+
+        return self.cache.get_or_make(key, make)
+
+    def to_subset(self, service: Service, port: ServicePort, subset: str) -> Filters:
         """To the cluster that keeps the client's mTLS, of a service or one of its subsets (AUTO_PASSTHROUGH)."""
         cluster = sni_name(port.port, subset, service.hostname)
-        pattern = self.profile.push.mesh.fields.text("outboundClusterStatName")
-        prefix = stat_name(pattern, service, subset, port, 0) if pattern else cluster
-        proxy = TcpProxy(stat_prefix=prefix, cluster=cluster)
+        proxy = TcpProxy(stat_prefix=self._stat_prefix(service, subset, port) or cluster, cluster=cluster)
         rule = self.scope.destination_rule(service.hostname, self.labels)
         _set_hash_policy(proxy, rule, subset)
         return self._finish(proxy, port, service, rule, mutual_tls=False)
@@ -126,21 +146,40 @@ class TcpRoutes:
         self,
         routes: Sequence[Fields],
         port: ServicePort,
-        virtual_service: VirtualService | None,
+        virtual_service: VirtualService,
         *,
         mutual_tls: bool = False,
-    ) -> tuple[listener_components_pb2.Filter, ...]:
+    ) -> Filters:
         """To the destinations of a route; the DestinationRule of the first counts for all."""
-        host = routes[0].fields("destination").text("host")
-        service = self.scope.service_for_host(host)
+        services = tuple(self.scope.service_for_host(r.fields("destination").text("host")) for r in routes)
+        service = services[0]
         rule = self.scope.destination_rule(service.hostname, self.labels) if service is not None else None
-        if len(routes) == 1:
-            proxy = self._single(routes[0].fields("destination"), port, service, rule)
-        else:
-            assert virtual_service is not None
-            proxy = self._weighted(routes, port, rule)
-            proxy.stat_prefix = f"{virtual_service.name}.{virtual_service.namespace}"
-        return self._finish(proxy, port, service, rule, mutual_tls=mutual_tls)
+        key = _RouteKey(
+            self.profile,
+            self.listener_class,
+            self.policies,
+            port,
+            rule,
+            services,
+            virtual_service,
+            routes[0].path,
+            mutual_tls,
+        )
+
+        def make() -> Filters:
+            if len(routes) == 1:
+                proxy = self._single(routes[0].fields("destination"), port, service, rule)
+            else:
+                proxy = self._weighted(routes, services, port, rule)
+                proxy.stat_prefix = f"{virtual_service.name}.{virtual_service.namespace}"
+            return self._finish(proxy, port, service, rule, mutual_tls=mutual_tls)
+
+        return self.cache.get_or_make(key, make)
+
+    def _stat_prefix(self, service: Service, subset: str, port: ServicePort) -> str:
+        """By the mesh's pattern; empty without one."""
+        pattern = self.profile.mesh.fields.text("outboundClusterStatName")
+        return stat_name(pattern, service, subset, port, 0) if pattern else ""
 
     def _finish(
         self,
@@ -150,7 +189,7 @@ class TcpRoutes:
         rule: MergedDestinationRule | None,
         *,
         mutual_tls: bool,
-    ) -> tuple[listener_components_pb2.Filter, ...]:
+    ) -> Filters:
         self._apply_pool(proxy, rule)
         terminal = [tcp_filter(self.profile, self.listener_class, proxy)]
         if port.protocol is Protocol.MONGO:
@@ -173,26 +212,26 @@ class TcpRoutes:
     ) -> tcp_proxy_pb2.TcpProxy:
         cluster = destination_cluster(destination, Meaning.of(service), port.port)
         subset = destination.text("subset")
-        pattern = self.profile.push.mesh.fields.text("outboundClusterStatName")
-        prefix = stat_name(pattern, service, subset, port, 0) if pattern and service is not None else cluster
-        proxy = TcpProxy(stat_prefix=prefix, cluster=cluster)
+        prefix = self._stat_prefix(service, subset, port) if service is not None else ""
+        proxy = TcpProxy(stat_prefix=prefix or cluster, cluster=cluster)
         _set_hash_policy(proxy, rule, subset)
         _set_tunnel(proxy, rule, subset)
         return proxy
 
     def _weighted(
-        self, routes: Sequence[Fields], port: ServicePort, rule: MergedDestinationRule | None
+        self,
+        routes: Sequence[Fields],
+        services: Sequence[Service | None],
+        port: ServicePort,
+        rule: MergedDestinationRule | None,
     ) -> tcp_proxy_pb2.TcpProxy:
         proxy = TcpProxy()
         proxy.weighted_clusters.SetInParent()
-        for route in routes:
+        for route, service in zip(routes, services, strict=True):
             weight = route.integer("weight")
             if weight > 0:
-                destination = route.fields("destination")
-                service = self.scope.service_for_host(destination.text("host"))
-                proxy.weighted_clusters.clusters.add(
-                    name=destination_cluster(destination, Meaning.of(service), port.port), weight=weight
-                )
+                cluster = destination_cluster(route.fields("destination"), Meaning.of(service), port.port)
+                proxy.weighted_clusters.clusters.add(name=cluster, weight=weight)
         # A subset's tunnel belongs to the listener and cannot differ between weighted clusters.
         _set_hash_policy(proxy, rule, "")
         _set_tunnel(proxy, rule, "")

@@ -41,17 +41,25 @@ _OUTBOUND: Final = ListenerClass.SIDECAR_OUTBOUND
 FilterChain = listener_components_pb2.FilterChain
 
 
+def own_listeners(profile: Profile, scope: SidecarScope, chains: OutboundChains) -> list[listener_pb2.Listener]:
+    """`http_proxy` and `virtualOutbound`, as far as the proxy has them."""
+    port = http_proxy_port(profile)
+    proxied = [http_proxy(profile, port, chains)] if port else []
+    virtual = virtual_outbound(profile, scope, chains)
+    return [*proxied, virtual] if virtual is not None else proxied
+
+
 def virtual_outbound(profile: Profile, scope: SidecarScope, chains: OutboundChains) -> listener_pb2.Listener | None:
     """Hands connections to the listener of their original destination; those without one stay with it.
 
     `None` without interception.
     """
-    mode = interception(profile.proxy)
-    port = profile.push.mesh.outbound_port
+    mode = interception(profile.network.proxy)
+    port = profile.mesh.outbound_port
     if mode is Interception.NONE:
         return None
     out = bare_listener(
-        VIRTUAL_OUTBOUND, profile.wildcard, port, base_pb2.TrafficDirection.OUTBOUND, limited=True
+        VIRTUAL_OUTBOUND, profile.network.wildcard, port, base_pb2.TrafficDirection.OUTBOUND, limited=True
     )
     out.use_original_dst.value = True
     if mode is Interception.TPROXY:
@@ -63,15 +71,15 @@ def virtual_outbound(profile: Profile, scope: SidecarScope, chains: OutboundChai
             filter_chain_match=listener_components_pb2.FilterChainMatch(
                 destination_port=wrappers_pb2.UInt32Value(value=port)
             ),
-            filters=catch_all(profile, _OUTBOUND, BLACK_HOLE_CLUSTER, logs=False),
+            filters=catch_all(profile.network, _OUTBOUND, BLACK_HOLE_CLUSTER, logs=False),
         )
     )
-    rest = catch_all(profile, _OUTBOUND, outbound_policy_cluster(scope))
+    rest = catch_all(profile.network, _OUTBOUND, outbound_policy_cluster(scope))
     out.filter_chains.append(FilterChain(name=_CATCH_ALL, filters=rest))
     if scope.outbound_policy is OutboundPolicy.ALLOW_ANY_DYNAMIC_DNS:
         out.listener_filters.append(filters.http_inspector())
         out.filter_chains.append(_dynamic_dns_chain(profile, chains))
-    out.access_log.extend(profile.of(_OUTBOUND).listener_logs)
+    out.access_log.extend(profile.network.of(_OUTBOUND).listener_logs)
     return out
 
 
@@ -114,7 +122,7 @@ def _dynamic_dns_routes() -> route_pb2.RouteConfiguration:
 
 def http_proxy_port(profile: Profile) -> int:
     """The port for explicitly proxied requests; 0 = none."""
-    return profile.proxy.metadata.integer("HTTP_PROXY_PORT") or profile.push.mesh.http_proxy_port
+    return profile.network.proxy.metadata.integer("HTTP_PROXY_PORT") or profile.mesh.http_proxy_port
 
 
 def http_proxy(profile: Profile, port: int, chains: OutboundChains) -> listener_pb2.Listener:
@@ -122,5 +130,5 @@ def http_proxy(profile: Profile, port: int, chains: OutboundChains) -> listener_
     any_port = ServicePort(name="", port=0, protocol=Protocol.HTTP_PROXY)
     settings = replace(chains.http_settings(any_port, None), proxies_absolute_urls=True)
     chain = ChainSpec(http=HttpChain("http_proxy", settings))
-    name = f"{profile.localhost}_{port}"
-    return render_outbound(profile, name, profile.localhost, port, [chain], (), bind_to_port=True)
+    name = f"{profile.network.localhost}_{port}"
+    return render_outbound(profile, name, profile.network.localhost, port, [chain], (), bind_to_port=True)
