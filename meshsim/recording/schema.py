@@ -55,7 +55,7 @@ REQUESTS: Final = Table(
         Column("root", _I, "id of the request a client sent, from which this one follows"),
         Column("request", _I, "id of the request; its attempts share it"),
         Column("parent", _I, "id of the request whose handler made this one, -1 for a client's"),
-        Column("attempt", Kind.INT16, "number of the attempt, from 0"),
+        Column("attempt", Kind.INT16, "number of the attempt, from 1; 0 where none was made"),
         Column("last", _B, "whether it is the last attempt, whose outcome the caller sees"),
         Column("mirror", _B, "whether it is a mirrored copy, whose answer nobody sees"),
         Column("start", _T, "the caller sends the request"),

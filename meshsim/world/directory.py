@@ -48,8 +48,6 @@ class PodEntry:
     """Proxy of the engine, -1 without."""
     handler: int
     """What it does with a request."""
-    captured: bool = True
-    """Whether iptables rules redirect its traffic to its proxy."""
     alive: bool = True
     reachable: bool = True
     """False once its node is dead: packets to it vanish."""

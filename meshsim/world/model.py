@@ -16,7 +16,7 @@ from meshsim.kube import Change, Kube
 from meshsim.network import Network, Topology
 from meshsim.recording import ProxyInfo, RunSink
 from meshsim.scenario import LoadedScenario
-from meshsim.trace import PodPhase, Taps
+from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
 from meshsim.units import Nanos
 from meshsim.world.behaviour import Behaviours
 from meshsim.world.directory import Directory, PodEntry, group_of
@@ -29,6 +29,8 @@ from meshsim.world.settings import Settings, settings_of
 from meshsim.world.timeline import Timeline
 from meshsim.world.traffic import TrafficControl
 from meshsim.world.webhook import SidecarWebhook
+
+Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
 
 Progress = Callable[[Nanos, int], None]
 """Called now and then with the simulated time and the number of finished requests."""
@@ -123,7 +125,7 @@ class World:
         self.traffic.start()
         self.router.compile_all()
         IstiodWatch(self)
-        self._fold_everything()
+        self._observe()
         self.taps.pod_phase.listen(self._on_phase)
         self.kube.server.watch(self._on_change, latency=self.settings.pilot.watch_latency)
         self.env.before_each_event(self.engine.run_until)
@@ -165,10 +167,10 @@ class World:
             number=number,
             proxy_number=proxy,
             handler=behaviour.handler,
-            captured=facts.captured,
         )
         self.directory.add(entry)
         self.router.facts[entry.id] = facts
+        self.router.interception.enter(entry.id, pod)
         if facts.has_proxy:
             self._record_proxy(entry, facts)
         return entry
@@ -255,19 +257,20 @@ class World:
         self.router.on_pod(entry)
         self.traffic.refresh()
 
-    def _fold_everything(self) -> None:
-        """Have every record of the run counted into its digest."""
+    def _observe(self) -> None:
+        """Have every record of the run written down and counted into its digest."""
         taps = self.taps
-        taps.config_change.listen(self._fold)
-        taps.push.listen(self._fold)
-        taps.push_sent.listen(self._fold)
-        taps.push_answer.listen(self._fold)
-        taps.proxy_effective.listen(self._fold)
-        taps.pod_phase.listen(self._fold)
-        taps.timeline.listen(self._fold)
+        taps.config_change.listen(self._take)
+        taps.push.listen(self._take)
+        taps.push_sent.listen(self._take)
+        taps.push_answer.listen(self._take)
+        taps.proxy_effective.listen(self._take)
+        taps.pod_phase.listen(self._take)
+        taps.timeline.listen(self._take)
 
-    def _fold(self, record: tuple[object, ...]) -> None:
+    def _take(self, record: Observed) -> None:
         self.digest.add(type(record).__name__, *(str(part) for part in record))
+        self.sink.add_record(record)
 
     def run(self) -> RunOutcome:
         """Run to the end and hand everything to the sink."""

@@ -18,18 +18,13 @@ class PodFacts:
     service_account: str
     has_proxy: bool
     is_gateway: bool
-    captured: bool
-    """Whether an init container set up traffic redirection."""
     ports: Mapping[str, int]
     """Named container ports."""
-    init_arguments: tuple[str, ...] = ()
-    """Arguments of istio-init."""
 
 
 def pod_facts(pod: ApiObject, objects: ObjectView) -> PodFacts:
     """Read a pod's document."""
     containers = [*pod.spec.items("initContainers"), *pod.spec.items("containers")]
-    init = next((c for c in containers if c.text("name") == "istio-init"), None)
     apps = [c for c in pod.spec.items("containers") if c.text("name") != PROXY_CONTAINER]
     proxied = has_proxy(pod)
     return PodFacts(
@@ -37,14 +32,12 @@ def pod_facts(pod: ApiObject, objects: ObjectView) -> PodFacts:
         service_account=pod.spec.text("serviceAccountName", "default"),
         has_proxy=proxied,
         is_gateway=proxied and not apps,
-        captured=init is not None,
         ports={
             port.text("name"): port.integer("containerPort")
             for container in containers
             for port in container.items("ports")
             if "name" in port
         },
-        init_arguments=init.texts("args") if init is not None else (),
     )
 
 

@@ -51,23 +51,10 @@ class RequestRecorder:
         if len(rows) == 0:
             return
         flow = rows["flow"]
-        columns: dict[str, Any] = {
-            name: rows[name]
-            for name in (
-                "root",
-                "request",
-                "parent",
-                "attempt",
-                "start",
-                "attempt_start",
-                "arrived",
-                "served",
-                "done",
-                "end",
-                "request_end",
-                "status",
-            )
-        }
+        columns: dict[str, Any] = {name: rows[name] for name in ("root", "request", "attempt", "start", "status")}
+        columns["parent"] = np.where(rows["parent"] == 0, -1, rows["parent"])
+        for name in ("attempt_start", "arrived", "served", "done", "end", "request_end"):
+            columns[name] = np.where(rows[name] == 0, -1, rows[name])
         columns["last"] = rows["last"] != 0
         columns["mirror"] = rows["mirror"] != 0
         columns["traffic"] = _coded(rows["source"], [*self._traffic, ""])

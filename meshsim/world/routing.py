@@ -71,6 +71,7 @@ class Router:
     flows: list[Flow] = field(default_factory=list)
     facts: dict[str, PodFacts] = field(default_factory=dict)
     """By proxy id."""
+    interception: Interception = field(default_factory=Interception)
     on_cluster: Callable[[str], None] | None = None
     """Hears the name of each cluster as the engine gets it."""
     _slots: dict[tuple[int, str], Slot] = field(default_factory=dict)
@@ -81,14 +82,12 @@ class Router:
     _views: ProxyViews = field(init=False)
     _resolver: Resolver = field(init=False)
     _backends: Backends = field(init=False)
-    _interception: Interception = field(init=False)
 
     def __post_init__(self) -> None:
         objects = self.world.kube.server.objects
         self._views = ProxyViews(self.world.mesh.trust_domain)
         self._resolver = Resolver(objects, self.world.mesh.domain)
         self._backends = Backends(objects)
-        self._interception = Interception()
 
     # ---- flows --------------------------------------------------------------------------------------------------
 
@@ -232,7 +231,7 @@ class Router:
         flow.expected = Group(answer.namespace, name, "")
 
     def _captured(self, entry: PodEntry, address: str, port: int) -> bool:
-        return self._interception.outbound(self.facts[entry.id], entry.address, address, port)
+        return self.interception.captures_outbound(entry.id, entry.address, address, port)
 
     def _through_proxy(self, flow: Flow, address: str, port: int, request: Request) -> None:
         running = self.world.fleet.proxies.get(flow.entry.id)
@@ -362,8 +361,9 @@ class Router:
         if target is None:
             return InboundKind.SERVE, 200, Flag.NONE
         running = self.world.fleet.proxies.get(target.id)
-        captured = self._interception.inbound(self.facts[target.id], slot.flow.entry.address, endpoint.port)
-        if not target.has_proxy or not captured:
+        if not target.has_proxy or not self.interception.captures_inbound(
+            target.id, slot.flow.entry.address, target.address, endpoint.port
+        ):
             kind = InboundKind.RESET if transport.tls else InboundKind.SERVE
             return kind, 200, Flag.NONE
         if running is None:
