@@ -1,0 +1,45 @@
+"""Edges count what the recording holds, callers first."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshsim.checks.frame import Frame
+from meshsim.reporting.edges import Edge, depths, edges
+from meshsim.scenario import Span
+from meshsim.units import MILLISECOND, SECOND
+
+
+def test_edges_of_a_run(frame: Frame) -> None:
+    found = edges(frame)
+    assert [(edge.caller, edge.destination) for edge in found] == [
+        ("istio-ingressgateway", "productpage"),
+        ("productpage", "details"),
+        ("productpage", "reviews"),
+    ]
+    reviews = found[2]
+    assert reviews.requests == 6000
+    assert reviews.rate_per_s == pytest.approx(100)
+    assert reviews.good == pytest.approx(0.9938, abs=0.002)
+    assert reviews.p50 == pytest.approx(12 * MILLISECOND, rel=0.05)
+    assert sum(share for _, share in reviews.versions) == pytest.approx(1)
+    assert dict(reviews.versions)["v2"] == pytest.approx(0.1 * 40 / 60, abs=0.01)
+
+
+def test_edges_of_a_part(frame: Frame) -> None:
+    early = edges(frame, Span(0, 10 * SECOND))
+    assert dict(early[2].versions) == {"v1": 1.0}
+    assert early[2].rate_per_s == pytest.approx(100, rel=0.1)
+
+
+def edge(source: str, destination: str, version: str = "") -> Edge:
+    return Edge(source, version, destination, 1.0, 1, 1.0, 1.0, 1.0, ())
+
+
+def test_depth_is_the_longest_way_from_outside() -> None:
+    found = depths([edge("a", "b"), edge("b", "c"), edge("a", "c")])
+    assert found == {"a": 0, "b": 1, "c": 2}
+
+
+def test_depth_ends_where_calls_go_round() -> None:
+    assert set(depths([edge("a", "b"), edge("b", "a")])) == {"a", "b"}

@@ -1,0 +1,78 @@
+"""Progress is a line on a terminal, now and then a line in a log, nothing when quiet."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from meshsim.reporting import progress
+from meshsim.reporting.progress import Progress, is_live
+from meshsim.units import SECOND
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    moments = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: moments[0])
+    return moments
+
+
+def test_a_bar_is_redrawn_and_taken_away(clock: list[float]) -> None:
+    stream = io.StringIO()
+    bar = Progress(stream, live=True)
+    bar.begin("shop", 60 * SECOND, 2)
+    clock[0] += 1
+    bar.advance(1, 30 * SECOND, 1234)
+    drawn = stream.getvalue()
+    assert "25%" in drawn
+    assert "30s simulated, 1,234 requests, 3 s left" in drawn
+    clock[0] += 0.01
+    bar.advance(1, 31 * SECOND, 1300)
+    assert stream.getvalue() == drawn
+    bar.close()
+    assert stream.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_log_gets_a_line_every_ten_seconds(clock: list[float]) -> None:
+    stream = io.StringIO()
+    log = Progress(stream, live=False)
+    log.begin("shop", 60 * SECOND, 1)
+    for _ in range(25):
+        clock[0] += 1
+        log.advance(1, 30 * SECOND, 5)
+    log.close()
+    assert stream.getvalue().count("\n") == 2
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_quiet_says_nothing(clock: list[float]) -> None:
+    stream = io.StringIO()
+    quiet = Progress(stream, live=True, quiet=True)
+    quiet.begin("shop", SECOND, 1)
+    clock[0] += 60
+    quiet.advance(1, SECOND, 1)
+    quiet.note("compiling")
+    quiet.close()
+    assert stream.getvalue() == ""
+
+
+def test_notes_stay(clock: list[float]) -> None:
+    stream = io.StringIO()
+    bar = Progress(stream, live=True)
+    bar.begin("shop", SECOND, 1)
+    clock[0] += 1
+    bar.advance(1, SECOND, 1)
+    bar.note("compiling")
+    assert stream.getvalue().endswith("\r\x1b[Kcompiling\n")
+
+
+def test_lines_are_redrawn_on_a_terminal_only() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert is_live(Terminal(), {})
+    assert not is_live(Terminal(), {"CI": "true"})
+    assert not is_live(Terminal(), {"TERM": "dumb"})
+    assert not is_live(io.StringIO(), {})
