@@ -1,6 +1,7 @@
 """istio-iptables options to rules; iptables-save parser; tables, chains, conntrack NAT; a packet in, verdict out."""
 
 from meshsim.netfilter.capture import CaptureRules, RuleCommand, build_rules, restore_text
+from meshsim.netfilter.interception import PodRules, PodRulesFactory
 from meshsim.netfilter.options import CaptureOptions, parse_arguments
 from meshsim.netfilter.packet import Connection, Endpoint, Flow, Host, Packet, State, Transport, pod_host
 from meshsim.netfilter.parser import Chain, Rule, Ruleset, parse_rules
@@ -19,6 +20,8 @@ __all__ = [
     "Host",
     "Outcome",
     "Packet",
+    "PodRules",
+    "PodRulesFactory",
     "Rule",
     "RuleCommand",
     "Ruleset",
