@@ -84,6 +84,13 @@ class _Outbound(NamedTuple):
     resource: Resource
 
 
+class _HttpRow(NamedTuple):
+    """A planned listener with a connection manager; the key lacks the profile."""
+
+    entry: OutboundEntry
+    key: _OutboundKey
+
+
 class ListenerCache:
     """What listener generation keeps of one push context; single listeners outlive it in `PushContext.cache`."""
 
@@ -93,6 +100,7 @@ class ListenerCache:
         self._policies = PolicyBuilder(push)
         self._label_keys: dict[SidecarScope, tuple[str, ...]] = {}
         self._plans: dict[_PlanKey, OutboundPlan] = {}
+        self._rows: dict[OutboundPlan, list[_Outbound | _HttpRow]] = {}
         self._outbound: dict[tuple[OutboundPlan, Profile], tuple[_Outbound, ...]] = {}
 
     def listeners(self, proxy: Proxy) -> tuple[Resource, ...]:
@@ -141,21 +149,39 @@ class ListenerCache:
             return [_Outbound(endpoints.get(item.name, ""), _resource(item)) for item in patched]
         cache = self._push.cache
         found = []
-        for entry in plan.entries:
-            key = _OutboundKey(
-                profile=profile if entry.has_http else profile.network,
-                name=entry.name,
-                bind_to_port=entry.bind_to_port,
-                chains=tuple(chain.key for chain in entry.chains),
-                fallback=cluster,
-            )
-            resource = cache.get_or_make(key, partial(_made, profile, entry, rest))
-            found.append(_Outbound(entry.endpoint, resource))
+        for row in self._planned(profile, plan, rest, cluster):
+            if isinstance(row, _Outbound):
+                found.append(row)
+                continue
+            key = row.key._replace(profile=profile)
+            resource = cache.get_or_make(key, partial(_made, profile, row.entry, rest))
+            found.append(_Outbound(row.entry.endpoint, resource))
         own = cache.get_or_make(
             _OwnKey(profile, scope.outbound_policy, cluster),
             lambda: tuple(_resource(item) for item in own_listeners(profile, scope, plan.chains)),
         )
         return [*found, *(_Outbound("", resource) for resource in own)]
+
+    def _planned(
+        self,
+        profile: Profile,
+        plan: OutboundPlan,
+        rest: Sequence[listener_components_pb2.Filter],
+        cluster: str,
+    ) -> list[_Outbound | _HttpRow]:
+        """The listeners of a plan: ready ones, and those that each profile has its own connection manager in."""
+        rows = self._rows.get(plan)
+        if rows is None:
+            rows = self._rows[plan] = []
+            for entry in plan.entries:
+                chains = tuple(chain.key for chain in entry.chains)
+                key = _OutboundKey(profile.network, entry.name, entry.bind_to_port, chains, cluster)
+                if entry.has_http:
+                    rows.append(_HttpRow(entry, key))
+                else:
+                    resource = self._push.cache.get_or_make(key, partial(_made, profile, entry, rest))
+                    rows.append(_Outbound(entry.endpoint, resource))
+        return rows
 
     # --- inbound --------------------------------------------------------------------------------------------
 
