@@ -73,11 +73,7 @@ def write_bookshop(folder: Path, seed: int = 1, shop: Bookshop | None = None) ->
     """Write a recording into a folder that exists; returns the folder."""
     shop = shop or Bookshop()
     writer = RunWriter(folder, seed)
-    random = np.random.default_rng(seed)
-    count = int(shop.duration // SECOND) * shop.rate_per_s
-    start = np.sort(random.integers(0, shop.duration, count)).astype(np.int64)
-    _add_edges(writer, random, start, shop)
-    _add_control_plane(writer, shop)
+    record_bookshop(writer, seed, shop)
     manifest = Manifest(
         scenario="bookshop",
         scenario_file="bookshop.yaml",
@@ -92,6 +88,15 @@ def write_bookshop(folder: Path, seed: int = 1, shop: Bookshop | None = None) ->
     )
     writer.finish(manifest)
     return folder
+
+
+def record_bookshop(writer: RunWriter, seed: int, shop: Bookshop) -> None:
+    """Hand the requests and records of a made-up run to a writer."""
+    random = np.random.default_rng(seed)
+    count = int(shop.duration // SECOND) * shop.rate_per_s
+    start = np.sort(random.integers(0, shop.duration, count)).astype(np.int64)
+    _add_edges(writer, random, start, shop)
+    _add_control_plane(writer, shop)
 
 
 def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> None:
