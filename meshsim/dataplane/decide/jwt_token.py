@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -206,7 +207,7 @@ def _signed_by(token: Token, key: Key) -> bool:
     if family == "ES" and key.kind == "EC":
         return _CURVE_OF.get(token.algorithm) == key.curve and _ecdsa(token, key, bits)
     if family == "HS" and key.kind == "oct":
-        import hmac
+
 
         return hmac.compare_digest(hmac.digest(key.secret, token.signed, f"sha{bits}"), token.signature)
     return False
