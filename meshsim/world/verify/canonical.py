@@ -24,12 +24,12 @@ class Mismatch(NamedTuple):
 
 
 def canonical(value: object) -> object:
-    """The value with unordered lists sorted and volatile texts replaced."""
+    """The value with unordered lists sorted, volatile texts replaced and whole numbers alike in both spellings."""
     if isinstance(value, Mapping):
         return {key: _entry(str(key), item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [canonical(item) for item in value]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _entry(key: str, value: object) -> object:
