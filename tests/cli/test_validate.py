@@ -1,0 +1,40 @@
+"""`meshsim validate`: all errors at once, nothing run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n"
+
+
+def test_what_is_right(meshsim: Callable, shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE)
+    done = meshsim("validate", tmp_path)
+    assert done.code == 0
+    assert done.out == "2 files checked: nothing to complain about\n"
+
+
+def test_what_is_wrong(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE.replace("ports", "prts"))
+    (tmp_path / "b.yaml").write_text("kind: Service\n")
+    done = meshsim("validate", tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path}/a.yaml:4:8: error: unknown field 'spec.prts' (did you mean 'ports'?)" in done.out
+    assert "2 files checked: " in done.out
+    assert "b.yaml" in done.out
+
+
+def test_json(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE.replace("ports", "prts"))
+    done = meshsim("validate", tmp_path / "a.yaml", "-o", "json")
+    document = json.loads(done.out)
+    assert document["errors"][0]["line"] == 4
+    assert document["findings"] == []
+
+
+def test_github(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SERVICE.replace("ports", "prts"))
+    done = meshsim("validate", tmp_path / "a.yaml", "-o", "github")
+    assert done.out.startswith(f"::error file={tmp_path}/a.yaml,line=4,col=8,")
