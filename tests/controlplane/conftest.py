@@ -13,6 +13,9 @@ from meshsim.controlplane.mesh import MeshConfig, build_mesh_config
 from meshsim.controlplane.model import Proxy, ProxyType
 from meshsim.controlplane.proxies import proxy_of_pod
 from meshsim.controlplane.push_context import PushContext, build_push_context
+from meshsim.controlplane.resources import generate
+from meshsim.xds import type_urls
+from meshsim.xds.packing import message_class
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -49,6 +52,19 @@ class SmallMesh:
         item = self.store.find("Pod", namespace, name)
         assert item is not None
         return item
+
+    def generate(self, type_url: str, pod: str, *names: str, kind: ProxyType | None = None) -> dict[str, Any]:
+        """What the next push context sends the proxy of ``namespace/pod``, by resource name."""
+        namespace, _, name = pod.partition("/")
+        cls = message_class(type_url)
+        found = generate(self.push(), self.proxy(namespace, name, kind), type_url, names)
+        return {resource.name: cls.FromString(resource.body) for resource in found}
+
+    def clusters(self, pod: str) -> dict[str, Any]:
+        return self.generate(type_urls.CLUSTER, pod)
+
+    def assignment(self, pod: str, cluster: str) -> Any:
+        return self.generate(type_urls.ENDPOINT, pod, cluster)[cluster]
 
     def proxy(self, namespace: str, name: str, kind: ProxyType | None = None) -> Proxy:
         return proxy_of_pod(self.pod(namespace, name), self.store, self.mesh, kind)

@@ -113,6 +113,7 @@ def test_allocated_addresses_are_read_from_the_status(small_mesh: Callable[..., 
     push = small_mesh(
         "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: d, namespace: a},"
         " spec: {hosts: [x.example.com], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]},"
-        " status: {addresses: [{value: '240.240.0.7', host: x.example.com}, {value: '2001:2::7', host: x.example.com}]}}"
+        " status: {addresses: [{value: '240.240.0.7', host: x.example.com},"
+        " {value: '2001:2::7', host: x.example.com}]}}"
     ).push()
     assert push.service("x.example.com", "a").auto_address == "240.240.0.7"

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from meshsim.controlplane.mesh import build_mesh_config
+from meshsim.controlplane.model import Proxy
+from meshsim.controlplane.proxies import build_proxy
+from meshsim.controlplane.push_context import PushContext, build_push_context
+from meshsim.controlplane.resources import Resource, generate
+from meshsim.errors import InternalError
+from meshsim.world.verify.canonical import canonical, resource_name
+from meshsim.world.verify.folder import read_proxies, read_world
+from meshsim.xds import type_urls
+from meshsim.xds.packing import message_class, to_json
+from meshsim.xds.references import references
+
+TYPES: Final = {"cds": type_urls.CLUSTER, "eds": type_urls.ENDPOINT, "nds": type_urls.NAME_TABLE}
+WORLDS: Final = [
+    "svc-http-basic",
+    "svc-multiport",
+    "svc-protocols",
+    "vs-weights",
+    "vs-uri",
+    "vs-rewrite-redirect",
+    "vs-direct-mirror-fault",
+    "dr-levels",
+    "dr-pool-outlier",
+    "gw-http",
+    "pa-levels",
+    "app-bookinfo",
+]
+
+
+def _everything(push: PushContext, proxy: Proxy) -> Iterator[tuple[str, tuple[Resource, ...]]]:
+    names: dict[str, dict[str, None]] = {}
+    for type_url in TYPES.values():
+        found = generate(push, proxy, type_url, tuple(names.get(type_url, ())))
+        for resource in found:
+            for wanted, more in references(type_url, resource.body).items():
+                names.setdefault(wanted, {}).update(dict.fromkeys(more))
+        yield type_url, found
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("name", WORLDS)
+def test_clusters_assignments_and_names_equal_those_of_istiod(oracle: Path, name: str) -> None:
+    world = read_world(oracle, name)
+    mesh = build_mesh_config(world.mesh_base, world.mesh_overrides)
+    objects = world.store()
+    push = build_push_context(objects, mesh)
+    for recorded in read_proxies(oracle, "xds", name):
+        got = dict(_everything(push, build_proxy(recorded.node, objects, mesh)))
+        for short, type_url in TYPES.items():
+            cls = message_class(type_url)
+            made = [to_json(cls.FromString(resource.body)) for resource in got[type_url]]
+            assert _by_name(made) == _by_name(recorded.resources[short]), f"{recorded.id} {short}"
+
+
+def _by_name(resources: Any) -> list[tuple[str, object]]:
+    return sorted(((resource_name(r), canonical(r)) for r in resources), key=str)
+
+
+CHANGES: Final = (
+    "{apiVersion: v1, kind: Service, metadata: {name: other, namespace: shop},"
+    " spec: {clusterIP: 10.96.0.2, selector: {app: client}, ports: [{name: tcp, port: 9000}]}}",
+    "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: web, namespace: shop},"
+    " spec: {host: web, trafficPolicy: {connectionPool: {http: {maxRetries: 5}}},"
+    " subsets: [{name: v1, labels: {version: v1}}]}}",
+    "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: shop},"
+    " spec: {mtls: {mode: DISABLE}}}",
+    "{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: shop, labels: {app: web, version: v1}},"
+    " spec: {nodeName: n1, serviceAccountName: web}, status: {phase: Running, podIP: 10.244.0.2}}",
+    "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {topology.kubernetes.io/region: us}}}",
+    "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: web, namespace: shop},"
+    " spec: {host: web, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting:"
+    " {failoverPriority: [version]}}}}}",
+    "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: ext, namespace: shop},"
+    " spec: {hosts: [ext.example.com], addresses: [1.2.3.4], resolution: STATIC, location: MESH_INTERNAL,"
+    " ports: [{number: 80, name: http, protocol: HTTP}], workloadSelector: {labels: {app: web}}}}",
+    "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: ef, namespace: shop},"
+    " spec: {configPatches: [{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND},"
+    " patch: {operation: MERGE, value: {alt_stat_name: patched}}}]}}",
+    "{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: web, namespace: shop},"
+    " spec: {workloadSelector: {labels: {app: web}}, egress: [{hosts: ['./web.shop.svc.cluster.local']}],"
+    " inboundConnectionPool: {tcp: {maxConnections: 3}}}}",
+    "{apiVersion: v1, kind: Service, metadata: {name: alias, namespace: shop},"
+    " spec: {type: ExternalName, externalName: web.shop.svc.cluster.local, ports: [{name: http, port: 80}]}}",
+    "{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations:"
+    " {networking.istio.io/traffic-distribution: PreferSameZone}}}",
+)
+"""One after the other, each touching another input."""
+
+
+def test_what_is_shared_with_the_context_before_equals_what_is_made_anew(shop: Any) -> None:
+    shop.push()
+    for change in CHANGES:
+        shop.put(change)
+        push, fresh = shop.push(), shop.fresh()
+        for name in ("web-0", "web-1", "client-0"):
+            proxy = shop.proxy("shop", name)
+            assert dict(_everything(push, proxy)) == dict(_everything(fresh, proxy)), change
+
+
+def test_proxies_with_one_view_share_resources(shop: Any) -> None:
+    push = shop.push()
+    one, other = (generate(push, shop.proxy("shop", n), TYPES["eds"], ["outbound|80||x"]) for n in ("web-0", "web-1"))
+    assert one is other
+
+
+def test_pilot_serves_no_other_type(shop: Any) -> None:
+    with pytest.raises(InternalError, match=r"type\.googleapis\.com/none"):
+        generate(shop.push(), shop.proxy("shop", "web-0"), "type.googleapis.com/none", ())
