@@ -15,6 +15,7 @@ from meshsim.units import SECOND
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
+_FAR: Final = np.uint64(0x9E3779B97F4A7C15)
 COLUMNS: Final = (
     "root",
     "request",
@@ -122,9 +123,10 @@ class Frame:
         return own
 
     def _identity(self, column: str) -> Times:
-        ids: Times = self._table[column].to_numpy()
+        """Ids of a replication moved by an offset of its own, far from that of any other."""
+        ids = self._table[column].to_numpy().view(np.uint64)
         _, number = np.unique(self.seed, return_inverse=True)
-        unique: Times = ids * (int(number.max(initial=0)) + 1) + number
+        unique: Times = (ids + number.astype(np.uint64) * _FAR).view(np.int64)
         return unique
 
     @cached_property
@@ -141,7 +143,7 @@ class Frame:
     @cached_property
     def retried(self) -> Mask:
         """More than one attempt."""
-        return np.asarray(self._table["attempt"].to_numpy() > 0)
+        return np.asarray(self._table["attempt"].to_numpy() > 1)
 
     @cached_property
     def from_client(self) -> Mask:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshsim.dataplane.active import ActiveConfig
-from meshsim.dataplane.decide.decide import Decider, decide_direct, decide_inbound, decide_outbound
+from meshsim.dataplane.decide.decide import Decider, decide_direct, decide_inbound, decide_outbound, outcomes
 from meshsim.dataplane.decide.decision import Decision, Surroundings
 from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.world.proxies import RunningProxy
@@ -25,7 +25,8 @@ class _Made:
 class ProxyViews:
     """What each proxy decides now.
 
-    DEVIATION: a route that a runtime fraction above zero guards counts as taken; Envoy draws it for each request.
+    DEVIATION: where a runtime fraction guards a route, the more probable way counts for every request; Envoy draws it
+    for each. Weights, faults and mirrors of the route are drawn for each request all the same.
     """
 
     def __init__(self, trust_domain: str) -> None:
@@ -50,8 +51,10 @@ class ProxyViews:
         key = (kind, connection, request)
         found = made.decisions.get(key)
         if found is None:
-            found = _DECIDERS[kind](active, connection, request, surroundings=self._surroundings(running))
-            made.decisions[key] = found
+            ways = outcomes(
+                _DECIDERS[kind], active, connection, request, resolve=False, surroundings=self._surroundings(running)
+            )
+            found = made.decisions[key] = max(ways, key=lambda way: way[0])[1]
         return found
 
     def _surroundings(self, running: RunningProxy) -> Surroundings:
