@@ -65,7 +65,7 @@ REQUESTS: Final = Table(
         Column("done", _T, "the application has answered"),
         Column("end", _T, "the attempt ends at the caller's proxy"),
         Column("request_end", _T, "the caller has the answer, or gave up"),
-        Column("traffic", _N, "name of the traffic it began with"),
+        Column("traffic", _N, "name of the traffic whose client sent it, empty for what handlers send"),
         Column("source", _N, "canonical service of the caller; of the gateway for a client outside"),
         Column("source_namespace", _N, "its namespace"),
         Column("source_version", _N, "its version"),
