@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from meshsim.api import ApiObject
+from meshsim.api import ApiObject, ObjectKey
 from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.pilot import Pilot
-from meshsim.controlplane.proxies import proxy_of_pod
+from meshsim.controlplane.proxies import PROXY_CONTAINER, proxy_of_pod
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import PodSpec, PodState, ProxySpec
 from meshsim.kernel import Environment, RunDigest
@@ -22,13 +22,14 @@ from meshsim.world.behaviour import Behaviours
 from meshsim.world.directory import Directory, PodEntry, group_of
 from meshsim.world.istiod import IstiodWatch
 from meshsim.world.pod_facts import PodFacts, pod_facts
-from meshsim.world.proxies import Fleet
+from meshsim.world.proxies import Fleet, RunningProxy
 from meshsim.world.recorder import RequestRecorder
 from meshsim.world.routing import Router
 from meshsim.world.settings import Settings, settings_of
 from meshsim.world.timeline import Timeline
 from meshsim.world.traffic import TrafficControl
 from meshsim.world.webhook import SidecarWebhook
+from meshsim.xds import type_urls
 
 Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
 
@@ -91,6 +92,7 @@ class World:
         self.engine = Engine(seed, mode=options.mode, sample_rate=options.sampling, notice=options.notice)
         self.fleet = Fleet(self.env, seed, self.settings.envoy, self.taps, self._to_pilot)
         self.pilot = Pilot(self.env, self.mesh, self.settings.pilot, self.taps, self.fleet)
+        self.webhook.served_by(lambda: self.pilot.running)
         self.directory = Directory()
         self.behaviours = Behaviours(self.engine, loaded.scenario.workloads)
         self.router = Router(self)
@@ -114,7 +116,7 @@ class World:
         objects = self.kube.server.objects
         self.pilot.load(objects)
         self.fleet.attach(self.pilot)
-        self.fleet.on_changed = self.router.on_proxy_changed
+        self.fleet.on_changed = self._on_proxy_changed
         self.fleet.on_config = self._on_config
         pods = [pod for pod in objects.select("Pod") if pod.status.text("podIP")]
         entries = [self._enter(pod) for pod in pods]
@@ -197,6 +199,15 @@ class World:
     def _on_change(self, change: Change) -> None:
         self.pilot.on_change(change.verb.value, change.object, change.before, change.cause)
         self.router.on_kube_change(change.object.kind)
+
+    def _on_proxy_changed(self, running: RunningProxy, changed: dict[str, list[str]]) -> None:
+        """A proxy follows other configuration; with its first listeners it passes its readiness probe."""
+        self.router.on_proxy_changed(running, changed)
+        if type_urls.LISTENER in changed and not running.warm:
+            running.warm = True
+            proxy = running.proxy
+            key = ObjectKey("", "Pod", proxy.namespace, proxy.name)
+            self.kube.kubelets.set_answering(key, PROXY_CONTAINER, True)
 
     def _on_config(self, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
         self.sink.add_config(self.env.instant, proxy, type_url, name, body)

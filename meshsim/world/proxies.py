@@ -34,6 +34,8 @@ class RunningProxy:
     failures: int = 0
     """Connection attempts that failed in a row."""
     alive: bool = True
+    warm: bool = False
+    """Whether it has listeners, which is when it answers on 15021."""
     busy_until: Nanos = 0
     """Responses are taken in one after the other."""
 

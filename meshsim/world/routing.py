@@ -231,7 +231,7 @@ class Router:
         flow.expected = Group(answer.namespace, name, "")
 
     def _captured(self, entry: PodEntry, address: str, port: int) -> bool:
-        return self.interception.captures_outbound(entry.id, entry.address, address, port)
+        return self.interception.captures_outbound(entry.id, address, port)
 
     def _through_proxy(self, flow: Flow, address: str, port: int, request: Request) -> None:
         running = self.world.fleet.proxies.get(flow.entry.id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from meshsim.admission import InjectionSettings, inject, injection_webhooks, matching_webhooks
 from meshsim.api import ApiObject, make_object
 from meshsim.controlplane.mesh import MeshConfig
-from meshsim.errors import InternalError
+from meshsim.errors import InputError, InternalError
 from meshsim.kube import ApiServer
 
 KUBELET_VERSION = "v1.33.0"
@@ -22,6 +22,11 @@ class SidecarWebhook:
         self._settings = InjectionSettings(mesh=mesh.fields.body)
         self._default = injection_webhooks()
         self._server: ApiServer | None = None
+        self._is_up: Callable[[], bool] = lambda: True
+
+    def served_by(self, is_up: Callable[[], bool]) -> None:
+        """Ask this whether istiod answers; while it does not, pods that need injection are refused."""
+        self._is_up = is_up
 
     def attach(self, server: ApiServer) -> None:
         """The API server whose namespaces and webhook configurations count."""
@@ -59,6 +64,9 @@ class SidecarWebhook:
         ]
         if not matching_webhooks(hooks or [self._default], pod.namespace, labels, pod.labels):
             return pod.body
+        if not self._is_up():
+            # failurePolicy: Fail; the controller that creates the pod tries again with back-off.
+            raise InputError("failed calling webhook: istiod does not answer", None, "", str(pod))
         settings = replace(
             self._settings,
             proxy_configs=tuple(item.fields for item in objects.select("ProxyConfig")),
