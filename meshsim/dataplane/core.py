@@ -2857,7 +2857,5 @@ def inject(s: State, first: i64, n: i64) -> None:
         c.heap_n += 1
 
 
-ENTRIES = ("run", "inject")
-"""The functions that Python calls; they alone are kept in the compiler's cache."""
-OUT_OF_LINE = ("rare_sample", "do_rare_step", "do_rare_event", "view_hosts")
-"""Functions that the compiler is told to leave as calls."""
+INLINE = ("mix", "draw", "unit", "schedule", "push")
+"""Small functions that are worth a place wherever they are called; the compiler decides about the others."""

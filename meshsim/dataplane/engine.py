@@ -25,7 +25,8 @@ from meshsim.dataplane.specs import (
     RouteSpec,
     SourceSpec,
 )
-from meshsim.dataplane.tables import LOG_DTYPE, Mode, Notice, Tables, choose_mode, make_tables
+from meshsim.dataplane.storage import LOG_DTYPE, Mode, Tables
+from meshsim.dataplane.tables import Notice, choose_mode, make_tables
 from meshsim.errors import InternalError, LimitError
 from meshsim.kernel import draw
 from meshsim.units import Nanos

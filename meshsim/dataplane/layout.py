@@ -21,7 +21,7 @@ from meshsim.dataplane.specs import (
     Shape,
     SourceSpec,
 )
-from meshsim.dataplane.tables import FIELDS, Tables
+from meshsim.dataplane.storage import FIELDS, Tables
 from meshsim.units import MILLISECOND
 
 Row = tuple[int, ...]

@@ -1,14 +1,21 @@
-"""Where the event core lives: interpreted over lists of Python rows, or compiled by numba over numpy records.
+"""The tables of the event core in the mode that is wished: interpreted, or compiled by numba.
 
-This module alone knows both modes and alone imports numba. `MESHSIM_ENGINE` chooses (``numba`` or ``plain``); without
-numba the interpreted mode is used, after one warning. The compiled code is kept in a folder named by everything it
-depends on, so that a stale result is never loaded and a read-only installation works.
+This module alone imports numba. `MESHSIM_ENGINE` chooses (``numba`` or ``plain``); without numba the interpreted mode is
+used, after one warning. The compiled code is kept in a folder named by everything it depends on, so that a stale result
+is never loaded and a read-only installation works.
+
+How the core is compiled. Each function of `meshsim.dataplane.core` is compiled once, on its own, with `State` being a
+pointer to the directory that `meshsim.dataplane.storage.ArrayTables` keeps, a table a pointer to its line there and a
+row a pointer into the table. Nothing is reference counted, so that a call costs a call and the compiler may decide what
+to inline.
 """
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import importlib.util
+import operator
 import os
 import platform
 import shutil
@@ -16,61 +23,20 @@ import sys
 import tempfile
 import types
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from meshsim.dataplane import core
+from meshsim.dataplane import core, storage
 from meshsim.dataplane.core import State
+from meshsim.dataplane.storage import DTYPES, ArrayTables, Compiled, Mode, PlainTables, Tables
 from meshsim.errors import UsageError
 
-Ints = npt.NDArray[np.int64]
 Notice = Callable[[str], None]
 
 COMPILING: Final = "compiling the engine (first run only)..."
-
-ROWS: Final[Mapping[str, type]] = {
-    "ctl": core.Ctl,
-    "dist": core.Dist,
-    "proxy": core.Proxy,
-    "pod": core.Pod,
-    "handler": core.Handler,
-    "call": core.Call,
-    "flow": core.Flow,
-    "route": core.Route,
-    "share": core.Share,
-    "cluster": core.Cluster,
-    "host": core.Host,
-    "pool": core.Pool,
-    "conn": core.Conn,
-    "source": core.Source,
-    "user": core.User,
-    "req": core.Req,
-    "att": core.Att,
-    "timer": core.Timer,
-    "timer_class": core.TimerClass,
-    "change": core.Change,
-    "log": core.Log,
-    "cell": core.Cell,
-}
-FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
-COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)
-LOG_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["log"]])
-CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])
-
-
-class Mode(StrEnum):
-    """How the core is executed."""
-
-    PLAIN = "plain"
-    NUMBA = "numba"
-    CHECKED = "numba-checked"
-    """Compiled with bounds checks: slower, and an index out of range is an error instead of silent damage."""
 
 
 def choose_mode(wish: str | None = None) -> Mode:
@@ -97,235 +63,14 @@ def _warn_once() -> None:
         warnings.warn("numba is not installed: the engine runs interpreted, up to 90 times slower", stacklevel=3)
 
 
-class Tables(ABC):
-    """The state of one engine and the two functions that work on it.
-
-    Tables hold rows (`ROWS`), columns plain numbers. Every write goes through here, so that the engine above does not
-    know how rows are kept.
-    """
-
-    mode: Mode
-    state: State
-
-    @abstractmethod
-    def run(self, until: int) -> int:
-        """`core.run`."""
-
-    @abstractmethod
-    def inject(self, first: int, n: int) -> None:
-        """`core.inject`."""
-
-    @abstractmethod
-    def reserve(self, name: str, capacity: int) -> None:
-        """Make a table or column at least this long; what is new is zero."""
-
-    @abstractmethod
-    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
-        """`n` rows from `at` on, each as its fields in order."""
-
-    @abstractmethod
-    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
-        """Overwrite rows from `at` on, each given as its fields in order; the table is grown as needed."""
-
-    @abstractmethod
-    def write(self, name: str, at: int, values: Sequence[int]) -> None:
-        """Overwrite places of a column from `at` on; it is grown as needed."""
-
-    @abstractmethod
-    def set(self, name: str, row: int, field: str, value: int) -> None:
-        """Write one field."""
-
-    @abstractmethod
-    def get(self, name: str, row: int, field: str) -> int:
-        """Read one field."""
-
-    @abstractmethod
-    def field(self, name: str, field: str) -> Ints:
-        """A copy of one field of all rows."""
-
-    @abstractmethod
-    def column(self, name: str) -> Ints:
-        """A copy of a column."""
-
-    @abstractmethod
-    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
-        """Write one field of consecutive rows."""
-
-    @abstractmethod
-    def take_log(self) -> npt.NDArray[np.void]:
-        """A copy of the log rows, which are then gone."""
-
-    @abstractmethod
-    def take_cells(self) -> npt.NDArray[np.void]:
-        """A copy of the used series cells, which are then empty."""
-
-    def length(self, name: str) -> int:
-        """Length of a table or column."""
-        return len(getattr(self.state, name))
+def make_tables(mode: Mode, notice: Notice | None = None) -> Tables:
+    """Empty tables for a mode; `notice` hears when the core has to be compiled first."""
+    return PlainTables() if mode is Mode.PLAIN else ArrayTables(mode, _compiled(mode, notice))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Interpreted
+# The compiler's cache
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def _slotted(row: type) -> type[Any]:
-    fields = tuple(row.__annotations__)
-
-    def init(self: Any, values: tuple[int, ...] | None = None) -> None:
-        for name, value in zip(fields, values or (0,) * len(fields), strict=True):
-            setattr(self, name, value)
-
-    return type(row.__name__, (), {"__slots__": fields, "__init__": init, "__doc__": row.__doc__})
-
-
-_PLAIN_ROWS: Final = {name: _slotted(row) for name, row in ROWS.items()}
-
-
-class PlainTables(Tables):
-    """The interpreted mode: the reference, with debugger, coverage and tracebacks."""
-
-    def __init__(self) -> None:
-        self.mode = Mode.PLAIN
-        lists: dict[str, list[Any]] = {name: [] for name in State._fields}
-        self.state = State(**lists)
-
-    def run(self, until: int) -> int:
-        return core.run(self.state, until)
-
-    def inject(self, first: int, n: int) -> None:
-        core.inject(self.state, first, n)
-
-    def _list(self, name: str) -> list[Any]:
-        found: list[Any] = getattr(self.state, name)
-        return found
-
-    def reserve(self, name: str, capacity: int) -> None:
-        table = self._list(name)
-        missing = capacity - len(table)
-        if missing > 0:
-            make = _PLAIN_ROWS.get(name)
-            table.extend([0] * missing if make is None else [make() for _ in range(missing)])
-
-    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
-        return [tuple(getattr(row, f) for f in FIELDS[name]) for row in self._list(name)[at : at + n]]
-
-    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
-        self.reserve(name, at + len(rows))
-        make = _PLAIN_ROWS[name]
-        self._list(name)[at : at + len(rows)] = [make(row) for row in rows]
-
-    def write(self, name: str, at: int, values: Sequence[int]) -> None:
-        self.reserve(name, at + len(values))
-        self._list(name)[at : at + len(values)] = [int(value) for value in values]
-
-    def set(self, name: str, row: int, field: str, value: int) -> None:
-        setattr(self._list(name)[row], field, value)
-
-    def get(self, name: str, row: int, field: str) -> int:
-        return int(getattr(self._list(name)[row], field))
-
-    def field(self, name: str, field: str) -> Ints:
-        return np.array([getattr(row, field) for row in self._list(name)], np.int64)
-
-    def column(self, name: str) -> Ints:
-        return np.array(self._list(name), np.int64)
-
-    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
-        for row, value in zip(self._list(name)[at:], values):
-            setattr(row, field, value)
-
-    def take_log(self) -> npt.NDArray[np.void]:
-        ctl = self._list("ctl")[0]
-        rows = [tuple(getattr(row, f) for f in FIELDS["log"]) for row in self._list("log")[: ctl.log_n]]
-        ctl.log_n = 0
-        return np.array(rows, LOG_DTYPE)
-
-    def take_cells(self) -> npt.NDArray[np.void]:
-        used = [cell for cell in self._list("cell") if cell.requests]
-        rows = [tuple(getattr(cell, f) for f in FIELDS["cell"]) for cell in used]
-        for cell in used:
-            cell.requests = 0
-        self._list("ctl")[0].cell_n = 0
-        return np.array(rows, CELL_DTYPE)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Compiled
-# ---------------------------------------------------------------------------------------------------------------------
-
-_DTYPES: Final = {name: np.dtype([(field, np.int64) for field in fields]) for name, fields in FIELDS.items()}
-
-
-class ArrayTables(Tables):
-    """The compiled mode: numpy records, and the core's functions as machine code."""
-
-    def __init__(self, mode: Mode, notice: Notice | None = None) -> None:
-        self.mode = mode
-        arrays: dict[str, Any] = {name: np.zeros(0, _DTYPES.get(name, np.int64)) for name in State._fields}
-        self.state = State(**arrays)
-        self._run, self._inject = _compiled(mode, notice)
-
-    def run(self, until: int) -> int:
-        return int(self._run(self.state, until))
-
-    def inject(self, first: int, n: int) -> None:
-        self._inject(self.state, first, n)
-
-    def _array(self, name: str) -> npt.NDArray[Any]:
-        found: npt.NDArray[Any] = getattr(self.state, name)
-        return found
-
-    def reserve(self, name: str, capacity: int) -> None:
-        old = self._array(name)
-        if capacity > len(old):
-            new = np.zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
-            new[: len(old)] = old
-            tables: dict[str, Any] = {**self.state._asdict(), name: new}
-            self.state = State(**tables)
-
-    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
-        return [tuple(row) for row in self._array(name)[at : at + n].tolist()]
-
-    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
-        self.reserve(name, at + len(rows))
-        self._array(name)[at : at + len(rows)] = np.array(rows, _DTYPES[name])
-
-    def write(self, name: str, at: int, values: Sequence[int]) -> None:
-        self.reserve(name, at + len(values))
-        self._array(name)[at : at + len(values)] = values
-
-    def set(self, name: str, row: int, field: str, value: int) -> None:
-        self._array(name)[field][row] = value
-
-    def get(self, name: str, row: int, field: str) -> int:
-        return int(self._array(name)[field][row])
-
-    def field(self, name: str, field: str) -> Ints:
-        return np.array(self._array(name)[field], np.int64)
-
-    def column(self, name: str) -> Ints:
-        return np.array(self._array(name), np.int64)
-
-    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
-        numbers = np.fromiter(values, np.int64)
-        self._array(name)[field][at : at + len(numbers)] = numbers
-
-    def take_log(self) -> npt.NDArray[np.void]:
-        rows = self._array("log")[: self.get("ctl", 0, "log_n")].copy()
-        self.set("ctl", 0, "log_n", 0)
-        return rows
-
-    def take_cells(self) -> npt.NDArray[np.void]:
-        table = self._array("cell")
-        rows = table[table["requests"] > 0].copy()
-        table["requests"] = 0
-        self.set("ctl", 0, "cell_n", 0)
-        return rows
-
-
-_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "cell", "flow_key", "flow_of", "timer", "tried"})
-"""Tables whose length means something to the core, or which their owner grows by a rule of its own."""
 
 
 def _cache_folder(mode: Mode) -> Path:
@@ -334,7 +79,7 @@ def _cache_folder(mode: Mode) -> Path:
     from llvmlite import binding
 
     parts = hashlib.blake2b(digest_size=8)
-    for module in (core.__file__, __file__):
+    for module in (core.__file__, storage.__file__, __file__):
         parts.update(Path(module).read_bytes())
     features = binding.get_host_cpu_features().flatten()
     for text in (mode, numba.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name()):
@@ -368,19 +113,18 @@ def _tidy(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-_ready: dict[Mode, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+_ready: dict[Mode, Compiled] = {}
 
 
-def _compiled(mode: Mode, notice: Notice | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The compiled `run` and `inject`; says so when they have to be compiled first."""
+def _compiled(mode: Mode, notice: Notice | None) -> Compiled:
+    """The compiled entries of the core; says so when they have to be compiled first."""
     if mode in _ready:
         return _ready[mode]
     import numba
 
     folder = _cache_folder(mode)
     folder.mkdir(parents=True, exist_ok=True)
-    cold = not any(folder.rglob("core.run-*.nbc"))
-    if cold:
+    if not any(folder.rglob("*.nbc")):
         _tidy(folder)
         if notice is not None:
             notice(COMPILING)
@@ -388,30 +132,197 @@ def _compiled(mode: Mode, notice: Notice | None) -> tuple[Callable[..., Any], Ca
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(folder)
     try:
-        run, inject = _dispatchers(numba, mode)
+        _ready[mode] = _compile(numba, mode)
     finally:
         settings.CACHE_DIR = before
     os.utime(folder)
-    _ready[mode] = (run, inject)
-    return run, inject
+    return _ready[mode]
 
 
-def _dispatchers(numba: Any, mode: Mode) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The core's functions once more, in a namespace of their own where each calls the compiled others."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": mode is Mode.CHECKED}
+# ---------------------------------------------------------------------------------------------------------------------
+# The compiler's view of the state
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _compile(numba: Any, mode: Mode) -> Compiled:
+    """The core's functions once more, in a namespace of their own where each calls the compiled others.
+
+    Every function is compiled before those that call it, for the one signature its annotations declare: so the
+    compiler never nests and never makes a second version for a literal argument.
+    """
+    state = _state_type(numba, mode is Mode.CHECKED)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    inner: dict[str, Any] = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     namespace = dict(vars(core))
-    for name, item in vars(core).items():
-        if isinstance(item, types.FunctionType):
-            twin = types.FunctionType(item.__code__, namespace, name, item.__defaults__, item.__closure__)
-            twin.__module__ = core.__name__
-            twin.__qualname__ = name
-            twin.__annotations__ = {}
-            entry = name in core.ENTRIES
-            inline = not entry and name not in core.OUT_OF_LINE
-            namespace[name] = numba.njit(twin, cache=entry, forceinline=inline, **options)
-    return namespace["run"], namespace["inject"]
+    for name in _callees_first():
+        function = getattr(core, name)
+        twin = _twin(function, namespace)
+        signature = _signature(numba, function, state)
+        namespace[name] = numba.njit(signature, forceinline=name in core.INLINE, **inner)(twin)
+    namespace["as_state"] = _state_at(numba, state)
+    run = numba.njit("int64(int64, int64)", cache=True, **options)(_twin(_run_at, namespace))
+    inject = numba.njit("void(int64, int64, int64)", cache=True, **options)(_twin(_inject_at, namespace))
+    return Compiled(run, inject)
 
 
-def make_tables(mode: Mode, notice: Notice | None = None) -> Tables:
-    """Empty tables for a mode."""
-    return PlainTables() if mode is Mode.PLAIN else ArrayTables(mode, notice)
+def _callees_first() -> list[str]:
+    """Names of the core's functions, each after all those it calls."""
+    functions = {
+        name: item
+        for name, item in vars(core).items()
+        if isinstance(item, types.FunctionType) and item.__module__ == core.__name__
+    }
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for instruction in dis.get_instructions(functions[name]):
+            callee = instruction.argval
+            if instruction.opname == "LOAD_GLOBAL" and callee in functions and callee not in order:
+                visit(callee)
+        order[name] = None
+
+    for name in functions:
+        if name not in order:
+            visit(name)
+    return list(order)
+
+
+def _signature(numba: Any, function: types.FunctionType, state: Any) -> Any:
+    """A core function's signature as its annotations declare it."""
+    nb = numba.types
+    kinds = {"State": state, "i64": nb.int64, "float": nb.float64, "bool": nb.boolean, "None": nb.none}
+    declared = {name: kinds[str(kind)] for name, kind in function.__annotations__.items()}
+    return declared.pop("return")(*declared.values())
+
+
+def _twin(function: types.FunctionType, namespace: dict[str, Any]) -> types.FunctionType:
+    """The same function with other globals."""
+    twin = types.FunctionType(function.__code__, namespace, function.__name__)
+    twin.__module__ = function.__module__
+    return twin
+
+
+def _run_at(directory: int, until: int) -> int:
+    return run(as_state(directory), until)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _inject_at(directory: int, first: int, n: int) -> None:
+    inject(as_state(directory), first, n)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _state_at(numba: Any, state_type: Any) -> Any:
+    """An intrinsic that takes a directory's address for the state."""
+
+    def as_state(context: Any, address: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(state_type))
+
+        return state_type(address), lower
+
+    return numba.extending.intrinsic(as_state)
+
+
+def _state_type(numba: Any, checked: bool) -> Any:
+    """The compiler's type of `core.State`, with its rules for typing and for code."""
+    nb = numba.types
+
+    class TableType(nb.Type):  # type: ignore[misc]
+        """A table of rows or a column, as a pointer to its line of the directory."""
+
+        def __init__(self, name: str) -> None:
+            dtype = DTYPES.get(name)
+            self.element = nb.int64 if dtype is None else numba.from_dtype(dtype)
+            self.size = 8 if dtype is None else dtype.itemsize
+            super().__init__(f"{name} of an event core{' with checks' if checked else ''}")
+
+    class StateType(nb.Type):  # type: ignore[misc]
+        """All tables, as a pointer to the directory."""
+
+        def __init__(self) -> None:
+            self.tables = {name: TableType(name) for name in State._fields}
+            super().__init__(f"state of an event core{' with checks' if checked else ''}")
+
+    for kind in (TableType, StateType):
+        numba.extending.register_model(kind)(numba.extending.models.OpaqueModel)
+    _register_typing(numba, StateType, TableType)
+    _register_lowering(numba, StateType, TableType, checked)
+    return StateType()
+
+
+def _register_typing(numba: Any, state_type: Any, table_type: Any) -> None:
+    templates = numba.core.typing.templates
+    nb = numba.types
+
+    @templates.infer_getattr
+    class StateAttributes(templates.AttributeTemplate):  # type: ignore[misc]
+        key = state_type
+
+        def generic_resolve(self, state: Any, name: str) -> Any:
+            return state.tables.get(name)
+
+    @templates.infer_global(operator.getitem)
+    class GetItem(templates.AbstractTemplate):  # type: ignore[misc]
+        def generic(self, arguments: Any, keywords: Any) -> Any:
+            table, index = arguments
+            if isinstance(table, table_type) and isinstance(index, nb.Integer):
+                return templates.signature(table.element, table, nb.int64)
+            return None
+
+    @templates.infer_global(operator.setitem)
+    class SetItem(templates.AbstractTemplate):  # type: ignore[misc]
+        def generic(self, arguments: Any, keywords: Any) -> Any:
+            table, index, value = arguments
+            if isinstance(table, table_type) and table.element == nb.int64 and isinstance(index, nb.Integer):
+                return templates.signature(nb.none, table, nb.int64, nb.int64)
+            return None
+
+    @templates.infer_global(len)
+    class Len(templates.AbstractTemplate):  # type: ignore[misc]
+        def generic(self, arguments: Any, keywords: Any) -> Any:
+            (table,) = arguments
+            return templates.signature(nb.int64, table) if isinstance(table, table_type) else None
+
+
+def _register_lowering(numba: Any, state_type: Any, table_type: Any, checked: bool) -> None:
+    from llvmlite import ir
+
+    nb = numba.types
+    word = ir.IntType(64)
+
+    def line(builder: Any, table: Any, part: int) -> Any:
+        """Address (part 0) or length (part 1) of a table; neither changes while compiled code runs."""
+        place = builder.gep(builder.bitcast(table, word.as_pointer()), [ir.Constant(word, part)])
+        value = builder.load(place)
+        value.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return value
+
+    def element(context: Any, builder: Any, table: Any, pointer: Any, index: Any) -> Any:
+        if checked:
+            outside = builder.icmp_unsigned(">=", index, line(builder, pointer, 1))
+            with builder.if_then(outside, likely=False):
+                context.call_conv.return_user_exc(builder, IndexError, (f"{table.name}: no such row",))
+        offset = builder.mul(index, ir.Constant(word, table.size))
+        return builder.inttoptr(
+            builder.add(line(builder, pointer, 0), offset),
+            word.as_pointer() if table.element == nb.int64 else context.get_value_type(table.element),
+        )
+
+    @numba.core.imputils.lower_getattr_generic(state_type)
+    def get_table(context: Any, builder: Any, state: Any, value: Any, name: str) -> Any:
+        place = builder.bitcast(value, word.as_pointer())
+        place = builder.gep(place, [ir.Constant(word, 2 * State._fields.index(name))])
+        return builder.bitcast(place, context.get_value_type(state.tables[name]))
+
+    @numba.extending.lower_builtin(operator.getitem, table_type, nb.Integer)
+    def get_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = element(context, builder, signature.args[0], *arguments)
+        return builder.load(place) if signature.return_type == nb.int64 else place
+
+    @numba.extending.lower_builtin(operator.setitem, table_type, nb.Integer, nb.Integer)
+    def set_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], element(context, builder, signature.args[0], *arguments[:2]))
+        return context.get_dummy_value()
+
+    @numba.extending.lower_builtin(len, table_type)
+    def get_length(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return line(builder, arguments[0], 1)

@@ -1,0 +1,304 @@
+"""How rows of the event core are kept: lists of Python objects, or numpy records that compiled code works on.
+
+Both offer the same `Tables`, so that the engine above does not know how rows are kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from meshsim.dataplane import core
+from meshsim.dataplane.core import State
+
+Ints = npt.NDArray[np.int64]
+
+ROWS: Final[Mapping[str, type]] = {
+    "ctl": core.Ctl,
+    "dist": core.Dist,
+    "proxy": core.Proxy,
+    "pod": core.Pod,
+    "handler": core.Handler,
+    "call": core.Call,
+    "flow": core.Flow,
+    "route": core.Route,
+    "share": core.Share,
+    "cluster": core.Cluster,
+    "host": core.Host,
+    "pool": core.Pool,
+    "conn": core.Conn,
+    "source": core.Source,
+    "user": core.User,
+    "req": core.Req,
+    "att": core.Att,
+    "timer": core.Timer,
+    "timer_class": core.TimerClass,
+    "change": core.Change,
+    "log": core.Log,
+    "cell": core.Cell,
+}
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
+COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)
+LOG_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["log"]])
+CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])
+
+
+class Mode(StrEnum):
+    """How the core is executed."""
+
+    PLAIN = "plain"
+    NUMBA = "numba"
+    CHECKED = "numba-checked"
+    """Compiled with bounds checks: slower, and an index out of range is an error instead of silent damage."""
+
+
+class Tables(ABC):
+    """The state of one engine and the two functions that work on it.
+
+    Tables hold rows (`ROWS`), columns plain numbers. Every write goes through here, so that the engine above does not
+    know how rows are kept.
+    """
+
+    mode: Mode
+    state: State
+
+    @abstractmethod
+    def run(self, until: int) -> int:
+        """`core.run`."""
+
+    @abstractmethod
+    def inject(self, first: int, n: int) -> None:
+        """`core.inject`."""
+
+    @abstractmethod
+    def reserve(self, name: str, capacity: int) -> None:
+        """Make a table or column at least this long; what is new is zero."""
+
+    @abstractmethod
+    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
+        """`n` rows from `at` on, each as its fields in order."""
+
+    @abstractmethod
+    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
+        """Overwrite rows from `at` on, each given as its fields in order; the table is grown as needed."""
+
+    @abstractmethod
+    def write(self, name: str, at: int, values: Sequence[int]) -> None:
+        """Overwrite places of a column from `at` on; it is grown as needed."""
+
+    @abstractmethod
+    def set(self, name: str, row: int, field: str, value: int) -> None:
+        """Write one field."""
+
+    @abstractmethod
+    def get(self, name: str, row: int, field: str) -> int:
+        """Read one field."""
+
+    @abstractmethod
+    def field(self, name: str, field: str) -> Ints:
+        """A copy of one field of all rows."""
+
+    @abstractmethod
+    def column(self, name: str) -> Ints:
+        """A copy of a column."""
+
+    @abstractmethod
+    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
+        """Write one field of consecutive rows."""
+
+    @abstractmethod
+    def take_log(self) -> npt.NDArray[np.void]:
+        """A copy of the log rows, which are then gone."""
+
+    @abstractmethod
+    def take_cells(self) -> npt.NDArray[np.void]:
+        """A copy of the used series cells, which are then empty."""
+
+    def length(self, name: str) -> int:
+        """Length of a table or column."""
+        return len(getattr(self.state, name))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Interpreted
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _slotted(row: type) -> type[Any]:
+    fields = tuple(row.__annotations__)
+
+    def init(self: Any, values: tuple[int, ...] | None = None) -> None:
+        for name, value in zip(fields, values or (0,) * len(fields), strict=True):
+            setattr(self, name, value)
+
+    return type(row.__name__, (), {"__slots__": fields, "__init__": init, "__doc__": row.__doc__})
+
+
+_PLAIN_ROWS: Final = {name: _slotted(row) for name, row in ROWS.items()}
+
+
+class PlainTables(Tables):
+    """The interpreted mode: the reference, with debugger, coverage and tracebacks."""
+
+    def __init__(self) -> None:
+        self.mode = Mode.PLAIN
+        lists: dict[str, list[Any]] = {name: [] for name in State._fields}
+        self.state = State(**lists)
+
+    def run(self, until: int) -> int:
+        return core.run(self.state, until)
+
+    def inject(self, first: int, n: int) -> None:
+        core.inject(self.state, first, n)
+
+    def _list(self, name: str) -> list[Any]:
+        found: list[Any] = getattr(self.state, name)
+        return found
+
+    def reserve(self, name: str, capacity: int) -> None:
+        table = self._list(name)
+        missing = capacity - len(table)
+        if missing > 0:
+            make = _PLAIN_ROWS.get(name)
+            table.extend([0] * missing if make is None else [make() for _ in range(missing)])
+
+    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
+        return [tuple(getattr(row, f) for f in FIELDS[name]) for row in self._list(name)[at : at + n]]
+
+    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
+        self.reserve(name, at + len(rows))
+        make = _PLAIN_ROWS[name]
+        self._list(name)[at : at + len(rows)] = [make(row) for row in rows]
+
+    def write(self, name: str, at: int, values: Sequence[int]) -> None:
+        self.reserve(name, at + len(values))
+        self._list(name)[at : at + len(values)] = [int(value) for value in values]
+
+    def set(self, name: str, row: int, field: str, value: int) -> None:
+        setattr(self._list(name)[row], field, value)
+
+    def get(self, name: str, row: int, field: str) -> int:
+        return int(getattr(self._list(name)[row], field))
+
+    def field(self, name: str, field: str) -> Ints:
+        return np.array([getattr(row, field) for row in self._list(name)], np.int64)
+
+    def column(self, name: str) -> Ints:
+        return np.array(self._list(name), np.int64)
+
+    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
+        for row, value in zip(self._list(name)[at:], values):
+            setattr(row, field, value)
+
+    def take_log(self) -> npt.NDArray[np.void]:
+        ctl = self._list("ctl")[0]
+        rows = [tuple(getattr(row, f) for f in FIELDS["log"]) for row in self._list("log")[: ctl.log_n]]
+        ctl.log_n = 0
+        return np.array(rows, LOG_DTYPE)
+
+    def take_cells(self) -> npt.NDArray[np.void]:
+        used = [cell for cell in self._list("cell") if cell.requests]
+        rows = [tuple(getattr(cell, f) for f in FIELDS["cell"]) for cell in used]
+        for cell in used:
+            cell.requests = 0
+        self._list("ctl")[0].cell_n = 0
+        return np.array(rows, CELL_DTYPE)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Compiled
+# ---------------------------------------------------------------------------------------------------------------------
+
+DTYPES: Final = {name: np.dtype([(field, np.int64) for field in fields]) for name, fields in FIELDS.items()}
+
+
+class Compiled(NamedTuple):
+    """The core's entries as machine code; the first argument is the address of the directory of tables."""
+
+    run: Callable[[int, int], int]
+    inject: Callable[[int, int, int], None]
+
+
+class ArrayTables(Tables):
+    """The compiled mode: numpy records, and the core's functions as machine code.
+
+    The machine code finds the tables through a directory of (address, length), one line for each field of
+    `core.State`, which is brought up to date whenever a table moves. So its functions pass one pointer to each other,
+    where numpy arrays would be counted in and out of every call.
+    """
+
+    def __init__(self, mode: Mode, compiled: Compiled) -> None:
+        self.mode = mode
+        arrays: dict[str, Any] = {name: np.zeros(0, DTYPES.get(name, np.int64)) for name in State._fields}
+        self.state = State(**arrays)
+        self._compiled = compiled
+        self._directory = np.zeros((len(State._fields), 2), np.int64)
+
+    def run(self, until: int) -> int:
+        return int(self._compiled.run(self._directory.ctypes.data, until))
+
+    def inject(self, first: int, n: int) -> None:
+        self._compiled.inject(self._directory.ctypes.data, first, n)
+
+    def _array(self, name: str) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = getattr(self.state, name)
+        return found
+
+    def reserve(self, name: str, capacity: int) -> None:
+        old = self._array(name)
+        if capacity > len(old):
+            new = np.zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
+            new[: len(old)] = old
+            tables: dict[str, Any] = {**self.state._asdict(), name: new}
+            self.state = State(**tables)
+            self._directory[State._fields.index(name)] = new.ctypes.data, len(new)
+
+    def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
+        return [tuple(row) for row in self._array(name)[at : at + n].tolist()]
+
+    def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
+        self.reserve(name, at + len(rows))
+        self._array(name)[at : at + len(rows)] = np.array(rows, DTYPES[name])
+
+    def write(self, name: str, at: int, values: Sequence[int]) -> None:
+        self.reserve(name, at + len(values))
+        self._array(name)[at : at + len(values)] = values
+
+    def set(self, name: str, row: int, field: str, value: int) -> None:
+        self._array(name)[field][row] = value
+
+    def get(self, name: str, row: int, field: str) -> int:
+        return int(self._array(name)[field][row])
+
+    def field(self, name: str, field: str) -> Ints:
+        return np.array(self._array(name)[field], np.int64)
+
+    def column(self, name: str) -> Ints:
+        return np.array(self._array(name), np.int64)
+
+    def fill(self, name: str, field: str, at: int, values: Iterable[int]) -> None:
+        numbers = np.fromiter(values, np.int64)
+        self._array(name)[field][at : at + len(numbers)] = numbers
+
+    def take_log(self) -> npt.NDArray[np.void]:
+        rows = self._array("log")[: self.get("ctl", 0, "log_n")].copy()
+        self.set("ctl", 0, "log_n", 0)
+        return rows
+
+    def take_cells(self) -> npt.NDArray[np.void]:
+        table = self._array("cell")
+        rows = table[table["requests"] > 0].copy()
+        table["requests"] = 0
+        self.set("ctl", 0, "cell_n", 0)
+        return rows
+
+
+_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "cell", "flow_key", "flow_of", "timer", "tried"})
+"""Tables whose length means something to the core, or which their owner grows by a rule of its own."""
+
+
