@@ -85,6 +85,23 @@ class Fixed:
         return self.number % modulus < bound
 
 
+@dataclass(frozen=True, slots=True)
+class Undrawn:
+    """Nothing is drawn: whatever can happen counts as happening, and weights stay as they are."""
+
+    def stream_below(self, modulus: int, bound: int) -> bool:
+        return bound > 0
+
+    def stream_interval(self, modulus: int, bounds: Sequence[int]) -> int:
+        return next(i for i, bound in enumerate(bounds) if bound > 0)
+
+    def stream_weights(self, modulus: int, bounds: Sequence[int]) -> list[int]:
+        return [high - low for low, high in zip((0, *bounds), bounds)]
+
+    def fresh_below(self, modulus: int, bound: int) -> bool:
+        return bound > 0
+
+
 class _Range(NamedTuple):
     modulus: int
     low: int

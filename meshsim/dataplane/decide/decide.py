@@ -19,7 +19,7 @@ from meshsim.dataplane.decide.chains import (
     inspect,
     outbound_entry,
 )
-from meshsim.dataplane.decide.chances import Chance, Fixed, enumerate_chances
+from meshsim.dataplane.decide.chances import Chance, Undrawn, enumerate_chances
 from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Surroundings, Trail
 from meshsim.dataplane.decide.handshake import accept
 from meshsim.dataplane.decide.http import HttpContext, decide_http
@@ -30,7 +30,7 @@ from meshsim.dataplane.decide.values import Connection, Request
 if TYPE_CHECKING:
     from meshsim.dataplane.active import ActiveConfig
 
-_ANY_NUMBER: Final = Fixed(0)
+_NOTHING_DRAWN: Final = Undrawn()
 
 
 class Decider(Protocol):
@@ -68,7 +68,7 @@ def decide_outbound(
     entry = outbound_entry(config.listeners)
     if entry is None:
         return Decision(Disposition.REFUSED)
-    draws = _Draws(chance or _ANY_NUMBER, resolve and chance is not None)
+    draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
     return _decide(
         config, hand_off(config.listeners, entry, connection), connection, request, explain, draws, surroundings
     )
@@ -88,7 +88,7 @@ def decide_inbound(
     entry = inbound_entry(config.listeners)
     if entry is None:
         return Decision(Disposition.REFUSED)
-    draws = _Draws(chance or _ANY_NUMBER, resolve and chance is not None)
+    draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
     return _decide(
         config, hand_off(config.listeners, entry, connection), connection, request, explain, draws, surroundings
     )
@@ -108,7 +108,7 @@ def decide_direct(
     entry = bound_at(config.listeners, connection.destination, connection.destination_port)
     if entry is None:
         return Decision(Disposition.REFUSED)
-    draws = _Draws(chance or _ANY_NUMBER, resolve and chance is not None)
+    draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
     return _decide(config, Entry(entry, False), connection, request, explain, draws, surroundings)
 
 

@@ -207,8 +207,6 @@ def _signed_by(token: Token, key: Key) -> bool:
     if family == "ES" and key.kind == "EC":
         return _CURVE_OF.get(token.algorithm) == key.curve and _ecdsa(token, key, bits)
     if family == "HS" and key.kind == "oct":
-
-
         return hmac.compare_digest(hmac.digest(key.secret, token.signed, f"sha{bits}"), token.signature)
     return False
 

@@ -50,7 +50,11 @@ CHAINS = {
     "port": (PLAIN, [tcp_chain("any"), tcp_chain("80", destination_port=80)], "80"),
     "longest prefix": (
         PLAIN,
-        [tcp_chain("8", prefix_ranges=prefix("10.0.0.0/8")), tcp_chain("16", prefix_ranges=prefix("10.1.0.0/16")), tcp_chain("any")],
+        [
+            tcp_chain("8", prefix_ranges=prefix("10.0.0.0/8")),
+            tcp_chain("16", prefix_ranges=prefix("10.1.0.0/16")),
+            tcp_chain("any"),
+        ],
         "16",
     ),
     "exact name before wildcard": (
@@ -68,7 +72,11 @@ CHAINS = {
         [tcp_chain("w", server_names=["*.example.com"]), tcp_chain("none")],
         "none",
     ),
-    "transport": (TLS, [tcp_chain("raw", transport_protocol="raw_buffer"), tcp_chain("tls", transport_protocol="tls")], "tls"),
+    "transport": (
+        TLS,
+        [tcp_chain("raw", transport_protocol="raw_buffer"), tcp_chain("tls", transport_protocol="tls")],
+        "tls",
+    ),
     "the client's order of protocols": (
         TLS,
         [tcp_chain("11", application_protocols=["http/1.1"]), tcp_chain("2", application_protocols=["h2"])],
@@ -76,7 +84,10 @@ CHAINS = {
     ),
     "http inspector": (
         PLAIN,
-        [tcp_chain("tcp"), tcp_chain("http", application_protocols=["http/1.1", "h2c"], transport_protocol="raw_buffer")],
+        [
+            tcp_chain("tcp"),
+            tcp_chain("http", application_protocols=["http/1.1", "h2c"], transport_protocol="raw_buffer"),
+        ],
         "http",
     ),
     "source type": (
@@ -119,9 +130,23 @@ def test_without_inspector_nothing_is_known() -> None:
 
 def test_a_server_that_speaks_first_meets_a_waiting_inspector() -> None:
     silent = replace(PLAIN, protocol=Protocol.SILENT)
-    waiting = decode(listener([tcp_chain("a")], listener_filters=INSPECTORS, listener_filters_timeout="0s", continue_on_listener_filters_timeout=True))
+    waiting = decode(
+        listener(
+            [tcp_chain("a")],
+            listener_filters=INSPECTORS,
+            listener_filters_timeout="0s",
+            continue_on_listener_filters_timeout=True,
+        )
+    )
     assert inspect(waiting, silent).stalled
-    passing = decode(listener([tcp_chain("a")], listener_filters=INSPECTORS, listener_filters_timeout="1s", continue_on_listener_filters_timeout=True))
+    passing = decode(
+        listener(
+            [tcp_chain("a")],
+            listener_filters=INSPECTORS,
+            listener_filters_timeout="1s",
+            continue_on_listener_filters_timeout=True,
+        )
+    )
     assert inspect(passing, silent) == ("raw_buffer", "", (), False, False)
     assert not inspect(waiting, replace(TLS, protocol=Protocol.SILENT)).stalled, "a TLS client always speaks first"
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from meshsim.dataplane.decide.chances import Chance, Fixed, Fractional, decode_fraction, enumerate_chances
+from meshsim.dataplane.decide.chances import Chance, Fixed, Fractional, Undrawn, decode_fraction, enumerate_chances
 from meshsim.xds.messages import percent_pb2
 
 
@@ -61,6 +61,14 @@ def test_weights_under_a_condition() -> None:
 
     assert [weights for _, weights in enumerate_chances(decide)] == [(3, 2), (0, 1)]
     assert Fixed(31).stream_weights(100, (30, 100)) == [0, 1]
+
+
+def test_undrawn_takes_what_can_happen() -> None:
+    undrawn = Undrawn()
+    assert undrawn.stream_below(100, 1)
+    assert not undrawn.fresh_below(100, 0)
+    assert undrawn.stream_weights(100, (30, 100)) == [30, 70]
+    assert undrawn.stream_interval(100, (0, 100)) == 1
 
 
 def test_certain_answers_are_not_branched() -> None:

@@ -33,7 +33,12 @@ def cluster(**body: Any) -> Cluster:
 
 def test_defaults() -> None:
     found = cluster(type="STRICT_DNS")
-    assert (found.discovery, found.lb, found.http, found.choice_count) == (Discovery.STRICT_DNS, LbKind.ROUND_ROBIN, UpstreamHttp.HTTP1, 2)
+    assert (found.discovery, found.lb, found.http, found.choice_count) == (
+        Discovery.STRICT_DNS,
+        LbKind.ROUND_ROBIN,
+        UpstreamHttp.HTTP1,
+        2,
+    )
     assert (found.thresholds.connections, found.thresholds.retries, found.panic_threshold) == (1024, 3, 50.0)
     assert (found.connect_timeout, found.outlier, found.idle_timeout) == (5 * 10**9, None, 3600 * 10**9)
 
@@ -42,7 +47,12 @@ def test_outlier_detection_defaults() -> None:
     found = cluster(type="STRICT_DNS", outlier_detection={"consecutive_5xx": 0, "enforcing_consecutive_5xx": 0}).outlier
     assert found is not None
     assert (found.interval, found.base_ejection, found.max_ejection_percent) == (10**10, 3 * 10**10, 10)
-    assert (found.consecutive_5xx, found.enforcing_5xx, found.consecutive_gateway, found.enforcing_gateway) == (0, 0, 5, 0)
+    assert (found.consecutive_5xx, found.enforcing_5xx, found.consecutive_gateway, found.enforcing_gateway) == (
+        0,
+        0,
+        5,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +72,11 @@ def test_http_versions(options: dict[str, Any], http: UpstreamHttp) -> None:
 def test_the_first_matching_socket_of_an_endpoint() -> None:
     """Auto mTLS: endpoints with ``tlsMode: istio`` get TLS, the empty match takes the rest."""
     matches = [
-        {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": {"name": "t", "typed_config": {"@type": TLS, "sni": "s"}}},
+        {
+            "name": "tlsMode-istio",
+            "match": {"tlsMode": "istio"},
+            "transport_socket": {"name": "t", "typed_config": {"@type": TLS, "sni": "s"}},
+        },
         {"name": "tlsMode-disabled", "match": {}, "transport_socket": {"name": "r", "typed_config": {"@type": RAW}}},
     ]
     found = cluster(type="STRICT_DNS", transport_socket_matches=matches)
@@ -75,7 +89,12 @@ def test_the_first_matching_socket_of_an_endpoint() -> None:
                     {
                         "endpoint": {"address": address("10.0.0.1", 80)},
                         "health_status": "UNHEALTHY",
-                        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}, "istio": {"workload": "w;n"}}},
+                        "metadata": {
+                            "filter_metadata": {
+                                "envoy.transport_socket_match": {"tlsMode": "istio"},
+                                "istio": {"workload": "w;n"},
+                            }
+                        },
                     },
                     {"endpoint": {"address": address("10.0.0.2", 80)}},
                 ],
@@ -115,7 +134,12 @@ def test_addresses() -> None:
     [
         {"cluster_name": ""},
         {"cluster_name": "c", "endpoints": [{"priority": 200}]},
-        {"cluster_name": "c", "endpoints": [{"lb_endpoints": [{"load_balancing_weight": 0, "endpoint": {"address": address("10.0.0.1", 1)}}]}]},
+        {
+            "cluster_name": "c",
+            "endpoints": [
+                {"lb_endpoints": [{"load_balancing_weight": 0, "endpoint": {"address": address("10.0.0.1", 1)}}]}
+            ],
+        },
     ],
 )
 def test_refused_assignments(body: dict[str, Any]) -> None:

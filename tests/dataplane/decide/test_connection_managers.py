@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from xds_bodies import FILTERS, manager
 
-from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager, ForwardCert, decode_connection_manager
+from meshsim.dataplane.decide.connection_managers import (
+    Codec,
+    ConnectionManager,
+    ForwardCert,
+    decode_connection_manager,
+)
 from meshsim.dataplane.decide.paths import EscapedSlashes
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.xds.messages import http_connection_manager_pb2
@@ -24,7 +29,11 @@ def test_defaults() -> None:
     found = decode()
     assert (found.codec, found.forward_cert, found.server_name) == (Codec.AUTO, ForwardCert.SANITIZE, "envoy")
     assert (found.normalize_path, found.escaped_slashes) == (False, EscapedSlashes.KEEP_UNCHANGED)
-    assert (found.stream_idle_timeout, found.idle_timeout, found.max_stream_duration) == (300 * 10**9, 3600 * 10**9, None)
+    assert (found.stream_idle_timeout, found.idle_timeout, found.max_stream_duration) == (
+        300 * 10**9,
+        3600 * 10**9,
+        None,
+    )
     assert found.internal_networks is None
     assert found.route_config is not None
 

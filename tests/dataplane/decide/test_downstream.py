@@ -26,7 +26,10 @@ def manager(**more: Any) -> ConnectionManager:
 
 
 def prepared(
-    request: Request, one: ConnectionManager | None = None, connection: Connection = CLIENT, handshake: Handshake | None = None
+    request: Request,
+    one: ConnectionManager | None = None,
+    connection: Connection = CLIENT,
+    handshake: Handshake | None = None,
 ) -> Prepared:
     surroundings = Surroundings("spiffe://a/ns/x/sa/me", "10.0.0.1")
     return prepare(one or manager(), ("x-inside",), connection, handshake or Handshake(""), request, surroundings)

@@ -68,7 +68,10 @@ def test_local_rate_limit_is_off_by_default() -> None:
 
 
 def test_ext_authz() -> None:
-    found = decode(f"{HTTP}ext_authz.v3.ExtAuthz", http_service={"server_uri": {"uri": "http://a", "cluster": "c", "timeout": "1s"}})
+    found = decode(
+        f"{HTTP}ext_authz.v3.ExtAuthz",
+        http_service={"server_uri": {"uri": "http://a", "cluster": "c", "timeout": "1s"}},
+    )
     assert isinstance(found, ExtAuthzConfig)
     assert (found.cluster, found.timeout, found.status_on_error) == ("c", 10**9, 403)
 
@@ -81,13 +84,17 @@ def test_small_ones() -> None:
     assert isinstance(mutations, HeaderMutationConfig)
     assert mutations.request[0].remove == ("x",)
     override = [{"upstream_protocol": "HTTP2", "alpn_override": ["istio-h2", "istio", "h2"]}]
-    alpn = decode("type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", alpn_override=override)
+    alpn = decode(
+        "type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", alpn_override=override
+    )
     assert alpn == AlpnConfig({2: ("istio-h2", "istio", "h2")})
     off = decode("type.googleapis.com/envoy.config.route.v3.FilterConfig", disabled=True)
     assert off == PerRoute(True, None)
 
 
-@pytest.mark.parametrize("url", ["io.istio.http.peer_metadata.Config", "envoy.tcp.metadataexchange.config.MetadataExchange"])
+@pytest.mark.parametrize(
+    "url", ["io.istio.http.peer_metadata.Config", "envoy.tcp.metadataexchange.config.MetadataExchange"]
+)
 def test_istio_filters_in_a_typed_struct_are_passive(url: str) -> None:
     found = decode("type.googleapis.com/udpa.type.v1.TypedStruct", type_url=f"type.googleapis.com/{url}", value={})
     assert found == Passive(url)

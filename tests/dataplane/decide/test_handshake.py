@@ -13,16 +13,27 @@ NOBODY: frozenset[str] = frozenset()
 
 
 def server(requires: bool = True, validation: Validation = MESH) -> ServerTls:
-    return ServerTls(("istio-peer-exchange", "h2", "http/1.1"), TlsVersion.TLS12, TlsVersion.TLS13, ("default",), requires, validation)
+    return ServerTls(
+        ("istio-peer-exchange", "h2", "http/1.1"),
+        TlsVersion.TLS12,
+        TlsVersion.TLS13,
+        ("default",),
+        requires,
+        validation,
+    )
 
 
 def client(transport: Transport, certificate: PeerCertificate | None = None, *alpn: str) -> Connection:
-    return Connection(source="a", destination="b", destination_port=80, transport=transport, alpn=alpn, certificate=certificate)
+    return Connection(
+        source="a", destination="b", destination_port=80, transport=transport, alpn=alpn, certificate=certificate
+    )
 
 
 def test_mutual() -> None:
     found = accept(server(), client(Transport.MTLS, PEER, "istio", "http/1.1", "h2"), NOBODY)
-    assert (found.failure, found.alpn, found.certificate, found.terminated) == ("", "h2", PEER, True), "the server's order counts"
+    assert (found.failure, found.alpn, found.certificate, found.terminated) == ("", "h2", PEER, True), (
+        "the server's order counts"
+    )
 
 
 def test_failures() -> None:
@@ -31,7 +42,9 @@ def test_failures() -> None:
     assert (missing.failure, missing.late) == ("peer did not return a certificate", True)
     stranger = PeerCertificate(("spiffe://elsewhere/ns/a/sa/b",))
     assert accept(server(), client(Transport.MTLS, stranger), NOBODY).failure
-    assert accept(server(), client(Transport.MTLS, PEER), frozenset({"default"})).failure.endswith("not supplied by SDS")
+    assert accept(server(), client(Transport.MTLS, PEER), frozenset({"default"})).failure.endswith(
+        "not supplied by SDS"
+    )
 
 
 def test_a_certificate_nobody_asked_for_is_not_seen() -> None:

@@ -45,7 +45,12 @@ def token(secret: bytes = SECRET, **payload: object) -> str:
 KEYS = {"inline_string": json.dumps({"keys": [{"kty": "oct", "k": text(SECRET), "alg": "HS256"}]})}
 PROVIDERS = {
     "a": {"issuer": "issuer-a", "audiences": ["https://shop/"], "local_jwks": KEYS, "payload_in_metadata": "payload"},
-    "b": {"issuer": "issuer-b", "local_jwks": KEYS, "from_headers": [{"name": "X-B", "value_prefix": "tok "}], "from_params": ["t"]},
+    "b": {
+        "issuer": "issuer-b",
+        "local_jwks": KEYS,
+        "from_headers": [{"name": "X-B", "value_prefix": "tok "}],
+        "from_params": ["t"],
+    },
 }
 
 
@@ -132,7 +137,9 @@ def test_claims_go_into_metadata() -> None:
     headers = HeaderMap([(":path", "/"), bearer(**GOOD, scope="read write")])
     stream = Stream(headers, Connection(source="a", destination="b", destination_port=80), Fixed(0), {})
     (found,) = check_jwt(one, None, stream, None).accepted
-    spaced = provider.__class__(**{n: getattr(provider, n) for n in provider.__slots__} | {"space_delimited": ("scope",)})
+    spaced = provider.__class__(
+        **{n: getattr(provider, n) for n in provider.__slots__} | {"space_delimited": ("scope",)}
+    )
     left = payload_metadata(spaced, found[1])
     assert isinstance(left, dict)
     assert left["scope"] == ["read", "write"]

@@ -112,7 +112,10 @@ def test_choosing_the_key() -> None:
         (f"{encode({'alg': 'RS256', 'kid': 1})}.a.b", "Jwt header [kid] field is not a string"),
         (f"{encode({'alg': 'RS256'})}.?.b", "Jwt payload is an invalid Base64url encoded"),
         (f"{encode({'alg': 'RS256'})}.{encode({'iss': 1})}.b", "Jwt payload [iss] field is not a string"),
-        (f"{encode({'alg': 'RS256'})}.{encode({'aud': [1]})}.b", "Jwt payload [aud] field is not a string or string list"),
+        (
+            f"{encode({'alg': 'RS256'})}.{encode({'aud': [1]})}.b",
+            "Jwt payload [aud] field is not a string or string list",
+        ),
         (f"{encode({'alg': 'RS256'})}.{encode({})}.?", "Jwt signature is an invalid Base64url encoded"),
     ],
 )

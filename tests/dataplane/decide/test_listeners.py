@@ -37,10 +37,20 @@ def test_defaults() -> None:
 
 
 def test_listener_filters_and_their_ports() -> None:
-    off = {"or_match": {"rules": [{"destination_port_range": {"start": 80, "end": 81}}, {"not_match": {"any_match": True}}]}}
+    off = {
+        "or_match": {
+            "rules": [{"destination_port_range": {"start": 80, "end": 81}}, {"not_match": {"any_match": True}}]
+        }
+    }
     filters = [
         {"name": "tls", "typed_config": {"@type": f"{FILTER}tls_inspector.v3.TlsInspector"}, "filter_disabled": off},
-        {"name": "pp", "typed_config": {"@type": f"{FILTER}proxy_protocol.v3.ProxyProtocol", "allow_requests_without_proxy_protocol": True}},
+        {
+            "name": "pp",
+            "typed_config": {
+                "@type": f"{FILTER}proxy_protocol.v3.ProxyProtocol",
+                "allow_requests_without_proxy_protocol": True,
+            },
+        },
         {"name": "limit", "typed_config": {"@type": f"{FILTER}local_ratelimit.v3.LocalRateLimit"}},
     ]
     found = decode(listener([tcp_chain("a")], listener_filters=filters))
@@ -57,7 +67,11 @@ def test_listener_filters_and_their_ports() -> None:
 
 
 def test_tcp_proxies() -> None:
-    weighted = {"@type": TCP, "stat_prefix": "x", "weighted_clusters": {"clusters": [{"name": "a", "weight": 1}, {"name": "b", "weight": 3}]}}
+    weighted = {
+        "@type": TCP,
+        "stat_prefix": "x",
+        "weighted_clusters": {"clusters": [{"name": "a", "weight": 1}, {"name": "b", "weight": 3}]},
+    }
     chain = {"filters": [{"name": "mongo", "typed_config": _mongo()}, {"name": "tcp", "typed_config": weighted}]}
     first, proxy = decode(listener([chain])).chains[0].filters
     assert first == PassiveNetworkFilter("mongo")
@@ -66,7 +80,10 @@ def test_tcp_proxies() -> None:
 
 
 def _mongo() -> dict[str, Any]:
-    return {"@type": "type.googleapis.com/envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy", "stat_prefix": "m"}
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy",
+        "stat_prefix": "m",
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,7 +93,10 @@ def _mongo() -> dict[str, Any]:
         (listener([tcp_chain("a"), tcp_chain("b")]), "has the same matching rules defined as 'a'"),
         (listener([tcp_chain("a", server_names=["a.*"])]), "partial wildcards"),
         (listener([tcp_chain("a", address_suffix="1")]), "unimplemented fields"),
-        (listener([{"filters": [{"name": "mongo", "typed_config": _mongo()}]}]), "is the last filter in a network filter chain"),
+        (
+            listener([{"filters": [{"name": "mongo", "typed_config": _mongo()}]}]),
+            "is the last filter in a network filter chain",
+        ),
         ({"name": "l", "filter_chains": [tcp_chain("a")]}, "address is necessary"),
     ],
 )

@@ -28,7 +28,11 @@ LEFT = {"jwt": {"payload": {"iss": "me", "groups": ["a", "b"], "level": 3.0, "ad
         (["payload", "none"], {"null_match": {}}, True),
         (["payload", "iss"], {"present_match": True}, True),
         (["payload", "missing"], {"present_match": True}, False),
-        (["payload", "iss"], {"or_match": {"value_matchers": [{"null_match": {}}, {"string_match": {"prefix": "m"}}]}}, True),
+        (
+            ["payload", "iss"],
+            {"or_match": {"value_matchers": [{"null_match": {}}, {"string_match": {"prefix": "m"}}]}},
+            True,
+        ),
     ],
 )
 def test_values(path: list[str], value: dict[str, Any], expected: bool) -> None:

@@ -17,7 +17,9 @@ def option(key: str, value: str, **more: Any) -> base_pb2.HeaderValueOption:
     return from_json({"header": {"key": key, "value": value}, **more}, base_pb2.HeaderValueOption)
 
 
-def applied(lines: list[tuple[str, str]], add: list[base_pb2.HeaderValueOption], remove: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+def applied(
+    lines: list[tuple[str, str]], add: list[base_pb2.HeaderValueOption], remove: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
     headers = HeaderMap(lines)
     apply_mutations(headers, decode_mutations(add, remove), lambda text: format_text(text, lambda c, a: headers.get(a)))
     return list(headers)

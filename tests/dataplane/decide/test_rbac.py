@@ -47,7 +47,16 @@ def engine(permission: dict[str, Any], principal: dict[str, Any], action: str = 
         ({"destination_port": 8080}, True),
         ({"destination_port_range": {"start": 8000, "end": 8080}}, False),
         ({"requested_server_name": {"suffix": ".example"}}, True),
-        ({"metadata": {"filter": "jwt", "path": [{"key": "payload"}, {"key": "iss"}], "value": {"string_match": {"exact": "me"}}}}, True),
+        (
+            {
+                "metadata": {
+                    "filter": "jwt",
+                    "path": [{"key": "payload"}, {"key": "iss"}],
+                    "value": {"string_match": {"exact": "me"}},
+                }
+            },
+            True,
+        ),
         ({"not_rule": {"destination_port": 1}}, True),
         ({"and_rules": {"rules": [{"any": True}, {"destination_port": 1}]}}, False),
         ({"or_rules": {"rules": [{"destination_port": 1}, {"any": True}]}}, True),

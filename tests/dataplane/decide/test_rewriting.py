@@ -49,7 +49,16 @@ def test_the_old_path_and_host_are_announced() -> None:
 
 
 def redirect(**given: object) -> Redirect:
-    fields = {"status": 301, "scheme": "", "https": False, "host": "", "port": 0, "path": "", "rewrite": PathRewrite(), "strip_query": False}
+    fields = {
+        "status": 301,
+        "scheme": "",
+        "https": False,
+        "host": "",
+        "port": 0,
+        "path": "",
+        "rewrite": PathRewrite(),
+        "strip_query": False,
+    }
     return Redirect(**{**fields, **given})  # type: ignore[arg-type]
 
 
@@ -74,8 +83,23 @@ def test_locations(given: dict[str, object], host: str, location: str) -> None:
 
 def test_values_of_the_connection() -> None:
     connection = Connection(
-        source="10.0.0.1", source_port=7, destination="10.0.0.2", destination_port=80, certificate=PeerCertificate(("spiffe://a",))
+        source="10.0.0.1",
+        source_port=7,
+        destination="10.0.0.2",
+        destination_port=80,
+        certificate=PeerCertificate(("spiffe://a",)),
     )
-    context = FormatContext(HeaderMap([("a", "1")]), connection, Surroundings("spiffe://b"), "203.0.113.1", "sni", "r", "v", "c", "HTTP/1.1", 200)
+    context = FormatContext(
+        HeaderMap([("a", "1")]),
+        connection,
+        Surroundings("spiffe://b"),
+        "203.0.113.1",
+        "sni",
+        "r",
+        "v",
+        "c",
+        "HTTP/1.1",
+        200,
+    )
     text = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %DOWNSTREAM_PEER_URI_SAN% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %RESPONSE_CODE% %REQ(b?a)%"
     assert context.format(text) == "203.0.113.1:7 80 spiffe://a sni c 200 1"

@@ -17,7 +17,10 @@ PREVIOUS = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.Pr
 
 
 def route(action: dict[str, Any], **host: Any) -> Route:
-    body = {"name": "t", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}], **host}]}
+    body = {
+        "name": "t",
+        "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}], **host}],
+    }
     return decode_route_configuration(from_json(body, route_pb2.RouteConfiguration)).virtual_hosts[0].routes[0]
 
 
@@ -29,7 +32,12 @@ def forward(**action: Any) -> Forward:
 
 def test_defaults() -> None:
     action = forward()
-    assert (action.clusters.name, action.timeout, action.retry, action.not_found_status) == ("c", 15_000_000_000, None, 503)
+    assert (action.clusters.name, action.timeout, action.retry, action.not_found_status) == (
+        "c",
+        15_000_000_000,
+        None,
+        503,
+    )
     assert (action.mirrors, action.hash_policies, action.limits_stream) == ((), (), False)
 
 
@@ -37,7 +45,9 @@ def test_retry_policy_as_istio_sends_it() -> None:
     policy = {
         "retry_on": "connect-failure,refused-stream, unavailable",
         "num_retries": 2,
-        "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": PREVIOUS}}],
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": PREVIOUS}}
+        ],
         "host_selection_retry_max_attempts": 5,
         "retriable_status_codes": [503],
         "per_try_timeout": "2s",
@@ -70,12 +80,23 @@ def test_hash_policies() -> None:
         {"query_parameter": {"name": "q"}},
     ]
     found = forward(hash_policy=policies).hash_policies
-    assert [p.source for p in found] == [HashSource.HEADER, HashSource.COOKIE, HashSource.SOURCE_IP, HashSource.QUERY_PARAMETER]
+    assert [p.source for p in found] == [
+        HashSource.HEADER,
+        HashSource.COOKIE,
+        HashSource.SOURCE_IP,
+        HashSource.QUERY_PARAMETER,
+    ]
     assert (found[0].name, found[0].terminal, found[1].cookie_ttl) == ("x-user", True, 60_000_000_000)
 
 
 def test_redirect_codes() -> None:
-    codes = {"MOVED_PERMANENTLY": 301, "FOUND": 302, "SEE_OTHER": 303, "TEMPORARY_REDIRECT": 307, "PERMANENT_REDIRECT": 308}
+    codes = {
+        "MOVED_PERMANENTLY": 301,
+        "FOUND": 302,
+        "SEE_OTHER": 303,
+        "TEMPORARY_REDIRECT": 307,
+        "PERMANENT_REDIRECT": 308,
+    }
     for name, status in codes.items():
         action = route({"redirect": {"response_code": name}}).action
         assert isinstance(action, Redirect)
@@ -93,7 +114,13 @@ def test_the_config_path_is_kept() -> None:
     [
         {},
         {"route": {}},
-        {"route": {"cluster": "c", "prefix_rewrite": "/", "regex_rewrite": {"pattern": {"regex": "a"}, "substitution": ""}}},
+        {
+            "route": {
+                "cluster": "c",
+                "prefix_rewrite": "/",
+                "regex_rewrite": {"pattern": {"regex": "a"}, "substitution": ""},
+            }
+        },
         {"route": {"cluster": "c", "retry_policy": {"retry_back_off": {"base_interval": "2s", "max_interval": "1s"}}}},
         {"direct_response": {"status": 700}},
         {"route": {"weighted_clusters": {}}},
@@ -112,7 +139,10 @@ def test_what_is_not_modelled_is_noted() -> None:
                 "name": "v",
                 "domains": ["*"],
                 "routes": [
-                    {"match": {"prefix": "/"}, "route": {"cluster": "c", "internal_redirect_policy": {}, "hedge_policy": {}}}
+                    {
+                        "match": {"prefix": "/"},
+                        "route": {"cluster": "c", "internal_redirect_policy": {}, "hedge_policy": {}},
+                    }
                 ],
             }
         ],

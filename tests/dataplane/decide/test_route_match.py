@@ -44,7 +44,11 @@ def why_not(body: dict[str, Any], one: Stream) -> str:
         ({"path_separated_prefix": "/api"}, "/api/x", True),
         ({"path_separated_prefix": "/api"}, "/api;x", False),
         ({"path_separated_prefix": "/api"}, "/apix", False),
-        ({"path_match_policy": {"name": "t", "typed_config": {"@type": TEMPLATE, "path_template": "/a/*"}}}, "/a/b", True),
+        (
+            {"path_match_policy": {"name": "t", "typed_config": {"@type": TEMPLATE, "path_template": "/a/*"}}},
+            "/a/b",
+            True,
+        ),
     ],
 )
 def test_paths(body: dict[str, Any], path: str, matches: bool) -> None:

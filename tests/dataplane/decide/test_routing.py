@@ -50,7 +50,9 @@ def table_of(body: Mapping[str, Any]) -> RouteConfiguration:
 
 def hosts(*domains: str, **more: Any) -> RouteConfiguration:
     route = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
-    return table_of({"name": "t", "virtual_hosts": [{"name": d, "domains": [d], "routes": [route]} for d in domains], **more})
+    return table_of(
+        {"name": "t", "virtual_hosts": [{"name": d, "domains": [d], "routes": [route]} for d in domains], **more}
+    )
 
 
 @pytest.mark.parametrize(

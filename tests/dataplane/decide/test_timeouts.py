@@ -75,7 +75,9 @@ def test_what_the_upstream_is_told() -> None:
     assert headers.get("grpc-timeout") == "1000m"
 
 
-@pytest.mark.parametrize(("text", "nanos"), [("1H", 3600 * SECOND), ("5m", 5 * MILLISECOND), ("1u", MILLISECOND), ("x", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("text", "nanos"), [("1H", 3600 * SECOND), ("5m", 5 * MILLISECOND), ("1u", MILLISECOND), ("x", 0), ("", 0)]
+)
 def test_parsing(text: str, nanos: int) -> None:
     assert parse_grpc_timeout(text) == nanos
 

@@ -43,9 +43,15 @@ def test_client_side() -> None:
 
 def test_server_side() -> None:
     common = {"tls_certificate_sds_secret_configs": SECRET, **NAMES}
-    found = decode_server_tls(socket("DownstreamTlsContext", require_client_certificate=True, common_tls_context=common), [])
+    found = decode_server_tls(
+        socket("DownstreamTlsContext", require_client_certificate=True, common_tls_context=common), []
+    )
     assert found is not None
-    assert (found.certificates, found.requires_client_certificate, found.maximum) == (("default",), True, TlsVersion.TLS13)
+    assert (found.certificates, found.requires_client_certificate, found.maximum) == (
+        ("default",),
+        True,
+        TlsVersion.TLS13,
+    )
     with pytest.raises(ResourceRejectedError, match="No TLS certificates found"):
         decode_server_tls(socket("DownstreamTlsContext"), [])
 
@@ -56,10 +62,16 @@ def test_others() -> None:
     assert decode_upstream_socket(plain, []) is PLAIN
     assert decode_server_tls(plain, []) is None
     kind = "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"
-    body = {"@type": kind, "config": {"version": "V2"}, "transport_socket": {"name": "raw", "typed_config": {"@type": raw}}}
+    body = {
+        "@type": kind,
+        "config": {"version": "V2"},
+        "transport_socket": {"name": "raw", "typed_config": {"@type": raw}},
+    }
     found = decode_upstream_socket(from_json({"name": "p", "typed_config": body}, base_pb2.TransportSocket), [])
     assert found == ProxyProtocol(2, PLAIN)
     notes: list[str] = []
     alts = "type.googleapis.com/envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
-    decode_upstream_socket(from_json({"name": "internal", "typed_config": {"@type": alts}}, base_pb2.TransportSocket), notes)
+    decode_upstream_socket(
+        from_json({"name": "internal", "typed_config": {"@type": alts}}, base_pb2.TransportSocket), notes
+    )
     assert notes == ["transport socket internal"]

@@ -31,7 +31,18 @@ def test_matching(template: str, path: str, matches: bool) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["api", "/a*b/c", "/**/*", "/{1}", "/{a}/{a}", "/{a=}", "/{a", "/{abcdefghijklmnopq}", "/{a}/{b}/{c}/{d}/{e}/{f}", "/a b"],
+    [
+        "api",
+        "/a*b/c",
+        "/**/*",
+        "/{1}",
+        "/{a}/{a}",
+        "/{a=}",
+        "/{a",
+        "/{abcdefghijklmnopq}",
+        "/{a}/{b}/{c}/{d}/{e}/{f}",
+        "/a b",
+    ],
 )
 def test_refused(template: str) -> None:
     with pytest.raises(ResourceRejectedError):
