@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -131,14 +131,12 @@ def _culprit(frame: Frame, case: Bad, window: Span) -> str:
 
 def edges(frame: Frame, rows: Mask) -> list[tuple[_Edge, Mask]]:
     """The edges that these requests use, each with all its requests, by name."""
-    columns = [frame.names(name) for name in ("source", "destination", "destination_version")]
-    codes = np.stack([column.codes for column in columns]) if len(frame) else np.zeros((3, 0), np.int32)
-    distinct = np.unique(codes[:, rows], axis=1)
+    columns = ("source", "destination", "destination_version")
     found: list[tuple[_Edge, Mask]] = []
-    for triple in distinct.T:
-        mask: Any = np.logical_and.reduce([codes[index] == value for index, value in enumerate(triple)])
-        found.append((_Edge(*(column.names[code] for column, code in zip(columns, triple, strict=True))), mask))
-    return sorted(found, key=lambda item: item[0])
+    for names in frame.combinations(*columns, rows=rows):
+        mask = np.logical_and.reduce([frame.names(c).where([name]) for c, name in zip(columns, names, strict=True)])
+        found.append((_Edge(*names), mask))
+    return found
 
 
 def _failing(frame: Frame, rows: Mask) -> tuple[float, str] | None:

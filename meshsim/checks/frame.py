@@ -16,6 +16,8 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
 _FAR: Final = np.uint64(0x9E3779B97F4A7C15)
+_SMALL: Final = 1 << 22
+"""Up to so many combinations it is faster to count them than to sort the requests."""
 COLUMNS: Final = (
     "root",
     "request",
@@ -214,6 +216,28 @@ class Frame:
         wanted = set(flags)
         column = self.names("flags")
         return column.where(name for name in column.names if wanted & set(name.split(",")))
+
+    def combinations(self, *columns: str, rows: Mask | None = None) -> list[tuple[str, ...]]:
+        """The distinct combinations of names in these columns that some request has, in order of the names."""
+        combined = np.zeros(len(self), np.int64)
+        sizes = []
+        for column in columns:
+            names = self.names(column)
+            sizes.append(max(len(names.names), 1))
+            combined = combined * sizes[-1] + names.codes
+        chosen = combined if rows is None else combined[rows]
+        total = int(np.prod(sizes, dtype=np.int64)) if sizes else 1
+        small = total <= _SMALL
+        present = np.flatnonzero(np.bincount(chosen, minlength=1)) if small else np.unique(chosen)
+        found = []
+        for value in present.tolist():
+            parts: list[str] = []
+            rest = value
+            for column, size in zip(reversed(columns), reversed(sizes), strict=True):
+                rest, code = divmod(rest, size)
+                parts.append(self.names(column).names[code])
+            found.append(tuple(reversed(parts)))
+        return sorted(set(found))
 
     def by_second(self, mask: Mask) -> np.ndarray[Any, np.dtype[np.int64]]:
         """How many of these requests began in each second of the run."""

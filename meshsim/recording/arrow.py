@@ -44,12 +44,56 @@ def arrow_schema(table: Table) -> Any:
 
 def arrow_table(table: Table, columns: Mapping[str, ColumnData], rows: int) -> Any:
     """An Arrow table of these columns; every column of the table must be given, all with `rows` values."""
+    check_columns(table, columns, rows)
+    arrays = [_array(column, columns[column.name], rows) for column in table.columns]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+
+
+def check_columns(table: Table, columns: Mapping[str, ColumnData], rows: int) -> None:
+    """Raise `InternalError` unless every column of a table is given with so many values that it can hold."""
     missing = [name for name in table.names if name not in columns]
     unknown = [name for name in columns if name not in table.names]
     if missing or unknown:
         raise InternalError(f"columns of {table.name} are missing: {missing}, or unknown: {unknown}")
-    arrays = [_array(column, columns[column.name], rows) for column in table.columns]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+    for column in table.columns:
+        data = columns[column.name]
+        if isinstance(data, str | int):
+            continue
+        values = data.codes if isinstance(data, Coded) else data
+        if isinstance(data, Coded) and column.kind is not Kind.NAME:
+            raise InternalError(f"column {column.name} does not hold names")
+        if len(values) != rows:
+            raise InternalError(f"column {column.name} has {len(values)} values, {rows} are needed")
+        if isinstance(data, Coded) and rows and int(data.codes.max()) >= len(data.names):
+            raise InternalError(
+                f"column {column.name} has the code {int(data.codes.max())}, there are {len(data.names)} names"
+            )
+
+
+def joined(column: Column, batches: Sequence[tuple[ColumnData, int]]) -> ColumnData:
+    """The values of a column of several batches, each with its number of rows, as one."""
+    if column.kind is not Kind.NAME:
+        return np.concatenate([_numbers(data, rows) for data, rows in batches])
+    names: dict[str, int] = {}
+    codes = [_recoded(data, rows, names) for data, rows in batches]
+    return Coded(np.concatenate(codes), list(names))
+
+
+def _numbers(data: ColumnData, rows: int) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.full(rows, data) if isinstance(data, str | int) else np.asarray(data)
+
+
+def _recoded(data: ColumnData, rows: int, names: dict[str, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Names by the numbers they have in a shared list, which grows."""
+    if isinstance(data, Coded):
+        # One entry more than there are names: the empty name, which a code of -1 means.
+        known = [names.setdefault(name, len(names)) for name in data.names]
+        table = np.array([*known, names.setdefault("", len(names))], np.int32)
+        recoded: np.ndarray[Any, np.dtype[np.int32]] = table[np.asarray(data.codes)]
+        return recoded
+    if isinstance(data, str | int):
+        return np.full(rows, names.setdefault(str(data), len(names)), np.int32)
+    return np.array([names.setdefault(str(name), len(names)) for name in data], np.int32)
 
 
 def rows_table(table: Table, rows: Iterable[Sequence[Any]]) -> Any:
@@ -68,21 +112,13 @@ def _array(column: Column, data: ColumnData, rows: int) -> Any:
         if column.kind is Kind.NAME:
             return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([data], pa.string()))
         return pa.array(np.full(rows, data), type=kind)
-    if len(data) != rows:
-        raise InternalError(f"column {column.name} has {len(data)} values, {rows} are needed")
     array = pa.array(data, type=pa.string()).dictionary_encode() if column.kind is Kind.NAME else pa.array(data, kind)
     return array.cast(kind)
 
 
 def _dictionary(data: Coded, column: Column, rows: int) -> Any:
-    if column.kind is not Kind.NAME:
-        raise InternalError(f"column {column.name} does not hold names")
-    if len(data.codes) != rows:
-        raise InternalError(f"column {column.name} has {len(data.codes)} values, {rows} are needed")
     codes = np.asarray(data.codes)
     names = list(data.names)
-    if rows and int(codes.max()) >= len(names):
-        raise InternalError(f"column {column.name} has the code {int(codes.max())}, there are {len(names)} names")
     if rows and int(codes.min()) < 0:
         codes = np.where(codes < 0, len(names), codes)
         names.append("")

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, rows_table
+from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, check_columns, joined, rows_table
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
 from meshsim.recording.records import ProxyInfo
@@ -56,7 +56,7 @@ class RunWriter:
         self.seed = seed
         self.rows = 0
         """Rows of requests so far."""
-        self._waiting: list[Any] = []
+        self._waiting: list[tuple[Mapping[str, ColumnData], int]] = []
         self._waiting_rows = 0
         self._requests = pq.ParquetWriter(folder / "requests.parquet", arrow_schema(REQUESTS), compression="zstd")
         self._series: list[Any] = []
@@ -88,7 +88,8 @@ class RunWriter:
         rows = _rows(columns)
         if not rows:
             return
-        self._waiting.append(arrow_table(REQUESTS, {**columns, "seed": self.seed}, rows))
+        check_columns(REQUESTS, {**columns, "seed": self.seed}, rows)
+        self._waiting.append((columns, rows))
         self._waiting_rows += rows
         self.rows += rows
         if self._waiting_rows >= ROW_GROUP:
@@ -98,7 +99,12 @@ class RunWriter:
         """Write the waiting batches as one row group."""
         if not self._waiting:
             return
-        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        columns: dict[str, ColumnData] = {
+            column.name: joined(column, [(batch[column.name], rows) for batch, rows in self._waiting])
+            for column in REQUESTS.columns
+            if column.name != "seed"
+        }
+        table = arrow_table(REQUESTS, {**columns, "seed": self.seed}, self._waiting_rows)
         self._waiting.clear()
         self._waiting_rows = 0
         self._requests.write_table(table, row_group_size=table.num_rows)

@@ -45,11 +45,9 @@ def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
     seconds = max(length, 1) / SECOND * max(len(frame.run.manifest.seeds), 1)
     source, version, destination = (frame.names(n) for n in ("source", "source_version", "destination"))
     split = _callers_by_version(frame, rows)
-    codes = np.stack([source.codes, version.codes, destination.codes])
     found: list[Edge] = []
     seen: set[tuple[str, str, str]] = set()
-    for s, v, d in np.unique(codes[:, rows], axis=1).T.tolist():
-        names = (source.names[s], version.names[v], destination.names[d])
+    for names in frame.combinations("source", "source_version", "destination", rows=rows):
         shown = names[1] if names[0] in split and names[1] not in _UNVERSIONED else ""
         key = (names[0], shown, names[2])
         if key in seen:
@@ -64,18 +62,13 @@ def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
 
 def _callers_by_version(frame: Frame, rows: Mask) -> set[str]:
     """Callers of which some version makes calls that another one does not."""
-    source, version, destination = (frame.names(n) for n in ("source", "source_version", "destination"))
     called: dict[str, dict[str, set[str]]] = {}
-    codes = np.stack([source.codes, version.codes, destination.codes])
-    for s, v, d in np.unique(codes[:, rows], axis=1).T.tolist():
-        by_version = called.setdefault(source.names[s], {})
-        by_version.setdefault(version.names[v], set()).add(destination.names[d])
+    for source, version, destination in frame.combinations("source", "source_version", "destination", rows=rows):
+        called.setdefault(source, {}).setdefault(version, set()).add(destination)
     versions: dict[str, set[str]] = {}
-    reached = frame.names("destination_version")
-    pairs = np.stack([destination.codes, reached.codes])
-    for d, v in np.unique(pairs[:, rows], axis=1).T.tolist():
-        if reached.names[v]:
-            versions.setdefault(destination.names[d], set()).add(reached.names[v])
+    for destination, version in frame.combinations("destination", "destination_version", rows=rows):
+        if version:
+            versions.setdefault(destination, set()).add(version)
     return {
         name
         for name, by_version in called.items()

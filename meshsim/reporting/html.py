@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from meshsim.checks import Verdict
 from meshsim.checks.frame import Frame
 from meshsim.checks.wording import clock, percent, seconds, span
@@ -82,15 +80,14 @@ def charts(frame: Frame) -> list[str]:
 
 def _latencies(frame: Frame) -> list[Line]:
     source, destination = frame.names("source"), frame.names("destination")
-    pairs = np.stack([source.codes, destination.codes])
-    distinct, sizes = np.unique(pairs, axis=1, return_counts=True)
-    busiest = distinct.T[np.argsort(-sizes, kind="stable")[:_EDGES_SHOWN]].tolist()
-    lines: list[Line] = []
-    for colour, (s, d) in zip(PALETTE, busiest, strict=False):
-        mask = (source.codes == s) & (destination.codes == d)
-        name = f"{source.names[s]} → {destination.names[d]}"
-        lines.append(Line(name, quantiles_over_time(frame, mask, 0.99), colour))
-    return lines
+    masks = {
+        f"{s} → {d}": source.where([s]) & destination.where([d]) for s, d in frame.combinations("source", "destination")
+    }
+    busiest = sorted(masks, key=lambda name: -int(masks[name].sum()))[:_EDGES_SHOWN]
+    return [
+        Line(name, quantiles_over_time(frame, masks[name], 0.99), colour)
+        for colour, name in zip(PALETTE, busiest, strict=False)
+    ]
 
 
 def _shares(frame: Frame) -> list[tuple[str, list[Line]]]:
@@ -99,7 +96,7 @@ def _shares(frame: Frame) -> list[tuple[str, list[Line]]]:
     found: list[tuple[str, list[Line]]] = []
     for name in sorted(set(destination.names)):
         whole = destination.where([name])
-        present = sorted({version.names[c] for c in np.unique(version.codes[whole]).tolist()} - {""})
+        present = [label for (label,) in frame.combinations("destination_version", rows=whole) if label]
         if len(present) < 2:
             continue
         lines = [

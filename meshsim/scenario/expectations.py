@@ -1,8 +1,6 @@
 """What a run is expected to show: the `expect` list, structured keys instead of an expression language."""
 
-from __future__ import annotations
-
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -74,7 +72,7 @@ class Bounds(Node):
     """Not more than this."""
 
     @model_validator(mode="after")
-    def _check(self) -> Bounds:
+    def _check(self) -> Self:
         if self.min is None and self.max is None:
             raise PydanticCustomError("bounds", "needs 'min' or 'max'")
         return self
@@ -93,7 +91,7 @@ class Limits(Windowed):
     """Half width of the band around `near`, in points of percent. Nothing: a tenth of `near`."""
 
     @model_validator(mode="after")
-    def _limits(self) -> Limits:
+    def _limits(self) -> Self:
         if self.min is None and self.max is None and self.near is None:
             raise PydanticCustomError("limits", "needs 'min', 'max' or 'near'")
         if self.near is not None and (self.min is not None or self.max is not None):
@@ -110,7 +108,7 @@ class SuccessRate(Limits, Selection):
     """Name of a traffic: its own requests. Nothing: the requests of the edge given by `from` and `to`."""
 
     @model_validator(mode="after")
-    def _subject(self) -> SuccessRate:
+    def _subject(self) -> Self:
         _needs_subject(self, self.of)
         return self
 
@@ -147,7 +145,7 @@ class Latency(Selection):
     """Mean."""
 
     @model_validator(mode="after")
-    def _check(self) -> Latency:
+    def _check(self) -> Self:
         _needs_subject(self, self.of)
         _needs_statistic(self, LATENCY_STATISTICS)
         return self
@@ -171,7 +169,7 @@ class RequestCount(Selection):
     """Not more than this."""
 
     @model_validator(mode="after")
-    def _check(self) -> RequestCount:
+    def _check(self) -> Self:
         if self.min is None and self.max is None:
             raise PydanticCustomError("limits", "needs 'min' or 'max'")
         return self
@@ -192,7 +190,7 @@ class Propagation(Node):
     """The last proxy."""
 
     @model_validator(mode="after")
-    def _check(self) -> Propagation:
+    def _check(self) -> Self:
         _needs_statistic(self, PROPAGATION_STATISTICS)
         return self
 
@@ -211,7 +209,7 @@ class Nacks(Windowed):
     """Not more than this."""
 
     @model_validator(mode="after")
-    def _check(self) -> Nacks:
+    def _check(self) -> Self:
         if self.min is None and self.max is None:
             raise PydanticCustomError("limits", "needs 'min' or 'max'")
         return self
@@ -239,7 +237,7 @@ class Expectation(Node):
     """Rejected configuration."""
 
     @model_validator(mode="after")
-    def _check(self) -> Expectation:
+    def _check(self) -> Self:
         exactly_one(self, "an expectation", *KINDS)
         return self
 

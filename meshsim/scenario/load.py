@@ -1,11 +1,9 @@
 """What services do with a request and what clients send: the `workloads` and `traffic` of a scenario."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -218,7 +216,7 @@ class Traffic(Node):
     """When it ends. Nothing: with the run."""
 
     @model_validator(mode="after")
-    def _check(self) -> Traffic:
+    def _check(self) -> Self:
         exactly_one(self, "traffic", "from_", "through")
         exactly_one(self, "traffic", "rate", "users")
         if self.rate is not None and self.think is not None:

@@ -4,8 +4,6 @@ Times are integer nanoseconds, rates are a second, shares are of 1; the file wri
 and paths are still names here: `meshsim.scenario.loading` resolves them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, WithJsonSchema

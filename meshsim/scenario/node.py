@@ -31,7 +31,7 @@ class Node(BaseModel):
         extra="forbid",
         frozen=True,
         alias_generator=to_camel,
-        use_attribute_docstrings=True,
+        defer_build=True,
         arbitrary_types_allowed=True,
     )
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from meshsim.api import Origin, locate, locate_value
 from meshsim.api.positions import scalar_text
 from meshsim.errors import InputError
+from meshsim.scenario.descriptions import description
 from meshsim.scenario.node import Node
 
 Location = tuple[int | str, ...]
@@ -161,9 +162,9 @@ def _keys(root: type[Node], location: Location) -> list[str]:
 def _description(root: type[Node], location: Location) -> str:
     for node in _nodes_at(root, location[:-1]):
         for name, info in node.model_fields.items():
-            if (info.alias or name) == location[-1] and info.description:
-                text = info.description.partition(".")[0].replace("`", "")
-                return text[0].lower() + text[1:]
+            if (info.alias or name) == location[-1]:
+                text = description(node, name).partition(".")[0].replace("`", "")
+                return text[:1].lower() + text[1:]
     return ""
 
 

@@ -1,8 +1,6 @@
 """What happens during a run: each entry of the `timeline` does one thing an operator, a cluster or a failure can do."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -53,7 +51,7 @@ class Scaled(Node):
     """How many pods."""
 
     @model_validator(mode="after")
-    def _check(self) -> Scaled:
+    def _check(self) -> Self:
         exactly_one(self, "scale", "deployment", "statefulset")
         return self
 
@@ -74,7 +72,7 @@ class Restarted(Node):
     """Its namespace."""
 
     @model_validator(mode="after")
-    def _check(self) -> Restarted:
+    def _check(self) -> Self:
         exactly_one(self, "restart", "deployment", "statefulset")
         return self
 
@@ -112,7 +110,7 @@ class Place(Node):
     """Namespace of the above (`default` when absent), or, alone, all pods of that namespace."""
 
     @model_validator(mode="after")
-    def _check(self) -> Place:
+    def _check(self) -> Self:
         targets = ("pod", "pods", "deployment", "statefulset", "node", "zone")
         given = [name for name in targets if name in self.model_fields_set]
         if given or self.namespace is None:
@@ -205,7 +203,7 @@ class TimelineEntry(Node):
     """Packets between two parts of the cluster take longer."""
 
     @model_validator(mode="after")
-    def _check(self) -> TimelineEntry:
+    def _check(self) -> Self:
         verb = exactly_one(self, "a timeline entry", *VERBS)
         if verb == "restart" and self.for_ is not None:
             raise PydanticCustomError("for", "a restart ends by itself and cannot be undone; leave 'for' out")

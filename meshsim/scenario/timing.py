@@ -4,8 +4,6 @@ Nothing here has a default of its own: a field that is not given leaves the valu
 are those of the rooms' own parameters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -86,7 +84,7 @@ class ProxyTiming(Node):
     """CPU time of a request on its way in, and again of its answer."""
 
 
-class Latency(Node):
+class LinkLatency(Node):
     """Delay of one packet."""
 
     one_way: Duration
@@ -96,10 +94,12 @@ class Latency(Node):
 
 
 def _latency(value: object) -> Any:
-    return value if isinstance(value, Mapping | Latency) else {"oneWay": value}
+    return value if isinstance(value, Mapping | LinkLatency) else {"oneWay": value}
 
 
-DurationOrLatency: TypeAlias = Annotated[Latency, BeforeValidator(_latency, json_schema_input_type=str | Latency)]
+DurationOrLatency: TypeAlias = Annotated[
+    LinkLatency, BeforeValidator(_latency, json_schema_input_type=str | LinkLatency)
+]
 
 
 class NetworkTiming(Node):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from meshsim.errors import InternalError
-from meshsim.recording.arrow import Coded, arrow_schema, arrow_table, rows_table
+from meshsim.recording.arrow import Coded, arrow_schema, arrow_table, joined, rows_table
 from meshsim.recording.schema import TABLES, Column, Kind, Table
 
 TABLE = Table(
@@ -57,3 +57,12 @@ def test_meanings_travel_with_the_file() -> None:
         schema = arrow_schema(table)
         assert all(field.metadata[b"meaning"] for field in schema)
         assert schema.metadata[b"meshsim.schema"] == b"1"
+
+
+def test_batches_join_whatever_form_their_names_have() -> None:
+    name = TABLE.columns[1]
+    batches = [(Coded(np.array([1, -1]), ("a", "b")), 2), ("c", 2), (["a", "d"], 2), (Coded(np.array([0]), ("b",)), 1)]
+    found = joined(name, batches)
+    assert isinstance(found, Coded)
+    assert [found.names[code] for code in found.codes] == ["b", "", "c", "c", "a", "d", "b"]
+    assert joined(TABLE.columns[0], [(5, 2), (np.array([1]), 1), ([7], 1)]).tolist() == [5, 5, 1, 7]

@@ -12,7 +12,7 @@ from meshsim.network import LatencyDefaults
 from meshsim.scenario.timing import (
     EnvoyTiming,
     KubeTiming,
-    Latency,
+    LinkLatency,
     NetworkTiming,
     PilotTiming,
     PodTiming,
@@ -51,6 +51,6 @@ def test_keys_are_written_in_camel_case() -> None:
 
 def test_a_latency_may_be_its_duration() -> None:
     network = NetworkTiming.model_validate({"sameZone": "100us", "crossZone": {"oneWay": "1ms", "jitter": "50us"}})
-    assert network.same_zone == Latency.model_validate({"oneWay": "100us"})
+    assert network.same_zone == LinkLatency.model_validate({"oneWay": "100us"})
     assert network.cross_zone is not None
     assert (network.cross_zone.one_way, network.cross_zone.jitter) == (MILLISECOND, 50 * MICROSECOND)
