@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from meshsim.controlplane.changes import ConfigKey, PushRequest
 from meshsim.controlplane.connections import Connection
 from meshsim.controlplane.dependencies import Extent, Scope, extents

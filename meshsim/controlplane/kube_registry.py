@@ -6,7 +6,7 @@ istio pilot/pkg/serviceregistry/kube/conversion.go and pilot/pkg/serviceregistry
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -92,7 +92,13 @@ class KubeRegistry:
         previous: KubeRegistry | None = None,
     ) -> None:
         self._mesh = mesh
-        if previous is not None and (previous._mesh is not mesh or previous._namespaces != namespaces):
+        spaces = {item.name: item for item in objects.select("Namespace", "")}
+        root = spaces.get(mesh.root_namespace)
+        self.network = root.labels.get(NETWORK_LABEL, "") if root is not None else ""
+        """Network of pods that name none: the label of the namespace in which Pilot runs."""
+        if previous is not None and (
+            previous._mesh is not mesh or previous._namespaces != namespaces or previous.network != self.network
+        ):
             previous = None
         self._namespaces = namespaces
         self._pod_objects = objects.select("Pod", "")
@@ -107,12 +113,11 @@ class KubeRegistry:
         else:
             self._read_pods(node_objects)
         before = {id(service.source): service for service in previous.services} if previous is not None else {}
-        annotations = {item.name: item.annotations for item in objects.select("Namespace", "")}
         found: list[Service] = []
         for item in objects.select("Service", ""):
             if namespaces is None or item.namespace in namespaces:
                 known = before.get(id(item))
-                distribution = service_distribution(item, annotations.get(item.namespace, {}))
+                distribution = service_distribution(item, _annotations(spaces.get(item.namespace)))
                 if known is None or known.traffic_distribution != distribution:
                     known = convert_service(item, mesh, distribution)
                 found.append(known)
@@ -206,19 +211,22 @@ class KubeRegistry:
                 address=address,
                 port=port,
                 port_name=port_name,
+                labels=self._augmented_labels({}, Locality(), ""),
                 health=health,
+                network=self.network,
                 cluster_id=self._mesh.cluster_id,
             )
         locality = self.pod_locality(pod)
         account = pod.spec.text("serviceAccountName")
+        node = pod.spec.text("nodeName")
         return Endpoint(
             address=address,
             port=port,
             port_name=port_name,
-            labels=self._augmented_labels(pod, locality),
+            labels=self._augmented_labels(pod.labels, locality, node),
             health=health,
             locality=locality,
-            network=pod.labels.get(NETWORK_LABEL, ""),
+            network=pod.labels.get(NETWORK_LABEL) or self.network,
             cluster_id=self._mesh.cluster_id,
             namespace=pod.namespace,
             workload_name=workload_name(pod),
@@ -226,11 +234,11 @@ class KubeRegistry:
             tls_mode=pod.labels.get(TLS_MODE_LABEL, "disabled"),
             hostname=pod.spec.text("hostname") or pod.name,
             subdomain=pod.spec.text("subdomain"),
-            node_name=pod.spec.text("nodeName"),
+            node_name=node,
         )
 
-    def _augmented_labels(self, pod: ApiObject, locality: Locality) -> dict[str, str]:
-        labels = dict(pod.labels)
+    def _augmented_labels(self, own: Mapping[str, str], locality: Locality, node: str) -> dict[str, str]:
+        labels = dict(own)
         if locality.region:
             labels[REGION_LABEL] = locality.region
         if locality.zone:
@@ -238,7 +246,8 @@ class KubeRegistry:
         if locality.subzone:
             labels[SUBZONE_LABEL] = locality.subzone
         labels[CLUSTER_LABEL] = self._mesh.cluster_id
-        node = pod.spec.text("nodeName")
+        if self.network and not labels.get(NETWORK_LABEL):
+            labels[NETWORK_LABEL] = self.network
         if node:
             labels[HOSTNAME_LABEL] = node
         return labels
@@ -320,6 +329,10 @@ class KubeRegistry:
                 if port is not None:
                     found.append(ServiceTarget(service=service, port=port, target_port=endpoint.port))
         return found
+
+
+def _annotations(item: ApiObject | None) -> Mapping[str, str]:
+    return item.annotations if item is not None else {}
 
 
 def _health(conditions: Fields, service: Service | None) -> Health:

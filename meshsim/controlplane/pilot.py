@@ -212,9 +212,7 @@ class Pilot:
         if connection is None:
             return
         received = connection.stream.on_request(request)
-        if received.kind in (RequestKind.ACK, RequestKind.NACK):
-            self._answered(connection, received)
-        elif received.kind is RequestKind.SUBSCRIBE and received.nonce:
+        if received.kind in (RequestKind.ACK, RequestKind.NACK) or (received.kind is RequestKind.SUBSCRIBE and received.nonce):
             self._answered(connection, received)
         if received.kind in (RequestKind.FIRST, RequestKind.SUBSCRIBE):
             connection.requests.append(received)

@@ -24,6 +24,7 @@ from meshsim.controlplane.model import (
     ServiceTarget,
     VirtualService,
 )
+from meshsim.controlplane.networks import network_gateways
 from meshsim.controlplane.peer_policies import PeerPolicies
 from meshsim.controlplane.registry import ServiceRegistry
 from meshsim.controlplane.resources import Resource
@@ -72,6 +73,9 @@ class PushContext:
         self.registry = ServiceRegistry(self.objects, mesh, previous.registry if previous else None)
         self.services: tuple[Service, ...] = self.registry.services
         """All services, oldest first."""
+        self.gateways = network_gateways(self.objects, self.services, mesh)
+        """Ways into other networks; gateways with host names among them."""
+        self.gateway_addresses = self.gateways.addresses_only()
         self._configs: dict[str, tuple[ApiObject, ...]] = {}
         self._read_routing(previous)
         self._read_policies(previous)
@@ -233,7 +237,7 @@ class PushContext:
         """What outbound generators may read of a proxy."""
         held = self._views.get(id(proxy))
         if held is None:
-            held = (proxy, view_of(proxy, self.scope(proxy)))
+            held = (proxy, view_of(proxy, self.scope(proxy), networks=bool(self.gateways.known)))
             self._views[id(proxy)] = held
         return held[1]
 

@@ -84,7 +84,8 @@ class ServiceEntryRegistry:
         previous: ServiceEntryRegistry | None = None,
     ) -> None:
         self._mesh = mesh
-        if previous is not None and previous._mesh is not mesh:
+        self._network = kube.network
+        if previous is not None and (previous._mesh is not mesh or previous._network != kube.network):
             previous = None
         annotations = {item.name: item.annotations for item in objects.select("Namespace", "")}
         before = {id(entry.source): entry for entry in previous._entries} if previous is not None else {}

@@ -18,6 +18,8 @@ class PlaceView(NamedTuple):
     locality: Locality = Locality()
     network_view: tuple[str, ...] = ()
     """REQUESTED_NETWORK_VIEW: networks whose endpoints the proxy wants; empty = all."""
+    network: str = ""
+    """The proxy's own network, where there are gateways to others."""
     node_name: str = ""
     """Set only for services with node-local traffic."""
     failover_labels: tuple[tuple[str, str], ...] = ()
@@ -60,8 +62,8 @@ def is_ipv6(address: str) -> bool:
         return False
 
 
-def view_of(proxy: Proxy, scope: SidecarScope) -> ProxyView:
-    """The view of a proxy that sees this scope."""
+def view_of(proxy: Proxy, scope: SidecarScope, *, networks: bool = False) -> ProxyView:
+    """The view of a proxy that sees this scope; `networks` when there is more than one of them."""
     metadata = proxy.metadata
     headers = metadata.fields("PROXY_CONFIG").fields("proxyHeaders")
     chain = metadata.text("TLS_CLIENT_CERT_CHAIN")
@@ -74,6 +76,7 @@ def view_of(proxy: Proxy, scope: SidecarScope) -> ProxyView:
         place=PlaceView(
             locality=proxy.locality,
             network_view=tuple(n for n in metadata.text("REQUESTED_NETWORK_VIEW").split(",") if n),
+            network=metadata.text("NETWORK") if networks else "",
             node_name=metadata.text("NODE_NAME") if scope.reads_node else "",
             failover_labels=tuple((k, proxy.labels.get(k, "")) for k in scope.failover_labels),
         ),

@@ -58,6 +58,11 @@ class TrafficControl:
                 stream.current = flows
                 self._world.engine.set_source_flows(stream.source, flows, self._world.env.instant)
 
+    def silence(self) -> None:
+        """Send nothing from now on: what is left is the control plane."""
+        for stream in self._streams:
+            self._world.engine.set_rate(stream.source, 0.0, self._world.env.instant)
+
     def _spec(self, traffic: Traffic, flows: tuple[int, ...]) -> SourceSpec:
         closed = traffic.users is not None
         spacing = Arrivals.CLOSED if closed else _spacing(traffic.arrivals)

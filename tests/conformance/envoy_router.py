@@ -21,9 +21,37 @@ REWRITE = "type.googleapis.com/envoy.extensions.path.rewrite.uri_template.v3.Uri
 TEMPLATE = "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
 HOSTS = ("a.com", "b.a.com", "c.b.a.com", "A.com", "x.org", "foo.x.org", "fo", "foo", "foobar", "a.com:80", ".com", "")
 DOMAINS = ("a.com", "*.a.com", "*.com", "*a.com", "foo*", "foo.*", "*foo*", "b.a.com", "a.com:80", "A.com", "*", "x.*")
-SEGMENTS = ("api", "Api", "v1", "a", "x", "a.b", "a%2fb", "%61pi", "..", ".", "..;q=1", "a;b=c", "", "a+b", "a=b", "a(b)")
+SEGMENTS = (
+    "api",
+    "Api",
+    "v1",
+    "a",
+    "x",
+    "a.b",
+    "a%2fb",
+    "%61pi",
+    "..",
+    ".",
+    "..;q=1",
+    "a;b=c",
+    "",
+    "a+b",
+    "a=b",
+    "a(b)",
+)
 QUERIES = ("", "", "", "?a=1", "?a=%31", "?a=1&a=2", "?a", "?a=", "?b=x&a=1", "?A=1", "?q=/api", "?a=1#f")
-REGEXES = ("/api", "/api/.*", "/(?i)API", "/[a-z]+/v[0-9]", "/.*x", "/a|/b", "/api(/.*)?", "[[:alpha:]/]*", "/a.b", "/\\w+")
+REGEXES = (
+    "/api",
+    "/api/.*",
+    "/(?i)API",
+    "/[a-z]+/v[0-9]",
+    "/.*x",
+    "/a|/b",
+    "/api(/.*)?",
+    "[[:alpha:]/]*",
+    "/a.b",
+    "/\\w+",
+)
 TEMPLATES = ("/api/*", "/api/**", "/{v}/x", "/*/{n=*}/x", "/**/x", "/api/{p=**}", "/*.b", "/a/{v=x/*}")
 NAMES = ("x-a", "X-B", "x-c", "cookie", "user-agent")
 VALUES = ("1", "a", "b", "", "10", "010", "10.5", "-3", "a,b", "abc", "ABC", "9223372036854775808")
@@ -177,7 +205,9 @@ def forward(rng: random.Random, match: dict[str, Any]) -> dict[str, Any]:
     if which < 0.35:
         found["prefix_rewrite"] = rng.choice(("/", "/p", "/p/", "/%20"))
     elif which < 0.55:
-        pattern, substitution = rng.choice((("/(a.*)", "/r\\1-\\0"), ("a", ""), ("b*", ""), ("^/([^/]+)/?(.*)$", "/\\2/\\1")))
+        pattern, substitution = rng.choice(
+            (("/(a.*)", "/r\\1-\\0"), ("a", ""), ("b*", ""), ("^/([^/]+)/?(.*)$", "/\\2/\\1"))
+        )
         found["regex_rewrite"] = {"pattern": {"regex": pattern}, "substitution": substitution}
     elif which < 0.75 and "path_match_policy" in match:
         variable = "{v}" if "{v" in str(match) else "{p}" if "{p" in str(match) else ""
@@ -286,7 +316,9 @@ def request(rng: random.Random) -> Sent:
     """A random request, weighted towards what the tables ask for."""
     headers = [(rng.choice(NAMES), rng.choice(VALUES)) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
     if rng.random() < 0.05:
-        headers.append(("content-type", rng.choice(("application/grpc", "application/grpc+proto", "application/grpcx"))))
+        headers.append(
+            ("content-type", rng.choice(("application/grpc", "application/grpc+proto", "application/grpcx")))
+        )
     host = rng.choice(HOSTS) + rng.choice(("", "", "", ":80", ":x", "."))
     return Sent(rng.choice(("GET", "GET", "POST")), some_path(rng) + rng.choice(QUERIES), host, tuple(headers))
 
@@ -320,6 +352,11 @@ class Envoy:
         self.log = folder / "envoy.log"
         self.first_port = tables[0].port
         self.process: subprocess.Popen[bytes] | None = None
+
+    def validates(self) -> bool:
+        """Whether the configuration is accepted, without starting."""
+        arguments = [str(envoy_binary()), "--mode", "validate", "-c", str(self.config), "--log-level", "critical"]
+        return subprocess.run(arguments, capture_output=True, timeout=20, check=False).returncode == 0
 
     def __enter__(self) -> Envoy:
         arguments = ["-c", str(self.config), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "critical"]

@@ -14,6 +14,7 @@ from meshsim.controlplane.clusters.static import black_hole, dynamic_dns, inboun
 from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
 from meshsim.controlplane.mesh import MeshConfig, OutboundPolicy
 from meshsim.controlplane.model import Protocol, Resolution, Service, ServicePort
+from meshsim.controlplane.networks import NO_GATEWAYS
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.views import ProxyView
 
@@ -126,12 +127,13 @@ def _outbound(
         rule = scope.destination_rule(service.hostname, labels)
         seen = view.for_service(service)
         endpoints = push.registry.endpoint_set(service) if reads_endpoints(service, rule) else None
+        gateways = push.gateways if service.is_dns else NO_GATEWAYS
         identities = push.peer_identities(service)
         for port in service.ports:
             if port.protocol is Protocol.UDP:
                 continue
             inputs = OutboundInputs(
-                push.mesh, seen, service, port, rule, identities, push.peer_policies, endpoints, sni_dnat
+                push.mesh, seen, service, port, rule, identities, push.peer_policies, endpoints, gateways, sni_dnat
             )
             key = _Outbound(inputs, patches, context)
             made = push.cache.get_or_make(key, key.make)

@@ -21,6 +21,7 @@ from meshsim.controlplane.clusters.tls import TlsInputs, apply_proxy_protocol, a
 from meshsim.controlplane.endpoints.assignment import EndpointInputs, locality_endpoints
 from meshsim.controlplane.endpoints.locality import EndpointGroup, arrange, locality_setting, weighted
 from meshsim.controlplane.model import MutualTls, Registry, Resolution, Service, ServicePort
+from meshsim.controlplane.networks import NO_GATEWAYS, NetworkGateways
 from meshsim.controlplane.protobuf_values import duration
 from meshsim.controlplane.traffic_policies import TrafficPolicy, merge_subset, port_policy
 from meshsim.units import MILLISECOND
@@ -65,6 +66,8 @@ class OutboundInputs(NamedTuple):
     policies: PeerPolicies
     endpoints: EndpointSet | None
     """Given only where clusters depend on them: inline endpoints, and passthrough, where all must take mTLS."""
+    gateways: NetworkGateways = NO_GATEWAYS
+    """Ways into other networks, for inline endpoints."""
     sni_dnat: bool = False
     """Clusters of an AUTO_PASSTHROUGH gateway: named by SNI, without TLS of their own."""
 
@@ -188,6 +191,7 @@ def _inline_endpoints(inputs: OutboundInputs, subset: str) -> list[EndpointGroup
             inputs.policies,
             inputs.view.place,
             inline=True,
+            gateways=inputs.gateways,
             sni_dnat=inputs.sni_dnat,
         )
     )

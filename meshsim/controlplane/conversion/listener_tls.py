@@ -70,7 +70,7 @@ def build_tls(
     if suites:
         out["cipherSuites"] = suites
     if tls.text("mode", "Terminate") == "Passthrough":
-        if _is_auto_passthrough(owner, listener, options):
+        if is_auto_passthrough(owner, listener, options):
             out["mode"] = "AUTO_PASSTHROUGH"
         return out
     mode = options.get(_TERMINATE_MODE, "")
@@ -88,7 +88,7 @@ def build_tls(
     return out
 
 
-def _is_auto_passthrough(owner: ApiObject, listener: Fields, options: Mapping[str, str]) -> bool:
+def is_auto_passthrough(owner: ApiObject, listener: Fields, options: Mapping[str, str]) -> bool:
     """Whether SNI leads on to any service, as on gateways between networks."""
     if options.get(_LISTENER_PROTOCOL) == "auto-passthrough":
         return True

@@ -70,7 +70,8 @@ def _assignment(
         return Resource(name, endpoint_pb2.ClusterLoadAssignment(cluster_name=name).SerializeToString())
     rule = scope.destination_rule(service.hostname, labels)
     ordering = _ordering(push, service, rule, parts.subset, port.port)
-    seen = PlaceView(network_view=place.network_view, node_name=place.node_name if service.node_local else "")
+    node = place.node_name if service.node_local else ""
+    seen = PlaceView(network_view=place.network_view, network=place.network, node_name=node)
     inputs = _Inputs(
         name,
         EndpointInputs(
@@ -82,6 +83,7 @@ def _assignment(
             push.peer_policies,
             seen,
             inline=False,
+            gateways=push.gateway_addresses,
             sni_dnat=parts.sni_dnat,
         ),
         push.mesh,

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane.endpoints.locality import EndpointGroup, LocalityLbEndpoints
+from meshsim.controlplane.endpoints.split_horizon import (
+    SOCKET_MATCH,
+    in_network,
+    set_weight,
+    split_by_network,
+    takes_mtls,
+)
 from meshsim.controlplane.host_names import is_ip_address
 from meshsim.controlplane.model import Endpoint, Health, Locality, MutualTls, Service, ServicePort
+from meshsim.controlplane.networks import NO_GATEWAYS, NetworkGateways
 from meshsim.controlplane.protobuf_values import socket_address, text_struct
 from meshsim.controlplane.topology import labels_match
 from meshsim.xds.messages import base_pb2, endpoint_components_pb2, health_check_pb2
@@ -24,11 +32,9 @@ if TYPE_CHECKING:
 
 LbEndpoint = endpoint_components_pb2.LbEndpoint
 
-_SOCKET_MATCH: Final = "envoy.transport_socket_match"
 _HEALTH: Final[dict[Health, health_check_pb2.HealthStatus.ValueType]] = {
     health: health_check_pb2.HealthStatus.Value(health.value) for health in Health if health is not Health.TERMINATING
 }
-_MAX_WEIGHT: Final = 2**32 - 1
 CANONICAL_NAME: Final = "service.istio.io/canonical-name"
 CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
 
@@ -45,6 +51,8 @@ class EndpointInputs(NamedTuple):
     place: PlaceView
     inline: bool
     """For a DNS cluster, whose endpoints may be host names; EDS takes addresses only."""
+    gateways: NetworkGateways = NO_GATEWAYS
+    """Ways into other networks."""
     sni_dnat: bool = False
     """Leave out endpoints without mTLS: an AUTO_PASSTHROUGH gateway cannot tell what it forwards."""
 
@@ -55,17 +63,13 @@ def locality_endpoints(inputs: EndpointInputs) -> list[EndpointGroup]:
     found = rule.subset(subset) if rule is not None and subset else None
     labels = found.labels if found is not None else {}
     rule_mode = _rule_tls_mode(rule, subset, port.port)
-    # DEVIATION: endpoints of another network are sent as they are; istiod puts that network's gateways in their place
-    # when it knows any (split-horizon EDS).
     groups: dict[Locality, EndpointGroup] = {}
     for endpoint in inputs.endpoints.by_port.get(port.name, ()):
-        if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, inputs.service, inputs.place):
+        if not labels_match(labels, endpoint.labels) or not _is_sent(endpoint, inputs):
             continue
-        if not inputs.inline and endpoint.port and not is_ip_address(endpoint.address):
+        if not inputs.inline and endpoint.address and endpoint.port and not is_ip_address(endpoint.address):
             continue
         tls = _takes_mtls(inputs.policies, endpoint, rule_mode)
-        if inputs.sni_dnat and not tls:
-            continue
         group = groups.get(endpoint.locality)
         if group is None:
             message = LocalityLbEndpoints(
@@ -78,17 +82,26 @@ def locality_endpoints(inputs: EndpointInputs) -> list[EndpointGroup]:
         group.message.lb_endpoints.append(_message(endpoint, tls))
     ordered = [groups[place] for place in sorted(groups, key=str)]
     for group in ordered:
-        total = sum(e.load_balancing_weight.value for e in group.message.lb_endpoints)
-        group.message.load_balancing_weight.value = min(total, _MAX_WEIGHT)
-    return ordered
+        set_weight(group)
+    ordered = split_by_network(ordered, inputs.gateways, inputs.place.network)
+    return [_only_mtls(group) for group in ordered] if inputs.sni_dnat else ordered
 
 
-def _is_sent(endpoint: Endpoint, service: Service, place: PlaceView) -> bool:
+def _only_mtls(group: EndpointGroup) -> EndpointGroup:
+    kept = [(e, m) for e, m in zip(group.endpoints, group.message.lb_endpoints) if takes_mtls(m)]
+    message = LocalityLbEndpoints(locality=group.message.locality, lb_endpoints=[m for _, m in kept])
+    found = EndpointGroup([e for e, _ in kept], message)
+    set_weight(found)
+    return found
+
+
+def _is_sent(endpoint: Endpoint, inputs: EndpointInputs) -> bool:
+    service, place = inputs.service, inputs.place
     if service.node_local and endpoint.node_name != place.node_name:
         return False
     if place.network_view and endpoint.network and endpoint.network not in place.network_view:
         return False
-    if not endpoint.address:
+    if not endpoint.address and (not inputs.gateways.known or in_network(endpoint.network, place.network)):
         return False
     if endpoint.health is Health.UNHEALTHY:
         return service.supports_unhealthy
@@ -135,7 +148,7 @@ def _message(endpoint: Endpoint, tls: bool) -> LbEndpoint:
     metadata = message.metadata.filter_metadata
     # The socket match names the endpoint's own mode: an explicit ISTIO_MUTUAL does not make a workload take mTLS.
     if tls and endpoint.tls_mode not in ("", "disabled"):
-        metadata[_SOCKET_MATCH].CopyFrom(text_struct({"tlsMode": endpoint.tls_mode}))
+        metadata[SOCKET_MATCH].CopyFrom(text_struct({"tlsMode": endpoint.tls_mode}))
     metadata["istio"].CopyFrom(text_struct({"workload": _workload(endpoint)}))
     return message
 

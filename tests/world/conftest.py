@@ -1,0 +1,138 @@
+"""A small mesh: a shop with sidecars that calls two versions of a stock, and a client without sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from meshsim.recording import ColumnData, Record
+from meshsim.scenario import load_text
+from meshsim.units import SECOND, Nanos
+from meshsim.world.model import RunOptions, RunOutcome, World
+
+APP = """
+  - {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
+  - {apiVersion: v1, kind: Namespace, metadata: {name: bare}}
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: stock, namespace: shop}
+    spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: 8080}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: stock-v1, namespace: shop}
+    spec:
+      replicas: 2
+      selector: {matchLabels: {app: stock, version: v1}}
+      template:
+        metadata: {labels: {app: stock, version: v1}}
+        spec: {serviceAccountName: stock, containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: stock-v2, namespace: shop}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: stock, version: v2}}
+      template:
+        metadata: {labels: {app: stock, version: v2}}
+        spec: {serviceAccountName: stock, containers: [{name: stock, image: "example/stock:2", ports: [{containerPort: 8080}]}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: front, namespace: shop}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: front}}
+      template:
+        metadata: {labels: {app: front, version: v1}}
+        spec: {serviceAccountName: front, containers: [{name: front, image: "example/front:1"}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: plain, namespace: bare}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: plain}}
+      template:
+        metadata: {labels: {app: plain, version: v1}}
+        spec: {containers: [{name: plain, image: "example/plain:1"}]}
+"""
+
+HEAD = """
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: small
+duration: {duration}
+seeds: [7]
+workloads:
+  - match: {{app: stock}}
+    serve: {{time: 5ms}}
+traffic:
+  - name: ask
+    from: {{match: {{app: {sender}}}}}
+    request: {{host: "stock.shop:80", path: /items}}
+    rate: 100/s
+    arrivals: constant
+{timeline}
+resources:
+"""
+
+
+@dataclass
+class MemorySink:
+    """Keeps what a run hands over."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    config: list[tuple[Nanos, str, str, str, bytes | None]] = field(default_factory=list)
+
+    def add_requests(self, columns: Mapping[str, ColumnData]) -> None:
+        size = len(np.asarray(columns["root"]))
+        for index in range(size):
+            self.rows.append({name: _value(data, index) for name, data in columns.items()})
+
+    def add_record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
+        self.config.append((time, proxy, type_url, name, body))
+
+    def of(self, kind: type) -> list[Any]:
+        return [record for record in self.records if isinstance(record, kind)]
+
+
+def _value(data: Any, index: int) -> Any:
+    if hasattr(data, "codes"):
+        code = int(data.codes[index])
+        return data.names[code] if code >= 0 else ""
+    value = data[index]
+    return value.item() if hasattr(value, "item") else value
+
+
+@dataclass
+class Ran:
+    """A world after its run."""
+
+    world: World
+    sink: MemorySink
+    outcome: RunOutcome
+
+
+def build(
+    *, istio: str = "", timeline: str = "", sender: str = "front", duration: str = "4s", more: str = ""
+) -> tuple[World, MemorySink]:
+    """The small mesh with further Istio objects (YAML list items) and a timeline."""
+    text = HEAD.format(duration=duration, sender=sender, timeline=timeline) + APP + istio + more
+    sink = MemorySink()
+    loaded = load_text(text, "small.yaml")
+    return World(loaded, 7, sink, RunOptions(mode="plain", steps=4)), sink
+
+
+def run(**parts: str) -> Ran:
+    """Build the small mesh and run it."""
+    world, sink = build(**parts)
+    return Ran(world, sink, world.run())
+
+
+def seconds(count: float) -> Nanos:
+    return round(count * SECOND)
