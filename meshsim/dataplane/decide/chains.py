@@ -1,7 +1,7 @@
 """From a connection to a filter chain: listener look-up, listener filters, the sieve.
 
-Rules: Envoy source/common/listener_manager/connection_handler_impl.cc (getBalancedHandlerByAddress), active_tcp_socket.cc,
-filter_chain_manager_impl.cc and source/extensions/filters/listener.
+Rules: Envoy source/common/listener_manager/connection_handler_impl.cc (getBalancedHandlerByAddress),
+active_tcp_socket.cc, filter_chain_manager_impl.cc and source/extensions/filters/listener.
 """
 
 from __future__ import annotations

@@ -199,6 +199,8 @@ def _on_chain(
     if trail and chain.tls:
         who = ", ".join(handshake.certificate.uris) if handshake.certificate else "no client certificate"
         trail.add("transport socket", "TLS", f"{who}; {handshake.alpn or 'no'} application protocol")
+    if connection.certificate is not handshake.certificate:
+        connection = replace(connection, certificate=handshake.certificate)
     tcp = TcpContext(config, chain, connection, handshake, sni, *draws, surroundings, trail)
     decided = run_network_filters(tcp)
     if decided is not None:

@@ -35,7 +35,7 @@ from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig, Subject
 from meshsim.dataplane.decide.route_match import Stream
 from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
-from meshsim.dataplane.decide.routing import Chosen, choose_route, draw_cluster, filter_config
+from meshsim.dataplane.decide.routing import NOTHING, Chosen, choose_route, draw_cluster, filter_config
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.units import Nanos
@@ -79,7 +79,7 @@ class Exchange:
     surroundings: Surroundings
     trail: Trail
     metadata: dict[str, dict[str, Json]] = field(default_factory=dict)
-    chosen: Chosen = Chosen(None, None)
+    chosen: Chosen = NOTHING
     delay: Nanos = 0
     flags: list[Flag] = field(default_factory=list)
     fault: FaultConfig | None = None

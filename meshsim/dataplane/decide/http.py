@@ -6,13 +6,11 @@ failure matrix of the reference sheet, section 2.11.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote
 
 from meshsim.dataplane.decide.chances import Chance
-from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager
+from meshsim.dataplane.decide.connection_managers import ConnectionManager
 from meshsim.dataplane.decide.decision import (
     Decision,
     Disposition,
@@ -31,6 +29,7 @@ from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import apply_mutations
+from meshsim.dataplane.decide.replies import local_reply, protocol_error, refused
 from meshsim.dataplane.decide.rewriting import (
     FormatContext,
     finalize_request,
@@ -46,17 +45,15 @@ from meshsim.dataplane.decide.routes import (
     PathRewrite,
     Redirect,
     Route,
-    RouteConfiguration,
     VirtualHost,
 )
 from meshsim.dataplane.decide.timeouts import Timeouts, announce_timeouts, request_timeouts
 from meshsim.dataplane.decide.upstreams import has_host, resolve
-from meshsim.dataplane.decide.values import Connection, Protocol, Request
+from meshsim.dataplane.decide.values import Connection, Request
 
 if TYPE_CHECKING:
     from meshsim.dataplane.active import ActiveConfig
 
-_GRPC_STATUS: Final[Mapping[int, int]] = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _HTTP11_ALPN, _HTTP2_ALPN = 1, 2
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 _NO_REDIRECT: Final = Redirect(0, "", False, "", 0, "", PathRewrite(), False)
@@ -81,9 +78,9 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
     """What the connection manager does with a request."""
     manager, trail = context.manager, context.trail
     table = manager.route_config or context.config.routes.get(manager.route_config_name)
-    broken = _protocol_error(manager, context.connection, context.handshake)
+    broken = protocol_error(manager, context.connection, context.handshake)
     if broken is not None:
-        return _refused(broken, table)
+        return refused(broken, table)
     internal_only = table.internal_only_headers if table else ()
     connection = context.connection
     prepared = prepare(manager, internal_only, connection, context.handshake, request, context.surroundings)
@@ -109,37 +106,11 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
         trail.add("route table", table.name if table else "none", (manager.route_config_name and "by RDS") or "inline")
     exchange.route()
     router.trace_request()
-    refused = router.upgrade_refused()
-    if refused is not None:
-        return router.reply(refused)
+    no_upgrade = router.upgrade_refused()
+    if no_upgrade is not None:
+        return router.reply(no_upgrade)
     reply = exchange.run_filters()
     return router.reply(reply) if reply is not None else router.run()
-
-
-def _protocol_error(manager: ConnectionManager, connection: Connection, handshake: Handshake) -> Reply | None:
-    """What a connection manager says to bytes that its codec cannot read; an empty status is a close without answer."""
-    flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
-    garbage = not connection.protocol.is_http or (connection.uses_tls and not handshake.terminated)
-    speaks_http2 = connection.protocol is Protocol.HTTP2
-    if manager.codec is Codec.HTTP2:
-        return Reply(0, "", "http2.bad_preface", flags) if garbage or not speaks_http2 else None
-    if garbage or (manager.codec is Codec.HTTP1 and speaks_http2):
-        return Reply(400, "Bad Request", "http1.codec_error", flags)
-    return None
-
-
-def _refused(reply: Reply, table: RouteConfiguration | None) -> Decision:
-    disposition = Disposition.REPLIED if reply.status else Disposition.CLOSED
-    headers = (("content-type", "text/plain"),) if reply.body else ()
-    return Decision(
-        disposition,
-        route_config=table.name if table else "",
-        status=reply.status,
-        body=reply.body,
-        details=reply.details,
-        flags=reply.flags,
-        response_headers=(*headers, ("connection", "close")) if reply.status else (),
-    )
 
 
 class _Router:
@@ -264,9 +235,9 @@ class _Router:
         """HTTP/1 says that there is no body where a method usually has one."""
         http1 = any(u.known and not u.http2 for u in upstreams)
         empty = self.request.body == 0 and "upgrade" not in self.headers
-        if http1 and empty and self.headers.get(":method") not in _WITHOUT_BODY:
-            if "content-length" not in self.headers:
-                self.headers.set("content-length", "0")
+        says = self.headers.get(":method") not in _WITHOUT_BODY and "content-length" not in self.headers
+        if http1 and empty and says:
+            self.headers.set("content-length", "0")
 
     def _policies(self, action: Forward, timeouts: Timeouts) -> Policies:
         idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
@@ -321,18 +292,8 @@ class _Router:
 
     def reply(self, reply: Reply, upstreams: tuple[Upstream, ...] = ()) -> Decision:
         """A local reply; to gRPC it is a status in an HTTP 200."""
-        grpc = is_grpc(self.headers)
-        made = HeaderMap()
-        if reply.body and not grpc:
-            made.set("content-type", "text/plain")
-        status = reply.status
-        if grpc:
-            made.set("content-type", "application/grpc")
-            made.set("grpc-status", dict(reply.headers).get("grpc-status", str(_GRPC_STATUS.get(status, 2))))
-            if reply.body:
-                made.set("grpc-message", quote(reply.body, safe=_GRPC_SAFE))
-            status = 200
-        response, removed = self._response(reply, made)
+        made = local_reply(reply, is_grpc(self.headers))
+        response, removed = self._response(reply, made.headers)
         route = self.route
         if not upstreams and route and isinstance(route.action, Forward):
             authority = self.headers.get(":authority") or ""
@@ -347,7 +308,7 @@ class _Router:
             (response, removed),
         )
         flags = (*self.exchange.flags, *reply.flags)
-        return replace(decision, status=status, body="" if grpc else reply.body, flags=flags)
+        return replace(decision, status=made.status, body=made.body, flags=flags)
 
     def _response(
         self, reply: Reply | None, made: HeaderMap | None = None
@@ -427,9 +388,6 @@ class _Router:
             asked=tuple(exchange.asked),
             unmodelled=tuple(exchange.unmodelled),
         )
-
-
-_GRPC_SAFE: Final = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 def _shadow_host(authority: str) -> str:

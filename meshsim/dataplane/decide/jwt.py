@@ -1,4 +1,7 @@
-"""The JWT filter: which tokens a request must carry, and whether it does (Envoy source/extensions/filters/http/jwt_authn)."""
+"""The JWT filter: which tokens a request must carry, and whether it does.
+
+Rules: Envoy source/extensions/filters/http/jwt_authn (authenticator.cc, verifier.cc, extractor.cc).
+"""
 
 from __future__ import annotations
 

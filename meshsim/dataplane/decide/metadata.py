@@ -11,7 +11,7 @@ from google.protobuf import struct_pb2
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.xds.messages import metadata_matcher_pb2, value_pb2
 
-Json: TypeAlias = Union[None, bool, float, str, "list[Json]", "Mapping[str, Json]"]
+Json: TypeAlias = Union[bool, float, str, "list[Json]", "Mapping[str, Json]", None]
 """A protobuf Value as plain Python."""
 DynamicMetadata: TypeAlias = Mapping[str, Mapping[str, Json]]
 """What filters left on the stream, by filter name."""

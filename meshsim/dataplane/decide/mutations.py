@@ -1,7 +1,6 @@
 """Header mutations of routes and filters, and the values they are built from.
 
-Rules: Envoy source/common/router/header_parser.cc and source/common/formatter; the commands of `format_value` are those a
-route can use before the response exists, plus those of responses.
+Rules: Envoy source/common/router/header_parser.cc and source/common/formatter.
 """
 
 from __future__ import annotations
@@ -79,7 +78,8 @@ def decode_header_option(message: base_pb2.HeaderValueOption) -> HeaderOption:
 def apply_mutations(headers: HeaderMap, mutations: HeaderMutations, format_value: Callable[[str], str]) -> None:
     """Change headers in place: removals, then what overwrites, then what is added.
 
-    All values are made from the headers as they came, before any is set; an empty one is dropped unless it is to be kept.
+    All values are made from the headers as they came, before any is set; an empty one is dropped unless it is to be
+    kept.
     """
     for name in mutations.remove:
         headers.remove(name)

@@ -52,7 +52,10 @@ _MAX_REPEAT: Final = 1000
 
 @lru_cache(maxsize=4096)
 def compile_re2(pattern: str) -> re.Pattern[str]:
-    """The pattern for Python; raises `ResourceRejectedError` where RE2 refuses it, `NotModelledError` where only Python cannot."""
+    """The pattern for Python.
+
+    Raises `ResourceRejectedError` where RE2 refuses it and `NotModelledError` where only Python cannot.
+    """
     translated = _Translator(pattern).run()
     try:
         return re.compile(translated, re.ASCII)

@@ -1,4 +1,7 @@
-"""Route configurations from protobuf (Envoy source/common/router/config_impl.cc for what is refused, and the words of it)."""
+"""Route configurations from protobuf.
+
+What is refused, and in which words: Envoy source/common/router/config_impl.cc (each reason seen on 1.40).
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,29 @@ from typing import Final
 
 from google.protobuf import any_pb2
 
-from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
 from meshsim.dataplane.decide.headers import decode_header_matcher
 from meshsim.dataplane.decide.mutations import decode_mutations
-from meshsim.dataplane.decide.re2 import compile_re2
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_match import PathKind, RouteMatch, decode_match
+from meshsim.dataplane.decide.route_policies import (
+    decode_hash_policy,
+    decode_mirror,
+    decode_regex_rewrite,
+    decode_retry,
+)
 from meshsim.dataplane.decide.routes import (
     Action,
     ClusterChoice,
     DirectResponse,
     DomainIndex,
     Forward,
-    HashPolicy,
-    HashSource,
     HostRewrite,
     Mirror,
     NonForwarding,
     PathRewrite,
     Redirect,
-    RegexRewrite,
     RetryPolicy,
     Route,
     RouteConfiguration,
@@ -39,11 +43,8 @@ from meshsim.dataplane.decide.routes import (
 )
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.dataplane.decide.uri_template import check_rewrite_template
-from meshsim.units import Nanos
 from meshsim.xds.messages import (
     base_pb2,
-    previous_priorities_pb2,
-    regex_pb2,
     route_components_pb2,
     route_pb2,
     uri_template_rewrite_pb2,
@@ -67,7 +68,7 @@ def decode_route_configuration(message: route_pb2.RouteConfiguration) -> RouteCo
         notes.append("cluster specifier plugins")
     limit = message.max_direct_response_body_size_bytes
     body_limit = limit.value if message.HasField("max_direct_response_body_size_bytes") else _MAX_BODY
-    shared = tuple(_mirror(m) for m in message.request_mirror_policies)
+    shared = tuple(decode_mirror(m) for m in message.request_mirror_policies)
     hosts = tuple(_virtual_host(v, body_limit, shared, notes) for v in message.virtual_hosts)
     return RouteConfiguration(
         message.name,
@@ -129,8 +130,8 @@ def _virtual_host(
         raise ResourceRejectedError("VirtualHostValidationError.Domains: value must contain at least 1 item(s)")
     if message.HasField("matcher"):
         notes.append("route matcher tree")
-    mirrors = tuple(_mirror(m) for m in message.request_mirror_policies) or shared
-    retry = _retry(message.retry_policy, notes) if message.HasField("retry_policy") else None
+    mirrors = tuple(decode_mirror(m) for m in message.request_mirror_policies) or shared
+    retry = decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else None
     filters = dict(_filters(message.typed_per_filter_config, notes))
     if message.HasField("cors"):
         filters.setdefault(_CORS, cors_config(message.cors, notes))
@@ -222,9 +223,9 @@ def _forward(
         message.HasField("max_stream_duration"),
         optional_nanos(message.max_grpc_timeout, message.HasField("max_grpc_timeout")),
         nanos(message.grpc_timeout_offset),
-        _retry(message.retry_policy, notes) if message.HasField("retry_policy") else retry,
-        tuple(_mirror(m) for m in message.request_mirror_policies) or mirrors,
-        tuple(_hash_policy(h, notes) for h in message.hash_policy),
+        decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else retry,
+        tuple(decode_mirror(m) for m in message.request_mirror_policies) or mirrors,
+        tuple(decode_hash_policy(h, notes) for h in message.hash_policy),
         message.priority == base_pb2.HIGH,
         _subset(message.metadata_match),
         tuple(
@@ -296,14 +297,10 @@ def _path_rewrite(message: route_components_pb2.RouteAction, match: RouteMatch) 
         check_rewrite_template(template, match.template)
         return PathRewrite(template=template)
     if message.HasField("regex_rewrite"):
-        return PathRewrite(regex=_regex_rewrite(message.regex_rewrite))
+        return PathRewrite(regex=decode_regex_rewrite(message.regex_rewrite))
     if message.prefix_rewrite and match.kind is PathKind.TEMPLATE:
         raise ResourceRejectedError("Cannot use prefix_rewrite with matcher extension")
     return PathRewrite(prefix=message.prefix_rewrite)
-
-
-def _regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRewrite:
-    return RegexRewrite(compile_re2(message.pattern.regex), message.substitution)
 
 
 def _host_rewrite(message: route_components_pb2.RouteAction) -> HostRewrite:
@@ -316,84 +313,15 @@ def _host_rewrite(message: route_components_pb2.RouteAction) -> HostRewrite:
     if kind == "host_rewrite_header":
         return HostRewrite(header=message.host_rewrite_header.lower(), append_forwarded_host=append)
     if kind == "host_rewrite_path_regex":
-        return HostRewrite(path_regex=_regex_rewrite(message.host_rewrite_path_regex), append_forwarded_host=append)
+        rewrite = decode_regex_rewrite(message.host_rewrite_path_regex)
+        return HostRewrite(path_regex=rewrite, append_forwarded_host=append)
     return HostRewrite()
-
-
-def _retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> RetryPolicy:
-    previous_hosts = False
-    for predicate in message.retry_host_predicate:
-        if predicate.name == "envoy.retry_host_predicates.previous_hosts":
-            previous_hosts = True
-        else:
-            notes.append(f"retry host predicate {predicate.name}")
-    update_frequency = 0
-    if message.HasField("retry_priority"):
-        packed = message.retry_priority.typed_config
-        update_frequency = unpack(packed, previous_priorities_pb2.PreviousPrioritiesConfig).update_frequency
-    base: Nanos = 25_000_000
-    highest: Nanos = 0
-    if message.HasField("retry_back_off"):
-        back_off = message.retry_back_off
-        base = max(nanos(back_off.base_interval), 1_000_000)
-        highest = nanos(back_off.max_interval)
-        if highest and highest < nanos(back_off.base_interval):
-            raise ResourceRejectedError("retry_policy.max_interval must greater than or equal to the base_interval")
-    if message.HasField("rate_limited_retry_back_off"):
-        notes.append("rate limited retry back-off")
-    return RetryPolicy(
-        tuple(t for t in message.retry_on.replace(" ", "").split(",") if t),
-        message.num_retries.value if message.HasField("num_retries") else 1,
-        nanos(message.per_try_timeout),
-        nanos(message.per_try_idle_timeout),
-        tuple(message.retriable_status_codes),
-        previous_hosts,
-        update_frequency,
-        message.host_selection_retry_max_attempts or 1,
-        base,
-        highest or base * 10,
-        tuple(decode_header_matcher(h, notes) for h in message.retriable_headers),
-        tuple(decode_header_matcher(h, notes) for h in message.retriable_request_headers),
-    )
-
-
-def _hash_policy(message: route_components_pb2.RouteAction.HashPolicy, notes: Notes) -> HashPolicy:
-    kind = message.WhichOneof("policy_specifier")
-    if kind is None:
-        raise ResourceRejectedError("HashPolicyValidationError.PolicySpecifier: value is required")
-    source, terminal = HashSource(kind), message.terminal
-    if source is HashSource.HEADER:
-        rewrite = _regex_rewrite(message.header.regex_rewrite) if message.header.HasField("regex_rewrite") else None
-        return HashPolicy(source, message.header.header_name.lower(), terminal, rewrite=rewrite)
-    if source is HashSource.COOKIE:
-        cookie = message.cookie
-        ttl = optional_nanos(cookie.ttl, cookie.HasField("ttl"))
-        if cookie.attributes:
-            notes.append("attributes of a hash cookie")
-        return HashPolicy(source, cookie.name, terminal, ttl, cookie.path)
-    if source is HashSource.QUERY_PARAMETER:
-        return HashPolicy(source, message.query_parameter.name, terminal)
-    if source is HashSource.FILTER_STATE:
-        notes.append("hash policy on filter state")
-        return HashPolicy(source, message.filter_state.key, terminal)
-    return HashPolicy(source, "", terminal)
-
-
-def _mirror(message: route_components_pb2.RouteAction.RequestMirrorPolicy) -> Mirror:
-    present = message.HasField("runtime_fraction")
-    return Mirror(
-        message.cluster,
-        message.cluster_header.lower(),
-        decode_fraction(message.runtime_fraction.default_value) if present else ALWAYS,
-        not message.disable_shadow_host_suffix_append,
-        message.host_rewrite_literal,
-    )
 
 
 def _redirect(message: route_components_pb2.RedirectAction, match: RouteMatch) -> Redirect:
     rewrite = PathRewrite()
     if message.WhichOneof("path_rewrite_specifier") == "regex_rewrite":
-        rewrite = PathRewrite(regex=_regex_rewrite(message.regex_rewrite))
+        rewrite = PathRewrite(regex=decode_regex_rewrite(message.regex_rewrite))
     elif message.prefix_rewrite:
         if match.kind is PathKind.TEMPLATE:
             raise ResourceRejectedError("Cannot use redirect.prefix_rewrite with path_match_policy")

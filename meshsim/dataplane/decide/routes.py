@@ -1,4 +1,4 @@
-"""Route configurations as decoded values (envoy/config/route/v3); `meshsim.dataplane.decide.route_decoding` makes them."""
+"""Route configurations as decoded values (envoy/config/route/v3); `route_decoding` makes them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.decision import Trail
 from meshsim.dataplane.decide.filter_configs import FilterConfig
@@ -28,6 +28,9 @@ class Chosen(NamedTuple):
     """Plaintext on a virtual host that wants TLS: answered with a redirect to https."""
     weighted: WeightedCluster | None = None
     """The cluster of a weighted set, once it is drawn."""
+
+
+NOTHING: Final = Chosen(None, None)
 
 
 def without_port(host: str) -> str:

@@ -119,7 +119,7 @@ def test_hosts(given: dict[str, Any], host: str, result: str) -> None:
 
 def test_underscores() -> None:
     options = {"headers_with_underscores_action": "REJECT_REQUEST"}
-    reply = prepared(get(**{"a__b": "1"}), manager(common_http_protocol_options=options)).reply
+    reply = prepared(get(a__b="1"), manager(common_http_protocol_options=options)).reply
     assert reply is None, "a header written with dashes has none"
     request = Request(authority="a", headers=(("a_b", "1"),))
     reply = prepared(request, manager(common_http_protocol_options=options)).reply

@@ -7,8 +7,8 @@ from typing import Any
 from xds_bodies import http_listener, static_cluster
 
 from meshsim.dataplane.decide import Connection, Request, decide_direct
-from meshsim.dataplane.decide.explain import describe_transport, explain
 from meshsim.dataplane.decide.decision import UpstreamTls
+from meshsim.dataplane.decide.explain import describe_transport, explain
 
 CLIENT = Connection(source="10.0.0.9", destination="10.0.0.1", destination_port=80)
 

@@ -1,0 +1,143 @@
+"""Endpoint assignments as decoded values (envoy/config/endpoint/v3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from google.protobuf import struct_pb2
+
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.strings import Notes
+from meshsim.xds.messages import address_pb2, endpoint_components_pb2, endpoint_pb2
+
+_SOCKET_MATCH: Final = "envoy.transport_socket_match"
+
+
+class Health(Enum):
+    """EDS health status (`Unhealthy` includes TIMEOUT)."""
+
+    UNKNOWN = 0
+    HEALTHY = 1
+    UNHEALTHY = 2
+    DRAINING = 3
+    TIMEOUT = 4
+    DEGRADED = 5
+
+    @property
+    def usable(self) -> bool:
+        return self in (Health.UNKNOWN, Health.HEALTHY, Health.DEGRADED)
+
+
+class Endpoint(NamedTuple):
+    """One host of a cluster; `port` 0 and a path as address for a pipe."""
+
+    address: str
+    port: int
+    weight: int
+    health: Health
+    socket_labels: tuple[tuple[str, str], ...]
+    """``envoy.transport_socket_match`` of its metadata; Istio: ``tlsMode``."""
+    workload: str
+    """``istio.workload``: name;namespace;canonical service;revision;cluster."""
+    hostname: str
+    subset: tuple[tuple[str, str], ...]
+    """``envoy.lb`` of its metadata."""
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.port else self.address
+
+
+class LocalityEndpoints(NamedTuple):
+    """Endpoints of one locality and priority."""
+
+    region: str
+    zone: str
+    sub_zone: str
+    weight: int
+    priority: int
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class LoadAssignment:
+    """Hosts of a cluster by locality; compared by identity, as equal bytes decode to one object."""
+
+    cluster_name: str
+    localities: tuple[LocalityEndpoints, ...]
+    overprovisioning: int = 140
+    unmodelled: tuple[str, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every endpoint, in the order of the assignment."""
+        return tuple(e for locality in self.localities for e in locality.endpoints)
+
+
+def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssignment:
+    """The assignment; raises `ResourceRejectedError` with the reason of the NACK."""
+    if not message.cluster_name:
+        raise ResourceRejectedError("ClusterLoadAssignmentValidationError.ClusterName: value length must be at least 1")
+    factor = message.policy.overprovisioning_factor
+    notes: Notes = ["drop overloads of an endpoint policy"] if message.policy.drop_overloads else []
+    return LoadAssignment(
+        message.cluster_name,
+        tuple(_locality(e) for e in message.endpoints),
+        factor.value if message.policy.HasField("overprovisioning_factor") else 140,
+        tuple(notes),
+    )
+
+
+def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityEndpoints:
+    if message.priority > 128:
+        raise ResourceRejectedError(
+            "LocalityLbEndpointsValidationError.Priority: value must be less than or equal to 128"
+        )
+    return LocalityEndpoints(
+        message.locality.region,
+        message.locality.zone,
+        message.locality.sub_zone,
+        message.load_balancing_weight.value,
+        message.priority,
+        tuple(_endpoint(e) for e in message.lb_endpoints),
+    )
+
+
+def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
+    if message.HasField("load_balancing_weight") and message.load_balancing_weight.value == 0:
+        raise ResourceRejectedError(
+            "LbEndpointValidationError.LoadBalancingWeight: value must be greater than or equal to 1"
+        )
+    address, port = decode_address(message.endpoint.address)
+    metadata = message.metadata.filter_metadata
+    return Endpoint(
+        address,
+        port,
+        message.load_balancing_weight.value or 1,
+        Health(message.health_status),
+        labels(metadata.get(_SOCKET_MATCH)),
+        dict(labels(metadata.get("istio"))).get("workload", ""),
+        message.endpoint.hostname,
+        labels(metadata.get("envoy.lb")),
+    )
+
+
+def labels(struct: struct_pb2.Struct | None) -> tuple[tuple[str, str], ...]:
+    """String fields of a struct, sorted by name."""
+    if struct is None:
+        return ()
+    return tuple((k, struct.fields[k].string_value) for k in sorted(struct.fields))
+
+
+def decode_address(message: address_pb2.Address) -> tuple[str, int]:
+    """(address, port); a pipe is its path, an internal address its listener, both with port 0."""
+    kind = message.WhichOneof("address")
+    if kind == "pipe":
+        return message.pipe.path, 0
+    if kind == "envoy_internal_address":
+        return f"internal:{message.envoy_internal_address.server_listener_name}", 0
+    socket = message.socket_address
+    if not socket.address:
+        raise ResourceRejectedError("SocketAddressValidationError.Address: value length must be at least 1")
+    return socket.address, socket.port_value

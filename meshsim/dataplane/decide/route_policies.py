@@ -1,0 +1,93 @@
+"""Policies of routes from protobuf: retries, hashing, mirrors, regular expression rewrites."""
+
+from __future__ import annotations
+
+from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
+from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.headers import decode_header_matcher
+from meshsim.dataplane.decide.re2 import compile_re2
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.routes import HashPolicy, HashSource, Mirror, RegexRewrite, RetryPolicy
+from meshsim.dataplane.decide.strings import Notes
+from meshsim.units import Nanos
+from meshsim.xds.messages import previous_priorities_pb2, regex_pb2, route_components_pb2
+from meshsim.xds.packing import unpack
+
+
+def decode_regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRewrite:
+    """A pattern and its substitution; raises `ResourceRejectedError` for a bad pattern."""
+    return RegexRewrite(compile_re2(message.pattern.regex), message.substitution)
+
+
+def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> RetryPolicy:
+    """A RetryPolicy with Envoy's defaults filled in."""
+    previous_hosts = False
+    for predicate in message.retry_host_predicate:
+        if predicate.name == "envoy.retry_host_predicates.previous_hosts":
+            previous_hosts = True
+        else:
+            notes.append(f"retry host predicate {predicate.name}")
+    update_frequency = 0
+    if message.HasField("retry_priority"):
+        packed = message.retry_priority.typed_config
+        update_frequency = unpack(packed, previous_priorities_pb2.PreviousPrioritiesConfig).update_frequency
+    base: Nanos = 25_000_000
+    highest: Nanos = 0
+    if message.HasField("retry_back_off"):
+        back_off = message.retry_back_off
+        base = max(nanos(back_off.base_interval), 1_000_000)
+        highest = nanos(back_off.max_interval)
+        if highest and highest < nanos(back_off.base_interval):
+            raise ResourceRejectedError("retry_policy.max_interval must greater than or equal to the base_interval")
+    if message.HasField("rate_limited_retry_back_off"):
+        notes.append("rate limited retry back-off")
+    return RetryPolicy(
+        tuple(t for t in message.retry_on.replace(" ", "").split(",") if t),
+        message.num_retries.value if message.HasField("num_retries") else 1,
+        nanos(message.per_try_timeout),
+        nanos(message.per_try_idle_timeout),
+        tuple(message.retriable_status_codes),
+        previous_hosts,
+        update_frequency,
+        message.host_selection_retry_max_attempts or 1,
+        base,
+        highest or base * 10,
+        tuple(decode_header_matcher(h, notes) for h in message.retriable_headers),
+        tuple(decode_header_matcher(h, notes) for h in message.retriable_request_headers),
+    )
+
+
+def decode_hash_policy(message: route_components_pb2.RouteAction.HashPolicy, notes: Notes) -> HashPolicy:
+    """One entry of a hash policy list."""
+    kind = message.WhichOneof("policy_specifier")
+    if kind is None:
+        raise ResourceRejectedError("HashPolicyValidationError.PolicySpecifier: value is required")
+    source, terminal = HashSource(kind), message.terminal
+    if source is HashSource.HEADER:
+        header = message.header
+        rewrite = decode_regex_rewrite(header.regex_rewrite) if header.HasField("regex_rewrite") else None
+        return HashPolicy(source, message.header.header_name.lower(), terminal, rewrite=rewrite)
+    if source is HashSource.COOKIE:
+        cookie = message.cookie
+        ttl = optional_nanos(cookie.ttl, cookie.HasField("ttl"))
+        if cookie.attributes:
+            notes.append("attributes of a hash cookie")
+        return HashPolicy(source, cookie.name, terminal, ttl, cookie.path)
+    if source is HashSource.QUERY_PARAMETER:
+        return HashPolicy(source, message.query_parameter.name, terminal)
+    if source is HashSource.FILTER_STATE:
+        notes.append("hash policy on filter state")
+        return HashPolicy(source, message.filter_state.key, terminal)
+    return HashPolicy(source, "", terminal)
+
+
+def decode_mirror(message: route_components_pb2.RouteAction.RequestMirrorPolicy) -> Mirror:
+    """A mirror; without a fraction it takes every request."""
+    present = message.HasField("runtime_fraction")
+    return Mirror(
+        message.cluster,
+        message.cluster_header.lower(),
+        decode_fraction(message.runtime_fraction.default_value) if present else ALWAYS,
+        not message.disable_shadow_host_suffix_append,
+        message.host_rewrite_literal,
+    )

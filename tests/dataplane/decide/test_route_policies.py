@@ -1,0 +1,60 @@
+"""Policies of routes: what is noted or refused (values: test_route_decoding.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshsim.dataplane.decide.chances import ALWAYS
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.route_policies import (
+    decode_hash_policy,
+    decode_mirror,
+    decode_regex_rewrite,
+    decode_retry,
+)
+from meshsim.xds.messages import regex_pb2, route_components_pb2
+from meshsim.xds.packing import from_json
+
+PRIORITIES = "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
+
+
+def retry(notes: list[str], **body: Any) -> Any:
+    return decode_retry(from_json(body, route_components_pb2.RetryPolicy), notes)
+
+
+def test_retry_plugins() -> None:
+    notes: list[str] = []
+    priority = {"name": "p", "typed_config": {"@type": PRIORITIES, "update_frequency": 2}}
+    assert retry(notes, retry_priority=priority).previous_priorities == 2
+    retry(
+        notes,
+        retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}],
+        rate_limited_retry_back_off={},
+    )
+    assert notes == [
+        "retry host predicate envoy.retry_host_predicates.omit_canary_hosts",
+        "rate limited retry back-off",
+    ]
+    assert retry([], retry_back_off={"base_interval": "0.0001s"}).backoff_base == 1_000_000, (
+        "below a millisecond counts as one"
+    )
+    with pytest.raises(ResourceRejectedError, match="max_interval"):
+        retry([], retry_back_off={"base_interval": "2s", "max_interval": "1s"})
+
+
+def test_hash_policies() -> None:
+    notes: list[str] = []
+    policy = route_components_pb2.RouteAction.HashPolicy
+    decode_hash_policy(from_json({"filter_state": {"key": "k"}}, policy), notes)
+    assert notes == ["hash policy on filter state"]
+    with pytest.raises(ResourceRejectedError):
+        decode_hash_policy(policy(), [])
+
+
+def test_mirrors_and_rewrites() -> None:
+    mirror = decode_mirror(from_json({"cluster": "m"}, route_components_pb2.RouteAction.RequestMirrorPolicy))
+    assert (mirror.fraction, mirror.suffix) == (ALWAYS, True)
+    with pytest.raises(ResourceRejectedError, match="missing \\)"):
+        decode_regex_rewrite(from_json({"pattern": {"regex": "(a"}}, regex_pb2.RegexMatchAndSubstitute))
