@@ -28,7 +28,9 @@ APP = """
       selector: {matchLabels: {app: stock, version: v1}}
       template:
         metadata: {labels: {app: stock, version: v1}}
-        spec: {serviceAccountName: stock, containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]}
+        spec:
+          serviceAccountName: stock
+          containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]
   - apiVersion: apps/v1
     kind: Deployment
     metadata: {name: stock-v2, namespace: shop}
@@ -37,7 +39,9 @@ APP = """
       selector: {matchLabels: {app: stock, version: v2}}
       template:
         metadata: {labels: {app: stock, version: v2}}
-        spec: {serviceAccountName: stock, containers: [{name: stock, image: "example/stock:2", ports: [{containerPort: 8080}]}]}
+        spec:
+          serviceAccountName: stock
+          containers: [{name: stock, image: "example/stock:2", ports: [{containerPort: 8080}]}]
   - apiVersion: apps/v1
     kind: Deployment
     metadata: {name: front, namespace: shop}

@@ -59,7 +59,8 @@ def test_weights_of_a_virtual_service() -> None:
     metadata: {name: stock, namespace: shop}
     spec: {host: stock, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
 """ + _rule(
-        "{route: [{destination: {host: stock, subset: v1}, weight: 75}, {destination: {host: stock, subset: v2}, weight: 25}]}"
+        "{route: [{destination: {host: stock, subset: v1}, weight: 75},"
+        " {destination: {host: stock, subset: v2}, weight: 25}]}"
     )
     rows = run(istio=rule, duration="20s").sink.rows
     share = sum(row["destination_version"] == "v2" for row in rows) / len(rows)
@@ -68,9 +69,10 @@ def test_weights_of_a_virtual_service() -> None:
 
 
 def test_an_injected_abort_and_delay() -> None:
-    abort = _rule("{fault: {abort: {percentage: {value: 100}, httpStatus: 418}}, route: [{destination: {host: stock}}]}")
+    route = "route: [{destination: {host: stock}}]"
+    abort = _rule(f"{{fault: {{abort: {{percentage: {{value: 100}}, httpStatus: 418}}}}, {route}}}")
     assert set(_statuses(istio=abort)) == {(418, "FI")}
-    delay = _rule("{fault: {delay: {percentage: {value: 100}, fixedDelay: 1s}}, route: [{destination: {host: stock}}]}")
+    delay = _rule(f"{{fault: {{delay: {{percentage: {{value: 100}}, fixedDelay: 1s}}}}, {route}}}")
     rows = run(istio=delay).sink.rows
     assert rows
     assert all(row["request_end"] - row["start"] > seconds(1) and row["flags"] == "DI" for row in rows)

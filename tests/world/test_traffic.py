@@ -1,0 +1,82 @@
+"""Sources follow pods as they come and go."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshsim.errors import InputError
+
+from .conftest import build, run, seconds
+
+GATEWAY = """
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: edge, namespace: istio-system}
+    spec: {selector: {istio: edge}, ports: [{name: http2, port: 80, targetPort: 8080}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: edge, namespace: istio-system}
+    spec:
+      replicas: 2
+      selector: {matchLabels: {istio: edge}}
+      template:
+        metadata:
+          labels: {istio: edge, sidecar.istio.io/inject: "true"}
+          annotations: {inject.istio.io/templates: gateway}
+        spec: {containers: [{name: istio-proxy, image: auto, ports: [{containerPort: 8080}]}]}
+  - apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: edge, namespace: shop}
+    spec:
+      selector: {istio: edge}
+      servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [www.example.com]}]
+  - apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: www, namespace: shop}
+    spec: {hosts: [www.example.com], gateways: [edge], http: [{name: www, route: [{destination: {host: stock}}]}]}
+"""
+
+
+def _scaled(replicas: int) -> str:
+    return f"timeline: [{{id: scaled, at: 1s, scale: {{deployment: front, namespace: shop, replicas: {replicas}}}}}]"
+
+
+def test_senders_share_the_rate() -> None:
+    ran = run(timeline=_scaled(2), duration="20s")
+    early = {row["source_pod"] for row in ran.sink.rows if row["start"] < seconds(1)}
+    late = [row for row in ran.sink.rows if row["start"] > seconds(18)]
+    assert len(early) == 1
+    assert len({row["source_pod"] for row in late}) == 2
+    assert len(late) == pytest.approx(200, abs=10), "the rate is that of all senders together"
+
+
+def test_clients_outside_come_through_the_gateways_pods() -> None:
+    world, sink = build(more=GATEWAY)
+    del world
+    assert sink.rows == []
+    text = {"duration": "4s"}
+    ran = run(more=GATEWAY, timeline=_THROUGH, **text)
+    outside = [row for row in ran.sink.rows if row["traffic"] == "visitors"]
+    assert len(outside) > 150
+    assert {row["status"] for row in outside} == {200}
+    assert {row["route"] for row in outside} == {"www"}
+    assert {row["source"] for row in outside} == {"visitors"}
+
+
+_THROUGH = """  - name: visitors
+    through: edge
+    request: {host: www.example.com, path: /}
+    rate: 50/s
+"""
+
+
+def test_when_nobody_is_left_requests_find_nobody() -> None:
+    ran = run(timeline=_scaled(0), duration="40s")
+    late = [row for row in ran.sink.rows if row["start"] > seconds(38)]
+    assert late
+    assert {row["status"] for row in late} == {0}
+
+
+def test_a_port_the_gateway_does_not_have_is_refused() -> None:
+    with pytest.raises(InputError, match="port 8443"):
+        build(more=GATEWAY, timeline=_THROUGH.replace("www.example.com, path", "'www.example.com:8443', path"))

@@ -1,0 +1,82 @@
+"""Decoded policies in the event core's terms."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshsim.dataplane.decide.clusters import decode_cluster
+from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies
+from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.specs import Flag as CoreFlag
+from meshsim.dataplane.specs import InboundKind, LbPolicy, RetryOn, RouteKind
+from meshsim.units import MILLISECOND, SECOND
+from meshsim.world.translation import cluster_spec, forward_route, inbound_kind, local_route
+from meshsim.xds.messages import cluster_pb2
+from meshsim.xds.packing import from_json
+
+
+def test_limits_and_outlier_detection_of_a_cluster() -> None:
+    message = from_json(
+        {
+            "name": "c",
+            "type": "STATIC",
+            "lb_policy": "LEAST_REQUEST",
+            "connect_timeout": "3s",
+            "circuit_breakers": {"thresholds": [{"max_requests": 7, "max_retries": 2}]},
+            "common_lb_config": {"healthy_panic_threshold": {}},
+            "outlier_detection": {"consecutive_5xx": 3, "interval": "5s", "max_ejection_percent": 50},
+        },
+        cluster_pb2.Cluster,
+    )
+    spec = cluster_spec(4, decode_cluster(message), http2=True)
+    assert (spec.proxy, spec.policy, spec.connect_timeout) == (4, LbPolicy.LEAST_REQUEST, 3 * SECOND)
+    assert (spec.max_requests, spec.max_retries, spec.max_pending_requests) == (7, 2, 1024)
+    assert spec.panic_threshold == 0
+    assert spec.outlier is not None
+    assert (spec.outlier.consecutive_5xx, spec.outlier.interval) == (3, 5 * SECOND)
+    assert spec.outlier.max_ejection_percent == 50
+    assert spec.outlier.consecutive_gateway == 0, "Envoy does not enforce it unless told to"
+
+
+def test_istios_default_retries() -> None:
+    retry = RetryPolicy(
+        ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"),
+        2,
+        0,
+        0,
+        (),
+        True,
+        0,
+        5,
+        25 * MILLISECOND,
+        250 * MILLISECOND,
+        (),
+        (),
+    )
+    decision = Decision(Disposition.FORWARDED, policies=Policies(retry=retry, timeout=SECOND))
+    spec = forward_route(decision, ((0, 1),), ())
+    assert spec.retries == 2
+    assert spec.timeout == SECOND
+    assert spec.host_reselect_attempts == 5
+    assert not spec.retry_on & RetryOn.FIVE_XX
+    assert spec.retry_on & RetryOn.CONNECT_FAILURE
+
+
+def test_a_reply_keeps_status_and_flags() -> None:
+    spec = local_route(Decision(Disposition.REPLIED, status=404, flags=(Flag.NO_ROUTE,)))
+    assert (spec.kind, spec.status, spec.flag) == (RouteKind.LOCAL_REPLY, 404, CoreFlag.NR)
+    closed = local_route(Decision(Disposition.CLOSED, status=0))
+    assert closed.status == 0
+
+
+@pytest.mark.parametrize(
+    ("disposition", "kind"),
+    [
+        (Disposition.FORWARDED, InboundKind.SERVE),
+        (Disposition.REPLIED, InboundKind.REPLY),
+        (Disposition.CLOSED, InboundKind.RESET),
+        (Disposition.REFUSED, InboundKind.REFUSE),
+    ],
+)
+def test_what_an_attempt_meets(disposition: Disposition, kind: InboundKind) -> None:
+    assert inbound_kind(Decision(disposition)) is kind
