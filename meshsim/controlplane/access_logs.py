@@ -221,9 +221,7 @@ def _file_log(settings: Fields) -> accesslog_pb2.AccessLog:
     return _as_file(path, _text_format(log_format.text("text"), omit_empty))
 
 
-def _as_file(
-    path: str, log_format: substitution_format_string_pb2.SubstitutionFormatString
-) -> accesslog_pb2.AccessLog:
+def _as_file(path: str, log_format: substitution_format_string_pb2.SubstitutionFormatString) -> accesslog_pb2.AccessLog:
     config = file_access_log_pb2.FileAccessLog(path=path, log_format=log_format)
     return AccessLog(name=_FILE, typed_config=pack(config))
 

@@ -55,11 +55,7 @@ def peer_modes(push: PolicySource, namespace: str, labels: Mapping[str, str]) ->
         # A selector in the root namespace is not a workload policy of anybody.
         return PeerModes(mode, {})
     workload = next(
-        (
-            p
-            for p in push.configs("PeerAuthentication", namespace)
-            if _selector(p) and selects(_selector(p), labels)
-        ),
+        (p for p in push.configs("PeerAuthentication", namespace) if _selector(p) and selects(_selector(p), labels)),
         None,
     )
     if workload is None:

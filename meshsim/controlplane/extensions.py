@@ -109,8 +109,7 @@ class Extension:
         """Whether its traffic selectors, if any, hold a listener's direction and port."""
         selectors = self.source.spec.items("match")
         return not selectors or any(
-            _matches_mode(s.text("mode"), listener_class) and _matches_port(s.items("ports"), port)
-            for s in selectors
+            _matches_mode(s.text("mode"), listener_class) and _matches_port(s.items("ports"), port) for s in selectors
         )
 
 
@@ -215,9 +214,7 @@ def _http_filter(extension: Extension) -> http_connection_manager_pb2.HttpFilter
 
 
 def _network_filter(extension: Extension) -> listener_components_pb2.Filter:
-    return listener_components_pb2.Filter(
-        name=extension.resource_name, config_discovery=_discovery(_NETWORK_TYPES)
-    )
+    return listener_components_pb2.Filter(name=extension.resource_name, config_discovery=_discovery(_NETWORK_TYPES))
 
 
 def _wasm(push: PushContext, extension: Extension) -> any_pb2.Any:

@@ -224,9 +224,7 @@ class LoggingChoice:
     disabled: bool
 
 
-def logging_choices(
-    push: PushContext, applied: AppliedTelemetry, listener_class: ListenerClass
-) -> list[LoggingChoice]:
+def logging_choices(push: PushContext, applied: AppliedTelemetry, listener_class: ListenerClass) -> list[LoggingChoice]:
     """Access logs of a listener by provider name; empty when nothing but the mesh's older fields can say anything."""
     chosen = _merge_logging(applied.logging, default_providers(push, "accessLogging"), listener_class.mode)
     out = []
@@ -293,9 +291,7 @@ class TracingChoice:
     istio_tags: bool = True
 
 
-def tracing_choice(
-    push: PushContext, applied: AppliedTelemetry, listener_class: ListenerClass
-) -> TracingChoice | None:
+def tracing_choice(push: PushContext, applied: AppliedTelemetry, listener_class: ListenerClass) -> TracingChoice | None:
     """Tracing of a listener; ``None`` when no Telemetry and no default provider says anything."""
     defaults = default_providers(push, "tracing")
     if not applied.tracing and not defaults:

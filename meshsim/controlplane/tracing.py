@@ -84,9 +84,7 @@ def tracing_config(
     return _provider_tracing(push, proxy, choice, settings)
 
 
-def _provider_tracing(
-    push: PushContext, proxy: Proxy, choice: TracingChoice, settings: Fields
-) -> TracingConfig:
+def _provider_tracing(push: PushContext, proxy: Proxy, choice: TracingChoice, settings: Fields) -> TracingConfig:
     assert choice.provider is not None
     built = _exporter(push, proxy, choice.provider)
     if built is None:

@@ -76,9 +76,7 @@ def _path(context: RuleContext, value: str) -> Permission | None:
     if template is None:
         return Permission(url_path=m.path_matcher(value))
     config = uri_template_match_pb2.UriTemplateMatchConfig(path_template=template)
-    return Permission(
-        uri_template=extension_pb2.TypedExtensionConfig(name="uri-template", typed_config=pack(config))
-    )
+    return Permission(uri_template=extension_pb2.TypedExtensionConfig(name="uri-template", typed_config=pack(config)))
 
 
 def _envoy_metadata(context: RuleContext, values: Sequence[str]) -> Permission | None:
@@ -122,9 +120,7 @@ def _service_account(context: RuleContext, value: str) -> Principal | None:
     namespace, slash, account = value.partition("/")
     if not slash:
         namespace, account = context.namespace, value
-    return _authenticated(
-        m.regex(f"spiffe://.+/ns/{m.quote_meta(namespace)}/(.+/|)sa/{m.quote_meta(account)}(/.+)?")
-    )
+    return _authenticated(m.regex(f"spiffe://.+/ns/{m.quote_meta(namespace)}/(.+/|)sa/{m.quote_meta(account)}(/.+)?"))
 
 
 def _source_principal(_: RuleContext, value: str) -> Principal | None:

@@ -190,9 +190,7 @@ class ListenerCache:
         ports = inbound_ports(self._push, proxy, scope, profile.network.wildcard)
         policies = self._policies.build(proxy)
         undeclared = undeclared_ports(modes, declared_ports(self._push, proxy, scope))
-        key = _InboundKey(
-            profile, tuple(ports), modes.mode, tuple(modes.per_port.items()), undeclared, policies
-        )
+        key = _InboundKey(profile, tuple(ports), modes.mode, tuple(modes.per_port.items()), undeclared, policies)
 
         def make() -> tuple[Resource, ...]:
             built = InboundListeners(profile, ports, modes, policies).build(undeclared)
@@ -232,9 +230,7 @@ def _message(
     )
 
 
-def _made(
-    profile: Profile, entry: OutboundEntry, fallback: Sequence[listener_components_pb2.Filter]
-) -> Resource:
+def _made(profile: Profile, entry: OutboundEntry, fallback: Sequence[listener_components_pb2.Filter]) -> Resource:
     return _resource(_message(profile, entry, fallback))
 
 

@@ -76,9 +76,7 @@ class ChainSpec:
 
     @property
     def needs_tls_inspector(self) -> bool:
-        return bool(self.sni_hosts) or (
-            self.tls is not None and bool(self.tls.common_tls_context.alpn_protocols)
-        )
+        return bool(self.sni_hosts) or (self.tls is not None and bool(self.tls.common_tls_context.alpn_protocols))
 
     def conflicts_with(self, other: ChainSpec) -> bool:
         """Whether both match the same connections, so that Envoy would refuse the second."""

@@ -39,7 +39,6 @@ HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
 _TYPE_URL: Final = PREFIX + HttpConnectionManager.DESCRIPTOR.full_name
 
 
-
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     """What tells one connection manager of a profile from another, beside name and routes."""
@@ -122,9 +121,7 @@ def _template(
 _NORMALIZATIONS: Final = {"NONE": False, "DEFAULT": True, "BASE": True}
 
 
-def _set_path_normalization(
-    out: http_connection_manager_pb2.HttpConnectionManager, setting: Fields
-) -> None:
+def _set_path_normalization(out: http_connection_manager_pb2.HttpConnectionManager, setting: Fields) -> None:
     """`pathNormalization` of the mesh."""
     kind = setting.text("normalization", "DEFAULT")
     out.path_with_escaped_slashes_action = HttpConnectionManager.KEEP_UNCHANGED
@@ -160,9 +157,7 @@ def _set_protocol_options(
         )
 
 
-def _set_client_cert(
-    out: http_connection_manager_pb2.HttpConnectionManager, forward: str, parts: Fields
-) -> None:
+def _set_client_cert(out: http_connection_manager_pb2.HttpConnectionManager, forward: str, parts: Fields) -> None:
     """Which parts of a client's certificate the application is told."""
     out.forward_client_cert_details = HttpConnectionManager.ForwardClientCertDetails.Value(forward)
     out.set_current_client_cert_details.subject.value = parts.flag("subject", True)
@@ -172,9 +167,7 @@ def _set_client_cert(
     out.set_current_client_cert_details.uri = parts.flag("uri", True)
 
 
-def _set_gateway_topology(
-    out: http_connection_manager_pb2.HttpConnectionManager, topology: Fields
-) -> None:
+def _set_gateway_topology(out: http_connection_manager_pb2.HttpConnectionManager, topology: Fields) -> None:
     """What stands in front of a gateway, and what it tells of its clients' certificates."""
     out.xff_num_trusted_hops = topology.integer("numTrustedProxies")
     forward = topology.text("forwardClientCertDetails", "UNDEFINED")

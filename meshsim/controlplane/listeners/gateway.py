@@ -111,9 +111,7 @@ class GatewayListeners:
     def _context(self, server: GatewayServer) -> tls_pb2.DownstreamTlsContext:
         assert server.tls is not None
         certificates = proxy_certificates(self._proxy)
-        return declared_context(
-            self._profile.mesh, server.tls, certificates, tcp=not server.terminates_https
-        )
+        return declared_context(self._profile.mesh, server.tls, certificates, tcp=not server.terminates_https)
 
     def _listener(self, name: str, draft: _Draft) -> listener_pb2.Listener:
         out = bare_listener(name, draft.bind, draft.port, base_pb2.TrafficDirection.OUTBOUND, limited=True)
@@ -124,8 +122,6 @@ class GatewayListeners:
             out.listener_filters.append(filters.tls_inspector())
         if self._profile.network.exact_outbound_balance:
             balance_exactly(out)
-        out.filter_chains.extend(
-            render_chain(self._profile, name, chain, self._policies) for chain in draft.chains
-        )
+        out.filter_chains.extend(render_chain(self._profile, name, chain, self._policies) for chain in draft.chains)
         out.access_log.extend(self._profile.network.of(_GATEWAY).listener_logs)
         return out

@@ -68,16 +68,12 @@ class GatewayTcpChains:
                 matches = tcp.items("match")
                 takes = not matches or any(_takes(m, server) for m in matches)
                 if takes and tcp.items("route"):
-                    return self.routes.to_routes(
-                        tcp.items("route"), port, virtual_service, mutual_tls=mutual_tls
-                    )
+                    return self.routes.to_routes(tcp.items("route"), port, virtual_service, mutual_tls=mutual_tls)
             if not virtual_service.source.annotations.get(PARENTS_ANNOTATION, "").startswith(_TLS_ROUTE):
                 continue
             for tls in virtual_service.spec.items("tls"):
                 if any(_takes(m, server) for m in tls.items("match")):
-                    return self.routes.to_routes(
-                        tls.items("route"), port, virtual_service, mutual_tls=mutual_tls
-                    )
+                    return self.routes.to_routes(tls.items("route"), port, virtual_service, mutual_tls=mutual_tls)
         return ()
 
     def _from_tls_routes(self, server: GatewayServer, listener_port: int) -> Iterator[ChainSpec]:

@@ -246,9 +246,7 @@ class InboundListeners:
         self._policies = policies
         self._mesh = profile.mesh
         certificates = proxy_certificates(profile.network.proxy)
-        self._contexts = {
-            tcp: pack(mutual_tls_context(self._mesh, certificates, tcp=tcp)) for tcp in (False, True)
-        }
+        self._contexts = {tcp: pack(mutual_tls_context(self._mesh, certificates, tcp=tcp)) for tcp in (False, True)}
 
     def build(self, undeclared: Sequence[int]) -> list[listener_pb2.Listener]:
         """`virtualInbound` first; `undeclared` are ports that only a PeerAuthentication names."""
@@ -265,9 +263,7 @@ class InboundListeners:
                 chains += own
         if mode is Interception.NONE:
             return bound
-        virtual = self._listener(
-            VIRTUAL_INBOUND, self._network.wildcard, self._mesh.inbound_port, chains, bound=False
-        )
+        virtual = self._listener(VIRTUAL_INBOUND, self._network.wildcard, self._mesh.inbound_port, chains, bound=False)
         return [virtual, *bound]
 
     def _listener(

@@ -18,9 +18,7 @@ _RESET_BEFORE_REQUEST: Final = "reset-before-request"
 _RETRIES: Final = 2
 
 
-def inbound_routes(
-    mesh: MeshConfig, cluster: str, hostname: str, port: ServicePort
-) -> route_pb2.RouteConfiguration:
+def inbound_routes(mesh: MeshConfig, cluster: str, hostname: str, port: ServicePort) -> route_pb2.RouteConfiguration:
     """One virtual host with one route; without timeouts, since the client's proxy has them."""
     no_time = duration_pb2.Duration()
     action = route_components_pb2.RouteAction(

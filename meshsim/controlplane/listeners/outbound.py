@@ -127,9 +127,7 @@ class OutboundPlan:
 
     def _can_bind(self, bind_to_port: bool, bind: str, port: ServicePort) -> bool:
         mesh = self._push.mesh
-        return can_bind(
-            self._proxy, mesh, bind_to_port=bind_to_port, bind=bind, port=port.port, protocol=port.protocol
-        )
+        return can_bind(self._proxy, mesh, bind_to_port=bind_to_port, bind=bind, port=port.port, protocol=port.protocol)
 
     def _add_service_port(
         self,

@@ -79,9 +79,7 @@ class OutboundChains:
 
     def tcp(self, target: Target) -> list[ChainSpec]:
         """Chains by SNI for TLS ports, by destination for others."""
-        chosen = [
-            v for v in target.virtual_services if any(hosts_overlap(h, target.service.hostname) for h in v.hosts)
-        ]
+        chosen = [v for v in target.virtual_services if any(hosts_overlap(h, target.service.hostname) for h in v.hosts)]
         return self._tls_chains(target, chosen) if target.port.protocol.is_tls else self._tcp_chains(target, chosen)
 
     def _tls_chains(self, target: Target, virtual_services: Sequence[VirtualService]) -> list[ChainSpec]:
@@ -146,9 +144,7 @@ class OutboundChains:
                 filters = self.routes.to_routes(tcp.items("route"), target.port, virtual_service)
                 if unconditional:
                     out.append(
-                        ChainSpec(
-                            filters=filters, destination_cidrs=target.cidrs, virtual_service=virtual_service
-                        )
+                        ChainSpec(filters=filters, destination_cidrs=target.cidrs, virtual_service=virtual_service)
                     )
                     return out
                 subnets = tuple(s for m in matching for s in m.texts("destinationSubnets"))

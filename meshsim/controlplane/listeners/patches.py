@@ -181,18 +181,14 @@ class _Patches:
         filters = list(listener.listener_filters)
         for patch in self._patches["LISTENER_FILTER"]:
             if patch.takes_listener(listener):
-                filters = _edit(
-                    filters, patch, ListenerFilter, patch.listener_filter or None
-                )
+                filters = _edit(filters, patch, ListenerFilter, patch.listener_filter or None)
         _replace(listener.listener_filters, filters)
         self._patch_chains(listener)
         return True
 
     def _patch_chains(self, listener: listener_pb2.Listener) -> None:
         chains = [chain for chain in listener.filter_chains if chain.filters and self._keeps_chain(listener, chain)]
-        if listener.default_filter_chain.filters and not self._keeps_chain(
-            listener, listener.default_filter_chain
-        ):
+        if listener.default_filter_chain.filters and not self._keeps_chain(listener, listener.default_filter_chain):
             listener.ClearField("default_filter_chain")
         for patch in self._patches["FILTER_CHAIN"]:
             value = patch.value(FilterChain) if patch.adds and patch.takes_listener(listener) else None
@@ -200,9 +196,7 @@ class _Patches:
                 chains.append(value)
         _replace(listener.filter_chains, chains)
 
-    def _keeps_chain(
-        self, listener: listener_pb2.Listener, chain: listener_components_pb2.FilterChain
-    ) -> bool:
+    def _keeps_chain(self, listener: listener_pb2.Listener, chain: listener_components_pb2.FilterChain) -> bool:
         for patch in self._patches["FILTER_CHAIN"]:
             if not (patch.takes_listener(listener) and patch.takes_chain(listener, chain)):
                 continue

@@ -141,9 +141,7 @@ class NetworkProfile:
 class Profile:
     """Identity and settings of a proxy, as its listeners see them."""
 
-    def __init__(
-        self, push: PushContext, proxy: Proxy, network: NetworkProfile, applied: AppliedTelemetry
-    ) -> None:
+    def __init__(self, push: PushContext, proxy: Proxy, network: NetworkProfile, applied: AppliedTelemetry) -> None:
         self.network = network
         self.mesh = push.mesh
         self.accepts_http10 = accepts_http10(proxy)
@@ -212,9 +210,7 @@ class ProfileBuilder:
         )
 
         def make() -> Profile:
-            made = push.cache.get_or_make(
-                network, lambda: NetworkProfile(push, proxy, network, applied, extensions)
-            )
+            made = push.cache.get_or_make(network, lambda: NetworkProfile(push, proxy, network, applied, extensions))
             return Profile(push, proxy, made, applied)
 
         return push.cache.get_or_make(key, make)

@@ -57,9 +57,7 @@ def render_chain(
     out.filters.extend(spec.filters)
     if spec.http is not None:
         prefix = spec.http.stat_prefix or f"outbound_{listener_name};"
-        out.filters.append(
-            http_filter(profile, spec.http.settings, prefix, spec.http.route_config_name, policies)
-        )
+        out.filters.append(http_filter(profile, spec.http.settings, prefix, spec.http.route_config_name, policies))
     match = spec.match()
     if match is not None:
         out.filter_chain_match.CopyFrom(match)
@@ -98,9 +96,7 @@ def render_outbound(
     sniffs = needs_http_inspector(chains)
     if sniffs:
         out.listener_filters.append(filters.http_inspector())
-    out.listener_filters_timeout.CopyFrom(
-        duration(profile.mesh.protocol_detection_timeout if sniffs else 0)
-    )
+    out.listener_filters_timeout.CopyFrom(duration(profile.mesh.protocol_detection_timeout if sniffs else 0))
     rest = None
     for spec in chains:
         chain = render_chain(profile, name, spec)

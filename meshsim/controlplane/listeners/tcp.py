@@ -64,9 +64,7 @@ class _RouteKey(NamedTuple):
     mutual_tls: bool = False
 
 
-def complete(
-    profile: NetworkProfile, chain: Chain, terminal: Sequence[listener_components_pb2.Filter]
-) -> Filters:
+def complete(profile: NetworkProfile, chain: Chain, terminal: Sequence[listener_components_pb2.Filter]) -> Filters:
     """All network filters of a TCP chain around its last ones."""
     out = [filters.tcp_metadata_exchange()] if chain.mutual_tls else []
     out += chain.policies.custom_network
@@ -77,9 +75,7 @@ def complete(
     return (*out, *terminal)
 
 
-def catch_all(
-    profile: NetworkProfile, listener_class: ListenerClass, cluster: str, *, logs: bool = True
-) -> Filters:
+def catch_all(profile: NetworkProfile, listener_class: ListenerClass, cluster: str, *, logs: bool = True) -> Filters:
     """Everything to one cluster: traffic to hosts nobody declared, or to nowhere."""
     proxy = TcpProxy(stat_prefix=cluster, cluster=cluster)
     if profile.idle_timeout is not None and logs:

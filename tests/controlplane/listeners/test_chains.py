@@ -12,20 +12,23 @@ from meshsim.xds.packing import to_json
     "chain", [ChainSpec(), ChainSpec(sni_hosts=("a", "*"))], ids=["without criteria", "with every name"]
 )
 def test_a_chain_for_everything(chain: ChainSpec) -> None:
-    assert chain.matches_all and chain.match() is None
+    assert chain.matches_all
+    assert chain.match() is None
 
 
 def test_criteria() -> None:
     chain = ChainSpec(sni_hosts=("b", "a"), destination_cidrs=("10.2.0.0/16", "10.1.0.1", "0.0.0.0"))
     match = chain.match()
-    assert match is not None and to_json(match) == {
+    assert match is not None
+    assert to_json(match) == {
         "server_names": ["a", "b"],
         "prefix_ranges": [
             {"address_prefix": "10.1.0.1", "prefix_len": 32},
             {"address_prefix": "10.2.0.0", "prefix_len": 16},
         ],
     }
-    assert chain.needs_tls_inspector and not ChainSpec().needs_tls_inspector
+    assert chain.needs_tls_inspector
+    assert not ChainSpec().needs_tls_inspector
 
 
 def test_what_envoy_would_refuse_side_by_side() -> None:
@@ -42,13 +45,12 @@ def test_ranges() -> None:
 
 
 def test_addresses() -> None:
-    assert to_json(socket_address("10.0.0.1", 80)) == {
-        "socket_address": {"address": "10.0.0.1", "port_value": 80}
-    }
+    assert to_json(socket_address("10.0.0.1", 80)) == {"socket_address": {"address": "10.0.0.1", "port_value": 80}}
     assert to_json(socket_address("unix:///tmp/s", 0)) == {"pipe": {"path": "/tmp/s"}}
 
 
 def test_equal_chains_have_equal_keys() -> None:
     filters = ()
     one, other = (ChainSpec(filters=filters, sni_hosts=("a",)) for _ in range(2))
-    assert one.key == other.key and one.key != replace(one, sni_hosts=("b",)).key
+    assert one.key == other.key
+    assert one.key != replace(one, sni_hosts=("b",)).key

@@ -34,10 +34,7 @@ def test_hosts_of_server_and_routes_must_meet(small_mesh: Any, look: Any) -> Non
 
 
 def test_terminated_tls_is_told_by_sni(small_mesh: Any, look: Any) -> None:
-    server = (
-        "{port: {number: 443, name: tls, protocol: TLS}, hosts: [a.example.com],"
-        " tls: {mode: ISTIO_MUTUAL}}"
-    )
+    server = "{port: {number: 443, name: tls, protocol: TLS}, hosts: [a.example.com], tls: {mode: ISTIO_MUTUAL}}"
     listener = _listener(small_mesh, look, server, _routes(look, "tcp: [{route: [{destination: {host: db}}]}]"))
     assert look.matches(listener) == [{"server_names": ["a.example.com"]}]
     assert look.filters(listener["filter_chains"][0]) == ["istio.metadata_exchange", "tcp_proxy"]
@@ -57,8 +54,7 @@ def test_passthrough_has_a_chain_for_each_condition_and_a_name_once(small_mesh: 
 
 def test_auto_passthrough_keeps_the_mtls_of_each_service_and_subset(small_mesh: Any, look: Any) -> None:
     server = (
-        "{port: {number: 443, name: tls, protocol: TLS}, hosts: ['*.svc.cluster.local'],"
-        " tls: {mode: AUTO_PASSTHROUGH}}"
+        "{port: {number: 443, name: tls, protocol: TLS}, hosts: ['*.svc.cluster.local'], tls: {mode: AUTO_PASSTHROUGH}}"
     )
     rule = look.istio("DestinationRule", "{host: db, subsets: [{name: v1, labels: {v: v1}}]}")
     listener = _listener(small_mesh, look, server, look.service("db", "10.96.0.3", "tcp:5432"), rule)

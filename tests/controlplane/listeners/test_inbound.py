@@ -91,8 +91,7 @@ def test_the_oldest_service_has_the_port(small_mesh: Any, look: Any) -> None:
     routes = look.manager(chain)["route_config"]
     assert routes["virtual_hosts"][0]["routes"][0]["decorator"]["operation"] == "old.shop.svc.cluster.local:80/*"
     assert mesh.last.status.counts["pilot_conflict_inbound_listener"]["web-0.shop"][1] == (
-        "Conflicting inbound listener:8080. existing: old.shop.svc.cluster.local, "
-        "incoming: new.shop.svc.cluster.local"
+        "Conflicting inbound listener:8080. existing: old.shop.svc.cluster.local, incoming: new.shop.svc.cluster.local"
     )
 
 

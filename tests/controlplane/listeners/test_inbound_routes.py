@@ -24,7 +24,8 @@ def test_requests_the_application_has_not_seen_are_retried() -> None:
 
 def test_the_mesh_may_ask_for_other_retries() -> None:
     found = _route({"attempts": 5, "retryOn": "5xx"})["retry_policy"]
-    assert isinstance(found, dict) and (found["retry_on"], found["num_retries"]) == ("5xx", 5)
+    assert isinstance(found, dict)
+    assert (found["retry_on"], found["num_retries"]) == ("5xx", 5)
 
 
 def test_there_is_no_timeout() -> None:

@@ -15,9 +15,7 @@ def _chain(port: int = 0, transport: str = "", *alpns: str) -> listener_componen
 
 
 def _found(*chains: listener_components_pb2.FilterChain) -> dict[str, object]:
-    return {
-        item.name.rpartition(".")[2]: to_json(item).get("filter_disabled") for item in inspectors(chains)
-    }
+    return {item.name.rpartition(".")[2]: to_json(item).get("filter_disabled") for item in inspectors(chains)}
 
 
 def _range(port: int) -> dict[str, object]:
@@ -34,9 +32,7 @@ def test_everywhere_when_every_port_needs_them() -> None:
 
 
 def test_declared_ports_that_do_not_need_them_are_left_out() -> None:
-    found = _found(
-        _chain(0, "tls"), _chain(0, "raw_buffer", "h2c"), _chain(90, "raw_buffer"), _chain(80, "tls")
-    )
+    found = _found(_chain(0, "tls"), _chain(0, "raw_buffer", "h2c"), _chain(90, "raw_buffer"), _chain(80, "tls"))
     assert found["tls_inspector"] == _range(90)
     assert found["http_inspector"] == {"or_match": {"rules": [_range(80), _range(90)]}}
 

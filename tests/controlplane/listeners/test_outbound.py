@@ -79,19 +79,13 @@ def test_headless_pods_have_listeners_but_not_in_their_own_proxy(small_mesh: Any
         ("MONGO", "HTTP", ["outbound|8000||a.example.com"]),
     ],
 )
-def test_services_that_meet_on_a_port(
-    small_mesh: Any, look: Any, first: str, second: str, clusters: list[str]
-) -> None:
-    mesh = small_mesh(
-        look.client(_entry("a.example.com", 8000, first, 1), _entry("b.example.com", 8000, second, 2))
-    )
+def test_services_that_meet_on_a_port(small_mesh: Any, look: Any, first: str, second: str, clusters: list[str]) -> None:
+    mesh = small_mesh(look.client(_entry("a.example.com", 8000, first, 1), _entry("b.example.com", 8000, second, 2)))
     assert look.clusters(look.lds(mesh, "shop/client-0")["0.0.0.0_8000"]) == clusters
 
 
 def test_the_second_tcp_service_of_an_address_is_counted(small_mesh: Any, look: Any) -> None:
-    mesh = small_mesh(
-        look.client(_entry("a.example.com", 8000, "TCP", 1), _entry("b.example.com", 8000, "TCP", 2))
-    )
+    mesh = small_mesh(look.client(_entry("a.example.com", 8000, "TCP", 1), _entry("b.example.com", 8000, "TCP", 2)))
     look.lds(mesh, "shop/client-0")
     assert mesh.last.status.counts[TCP_METRIC] == {
         "0.0.0.0_8000": (
@@ -121,9 +115,7 @@ def test_a_sidecars_listener_takes_a_port_for_itself(small_mesh: Any, look: Any)
 
 
 def test_without_interception_listeners_bind_localhost(small_mesh: Any, look: Any) -> None:
-    pod = look.pod(
-        "client-0", "10.244.0.9", "client", annotations="{sidecar.istio.io/interceptionMode: NONE}"
-    )
+    pod = look.pod("client-0", "10.244.0.9", "client", annotations="{sidecar.istio.io/interceptionMode: NONE}")
     mesh = small_mesh(look.node + pod + look.service("a", "10.96.0.1", "http:80"))
     listeners = look.lds(mesh, "shop/client-0")
     assert set(listeners) == {"127.0.0.1_80"}

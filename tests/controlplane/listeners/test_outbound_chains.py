@@ -17,9 +17,7 @@ def _tcp(look: Any, matches: str) -> str:
 
 def _listener(small_mesh: Any, look: Any, *objects: str) -> Any:
     mesh = small_mesh(
-        look.client(
-            look.service("db", "10.96.0.3", "tcp:5432"), look.service("other", "10.96.0.4", "tcp:7"), *objects
-        )
+        look.client(look.service("db", "10.96.0.3", "tcp:5432"), look.service("other", "10.96.0.4", "tcp:7"), *objects)
     )
     return look.lds(mesh, "shop/client-0")["10.96.0.3_5432"]
 
@@ -69,9 +67,7 @@ def test_a_tls_routes_sni_hosts_replace_the_name(small_mesh: Any, look: Any) -> 
         "{match: [{sniHosts: [x.example.com]}], route: [{destination: {host: never}}]}]}"
     )
     entry = "{hosts: [a.example.com], ports: [{number: 443, name: tls, protocol: TLS}], resolution: DNS}"
-    mesh = small_mesh(
-        look.client(look.istio("ServiceEntry", entry), look.istio("VirtualService", tls))
-    )
+    mesh = small_mesh(look.client(look.istio("ServiceEntry", entry), look.istio("VirtualService", tls)))
     listener = look.lds(mesh, "shop/client-0")["0.0.0.0_443"]
     assert look.matches(listener) == [{"server_names": ["x.example.com"]}]
     assert look.clusters(listener)[0] == "outbound|443||x.shop.svc.cluster.local"

@@ -157,8 +157,10 @@ def test_the_context_decides() -> None:
 
 def test_patches_of_other_things_do_not_matter() -> None:
     clusters, routes = _patches(_config("CLUSTER", "MERGE", {})), _patches(_config("HTTP_ROUTE", "MERGE", {}))
-    assert not relevant_patches(clusters) and relevant_patches(routes) is routes
-    assert not touches_listeners(routes) and touches_listeners(_patches(_config("LISTENER", "REMOVE")))
+    assert not relevant_patches(clusters)
+    assert relevant_patches(routes) is routes
+    assert not touches_listeners(routes)
+    assert touches_listeners(_patches(_config("LISTENER", "REMOVE")))
 
 
 def test_extension_configurations_are_added_by_name() -> None:

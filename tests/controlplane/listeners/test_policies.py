@@ -40,8 +40,6 @@ def test_an_authorizer_that_appears_takes_over(small_mesh: Any, look: Any) -> No
 
 def test_nothing_applies(small_mesh: Any, look: Any) -> None:
     mesh = small_mesh(
-        look.client(
-            look.istio("AuthorizationPolicy", "{selector: {matchLabels: {app: web}}}", group=SECURITY)
-        )
+        look.client(look.istio("AuthorizationPolicy", "{selector: {matchLabels: {app: web}}}", group=SECURITY))
     )
     assert PolicyBuilder(mesh.push()).build(mesh.proxy("shop", "client-0")) is NO_POLICIES

@@ -50,7 +50,8 @@ def test_node_metadata() -> None:
 
 
 def test_a_proxy_with_ipv6_addresses_alone() -> None:
-    assert is_ipv6(_proxy("fd00::1")) and not is_ipv6(_proxy("fd00::1", "10.0.0.1"))
+    assert is_ipv6(_proxy("fd00::1"))
+    assert not is_ipv6(_proxy("fd00::1", "10.0.0.1"))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ def _rendered(small_mesh: Any, look: Any, *chains: ChainSpec, mesh: str = "", bo
 
 def test_one_chain_for_everything_stands_alone(small_mesh: Any, look: Any) -> None:
     listener = _rendered(small_mesh, look, ChainSpec())
-    assert "default_filter_chain" not in listener and len(listener["filter_chains"]) == 1
+    assert "default_filter_chain" not in listener
+    assert len(listener["filter_chains"]) == 1
     assert listener["filter_chains"][0]["transport_socket_connect_timeout"] == "15s"
 
 
@@ -43,12 +44,14 @@ def test_the_detection_timeout_is_for_detection(small_mesh: Any, look: Any) -> N
     for chain, timeout in ((sniffing, "5s"), (ChainSpec(), "0s")):
         listener = _rendered(small_mesh, look, chain, mesh="protocolDetectionTimeout: 5s")
         assert listener["listener_filters_timeout"] == timeout
-    assert needs_http_inspector([sniffing]) and not needs_http_inspector([ChainSpec()])
+    assert needs_http_inspector([sniffing])
+    assert not needs_http_inspector([ChainSpec()])
 
 
 def test_bound_listeners_share_connections_among_workers(small_mesh: Any, look: Any) -> None:
     listener = _rendered(small_mesh, look, ChainSpec(), bound=True)
-    assert listener["max_connections_to_accept_per_socket_event"] == 1 and "bind_to_port" not in listener
+    assert listener["max_connections_to_accept_per_socket_event"] == 1
+    assert "bind_to_port" not in listener
 
 
 def test_a_bare_listener() -> None:

@@ -54,9 +54,7 @@ def test_a_tunnel_belongs_to_the_level_that_is_routed_to(small_mesh: Any, look: 
         "hostname": "far.example.com:443",
         "use_post": True,
     }
-    assert "tunneling_config" not in _proxy(
-        small_mesh, look, rule=rule, tcp="{destination: {host: db, subset: a}}"
-    )
+    assert "tunneling_config" not in _proxy(small_mesh, look, rule=rule, tcp="{destination: {host: db, subset: a}}")
 
 
 def test_statistics_by_the_meshs_pattern(small_mesh: Any, look: Any) -> None:

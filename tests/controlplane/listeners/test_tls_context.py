@@ -61,7 +61,11 @@ def test_certificates_of_the_container() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "required", "authority"),
-    [("SIMPLE", False, None), ("MUTUAL", True, "kubernetes://web-cacert"), ("OPTIONAL_MUTUAL", False, "kubernetes://web-cacert")],
+    [
+        ("SIMPLE", False, None),
+        ("MUTUAL", True, "kubernetes://web-cacert"),
+        ("OPTIONAL_MUTUAL", False, "kubernetes://web-cacert"),
+    ],
 )
 def test_credentials(mode: str, required: bool, authority: str | None) -> None:
     context = _declared({"mode": mode, "credentialName": "web"})
@@ -87,8 +91,8 @@ def test_istio_mutual_uses_the_proxys_own_identity() -> None:
 
 
 def test_files() -> None:
-    settings = {"mode": "MUTUAL", "serverCertificate": "/c", "privateKey": "/k", "caCertificates": "/ca", "caCrl": "/crl"}
-    context = _declared(settings)
+    files = {"serverCertificate": "/c", "privateKey": "/k", "caCertificates": "/ca", "caCrl": "/crl"}
+    context = _declared({"mode": "MUTUAL", **files})
     assert (_names(context), _authority(context)) == (["file-cert:/c~/k"], "file-root:/ca")
     defaults = context["common_tls_context"]["combined_validation_context"]["default_validation_context"]
     assert defaults["crl"] == {"filename": "/crl"}

@@ -9,7 +9,9 @@ def _virtual(small_mesh: Any, look: Any, mesh: str = "", *objects: str) -> Any:
     return look.lds(small_mesh(look.client(*objects), mesh), "shop/client-0")["virtualOutbound"]
 
 
-@pytest.mark.parametrize(("mode", "cluster"), [("ALLOW_ANY", "PassthroughCluster"), ("REGISTRY_ONLY", "BlackHoleCluster")])
+@pytest.mark.parametrize(
+    ("mode", "cluster"), [("ALLOW_ANY", "PassthroughCluster"), ("REGISTRY_ONLY", "BlackHoleCluster")]
+)
 def test_undeclared_hosts_by_the_meshs_policy(small_mesh: Any, look: Any, mode: str, cluster: str) -> None:
     listener = _virtual(small_mesh, look, f"outboundTrafficPolicy: {{mode: {mode}}}")
     assert look.clusters(listener) == ["BlackHoleCluster", cluster]
