@@ -115,13 +115,12 @@ class ServiceRegistry:
             service is None
             or service.registry is not Registry.KUBERNETES
             or service.resolution is not Resolution.CLIENT_SIDE_LB
-            or not service.selector
         ):
             return []
         return [
             workload
             for workload in self.external.workload_entries.get(namespace, ())
-            if not workload.dns_only and labels_match(service.selector, workload.endpoint.labels)
+            if not workload.dns_only and _selects(service, workload)
         ]
 
     def _endpoints_of(self, key: tuple[str, str], selected: Sequence[Workload]) -> Iterator[Endpoint]:
@@ -147,7 +146,28 @@ class ServiceRegistry:
 
     def targets(self, proxy: Proxy) -> tuple[ServiceTarget, ...]:
         """Service ports that the workload of a proxy serves."""
-        return (*self.kube.targets(proxy), *self.external.targets(proxy))
+        workload = self._entry_of(proxy)
+        own = self.kube.targets(proxy) if workload is None else list(self._entry_targets(proxy, workload))
+        return (*own, *self.external.targets(proxy))
+
+    def _entry_of(self, proxy: Proxy) -> Workload | None:
+        """The WorkloadEntry at the first address of a proxy outside the kube."""
+        entries = self.external.workload_entries.get(proxy.namespace, ())
+        address = proxy.addresses[0] if proxy.addresses else ""
+        return next((w for w in entries if address and w.endpoint.address == address), None)
+
+    def _entry_targets(self, proxy: Proxy, workload: Workload) -> Iterator[ServiceTarget]:
+        """Ports of the Services that select a WorkloadEntry."""
+        for service in self.kube.services:
+            if service.namespace == proxy.namespace and _selects(service, workload):
+                for port in service.ports:
+                    number = selected_port(service, port, workload.ports)
+                    if number:
+                        yield ServiceTarget(service=service, port=port, target_port=number)
+
+
+def _selects(service: Service, workload: Workload) -> bool:
+    return bool(service.selector) and labels_match(service.selector, workload.endpoint.labels)
 
 
 def _with_aliases(services: Sequence[Service], previous: ServiceRegistry | None) -> Iterable[Service]:

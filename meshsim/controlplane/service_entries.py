@@ -100,7 +100,9 @@ class ServiceEntryRegistry:
             self._entries.append(known)
         self.services: tuple[Service, ...] = tuple(s for entry in self._entries for s in entry.services)
         self._by_host: dict[tuple[str, str], list[_Entry]] = {}
+        self._by_namespace: dict[str, list[_Entry]] = {}
         for entry in self._entries:
+            self._by_namespace.setdefault(entry.source.namespace, []).append(entry)
             for host in dict.fromkeys(s.hostname for s in entry.services):
                 self._by_host.setdefault((host, entry.source.namespace), []).append(entry)
         known_workloads = previous._known_workloads if previous is not None else {}
@@ -282,9 +284,7 @@ class ServiceEntryRegistry:
     def targets(self, proxy: Proxy) -> list[ServiceTarget]:
         """Service ports of ServiceEntries in the proxy's namespace that lead to one of its addresses."""
         found: list[ServiceTarget] = []
-        for entry in self._entries:
-            if entry.source.namespace != proxy.namespace:
-                continue
+        for entry in self._by_namespace.get(proxy.namespace, ()):
             for service in entry.services:
                 for endpoint in self._entry_endpoints(entry, service):
                     port = service.port_named(endpoint.port_name)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from meshsim.controlplane.model import Registry
+from meshsim.controlplane.proxies import build_proxy, node_of_pod
 
 HOST = "web.shop.svc.cluster.local"
 
@@ -76,3 +77,17 @@ def test_a_service_that_was_deleted_is_forgotten(shop: Any) -> None:
     shop.store.put(service)
     push = shop.push()
     assert push.service_accounts(push.service(HOST, "shop")) == ()
+
+
+def test_a_workload_outside_the_kube_serves_the_services_that_select_it(shop: Any) -> None:
+    shop.put(
+        "{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm, namespace: shop},"
+        " spec: {address: 10.9.9.9, labels: {app: web}, ports: {http: 8000}}}"
+    )
+    push = shop.push()
+    service = push.service(HOST, "shop")
+    assert [e.address for e in push.endpoints(service, service.ports[0])][-1] == "10.9.9.9"
+    node = dict(node_of_pod(shop.pod("shop", "web-0"), shop.store, shop.mesh))
+    node["id"] = "sidecar~10.9.9.9~vm.shop~shop.svc.cluster.local"
+    proxy = build_proxy(node, shop.store, shop.mesh)
+    assert [(t.service.hostname, t.port.port, t.target_port) for t in push.service_targets(proxy)] == [(HOST, 80, 8080)]
