@@ -750,6 +750,11 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
 
 
+def least(a: i64, b: i64) -> i64:
+    """The smaller of two numbers."""
+    return a if a < b else b
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Events, steps, timers
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1075,7 +1080,7 @@ def start_users(s: State, i: i64) -> None:
     """The next users of a closed loop begin, each after a time of thinking."""
     c = s.ctl[0]
     src = s.source[i]
-    last = min(src.cursor + CHUNK, src.user_n)
+    last = least(src.cursor + CHUNK, src.user_n)
     while src.cursor < last:
         u = src.user_at + src.cursor
         schedule(s, c.now + sample(s, src.think, s.user[u].id, P_THINK), EV_USER, u)
@@ -1295,7 +1300,7 @@ def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
     again = 0
     while again < s.route[q.route].reselect:
         known = 0
-        for i in range(r * width, r * width + min(q.tries, width)):
+        for i in range(r * width, r * width + least(q.tries, width)):
             if s.tried[i] == h:
                 known = 1
         if known == 0:
@@ -2144,7 +2149,7 @@ def sweep(s: State, row: i64) -> None:
         if host.ejected == 0:
             if host.multiplier > 0:
                 host.multiplier -= 1
-        elif c.now - host.ejected_at >= min(cl.base_ejection * host.multiplier, cl.max_ejection):
+        elif c.now - host.ejected_at >= least(cl.base_ejection * host.multiplier, cl.max_ejection):
             host.ejected = 0
             cl.ejected -= 1
             host.run_5xx = 0
@@ -2444,7 +2449,7 @@ def change_pod(s: State, p: i64, state: i64) -> None:
 def kill(s: State, p: i64) -> None:
     """Reset the next attempts that were at a dead pod or on their way to it."""
     pod = s.pod[p]
-    last = min(pod.cursor + CHUNK, len(s.att))
+    last = least(pod.cursor + CHUNK, len(s.att))
     while pod.cursor < last:
         a = pod.cursor
         pod.cursor += 1
@@ -2464,7 +2469,7 @@ def kill_connections(s: State, p: i64) -> None:
     """Close the next connections to a dead pod; those being set up fail."""
     c = s.ctl[0]
     pod = s.pod[p]
-    last = min(pod.cursor + CHUNK, len(s.conn))
+    last = least(pod.cursor + CHUNK, len(s.conn))
     while pod.cursor < last:
         k = pod.cursor
         pod.cursor += 1
@@ -2486,7 +2491,7 @@ def kill_connections(s: State, p: i64) -> None:
 def kill_requests(s: State, p: i64) -> None:
     """End the next requests that a dead pod had made itself, or that its proxy was serving."""
     pod = s.pod[p]
-    last = min(pod.cursor + CHUNK, len(s.req))
+    last = least(pod.cursor + CHUNK, len(s.req))
     if last < len(s.req):
         push(s, DO_KILL_REQUESTS, p)
     while pod.cursor < last:
@@ -2532,7 +2537,7 @@ def reach(s: State, h: i64) -> None:
     """The network healed: TCP repeats what the next hanging attempts had sent."""
     c = s.ctl[0]
     host = s.host[h]
-    last = min(host.cursor + CHUNK, len(s.att))
+    last = least(host.cursor + CHUNK, len(s.att))
     while host.cursor < last:
         a = host.cursor
         host.cursor += 1
@@ -2557,7 +2562,7 @@ def reach_connections(s: State, h: i64) -> None:
         connecting += s.pool[pool].connecting
     if connecting == 0:
         return
-    last = min(host.cursor + CHUNK, len(s.conn))
+    last = least(host.cursor + CHUNK, len(s.conn))
     while host.cursor < last:
         k = host.cursor
         host.cursor += 1
@@ -2647,7 +2652,7 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
     for i in range(n):
         s.hosts[base + i] = s.payload[at + i * HOST_WORDS]
     if base != cl.host_at:
-        for i in range(min(cl.view_n, n)):
+        for i in range(least(cl.view_n, n)):
             s.seen[base + i] = s.seen[cl.host_at + i]
     cl.host_at = base
     cl.host_n = n

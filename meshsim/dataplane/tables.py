@@ -152,7 +152,9 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
     """
     state = _state_type(numba, mode is Mode.CHECKED)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    inner: dict[str, Any] = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    part, whole = _pipelines(numba)
+    inner: dict[str, Any] = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": part}
+    entry: dict[str, Any] = {**options, "cache": True, "pipeline_class": whole}
     namespace = dict(vars(core))
     for name in _callees_first():
         function = getattr(core, name)
@@ -160,9 +162,58 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
         signature = _signature(numba, function, state)
         namespace[name] = numba.njit(signature, forceinline=name in core.INLINE, **inner)(twin)
     namespace["as_state"] = _state_at(numba, state)
-    run = numba.njit("int64(int64, int64)", cache=True, **options)(_twin(_run_at, namespace))
-    inject = numba.njit("void(int64, int64, int64)", cache=True, **options)(_twin(_inject_at, namespace))
+    run = numba.njit("int64(int64, int64)", **entry)(_twin(_run_at, namespace))
+    inject = numba.njit("void(int64, int64, int64)", **entry)(_twin(_inject_at, namespace))
     return Compiled(run, inject)
+
+
+def _pipelines(numba: Any) -> tuple[Any, Any]:
+    """Two forms of numba's compiler: for a function that only others call, and for an entry that takes them all in.
+
+    numba would optimise and assemble every function together with everything it calls, again and again up to the
+    entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
+    """
+    codegen = numba.core.codegen
+    parts: list[Any] = []
+
+    class Unloaded:
+        """What stands for the machine code of a part, which has no place in memory to write to."""
+
+        def set_env(self, name: str, environment: Any) -> None:
+            """Nothing: compiled code looks there for Python objects, and the core knows none."""
+
+    class Part(codegen.JITCodeLibrary):  # type: ignore[misc]
+        """The code of one inner function, to be linked into an entry."""
+
+        codegen = Unloaded()
+
+        def finalize(self) -> None:
+            self._finalized = True
+
+        def get_pointer_to_function(self, name: str) -> int:
+            self._ensure_finalized()
+            return 0
+
+    class PartCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
+        def define_pipelines(self) -> Any:
+            self.state.library = Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+            parts.append(self.state.library)
+            return super().define_pipelines()
+
+    class WholeCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
+        def define_pipelines(self) -> Any:
+            library = self.state.targetctx.codegen().create_library(self.state.func_id.func_qualname)
+            library.enable_object_caching()
+            # The linker takes from a part what is asked for by then: callers come before those they call.
+            for part in reversed(parts):
+                library.add_linking_library(part)
+            for part in parts:
+                for other in part._linking_libraries:
+                    library.add_linking_library(other)
+            self.state.library = library
+            return super().define_pipelines()
+
+    return PartCompiler, WholeCompiler
 
 
 def _callees_first() -> list[str]:
