@@ -203,6 +203,9 @@ def _apply_listeners(
         known = active.pop(name, None) is not None
         if warming.pop(name, None) is not None or known:
             effective.append(Change(type_urls.LISTENER, name, version, removed=True))
+    owners = {address: x.name for x in active.values() for address in x.addresses}
+    waiting = (w.resource for w in warming.values())
+    owners.update({address: x.name for x in waiting if isinstance(x, Listener) for address in x.addresses})
     for resource in decoded.values():
         assert isinstance(resource, Listener)
         name = resource.name
@@ -211,12 +214,12 @@ def _apply_listeners(
         if active.get(name) is resource:
             warming.pop(name, None)
             continue
-        others = {n: x for n, x in active.items() if n != name}
-        others.update({n: w.resource for n, w in warming.items() if n != name and isinstance(w.resource, Listener)})
-        clash = _clash(resource, others)
+        clash = _clash(resource, owners)
         if clash:
             rejected.append(Rejected(name, clash))
-        elif all(route in state.routes for route in resource.route_names):
+            continue
+        owners.update(dict.fromkeys(resource.addresses, name))
+        if all(route in state.routes for route in resource.route_names):
             warming.pop(name, None)
             active[name] = resource
             effective.append(Change(type_urls.LISTENER, name, version))
@@ -233,15 +236,16 @@ def _apply_listeners(
     )
 
 
-def _clash(listener: Listener, others: Mapping[str, Listener]) -> str:
-    for other in others.values():
-        for address, port in listener.addresses:
-            if (address, port) in other.addresses and (port or not listener.bound):
-                return (
-                    f"error adding listener: '{listener.name}' has duplicate address '{address}:{port}' as existing "
-                    "listener, to check if the listener has duplicated addresses with other listeners or "
-                    "'enable_reuse_port' is set to 'false' for the listener"
-                )
+def _clash(listener: Listener, owners: Mapping[tuple[str, int], str]) -> str:
+    """Why a listener cannot have its addresses, or an empty text; any number may wait on port 0."""
+    for address, port in listener.addresses:
+        owner = owners.get((address, port), listener.name)
+        if owner != listener.name and (port or not listener.bound):
+            return (
+                f"error adding listener: '{listener.name}' has duplicate address '{address}:{port}' as existing "
+                "listener, to check if the listener has duplicated addresses with other listeners or "
+                "'enable_reuse_port' is set to 'false' for the listener"
+            )
     return ""
 
 
@@ -283,9 +287,7 @@ class ProxyConfig:
     def __init__(self, cache: ResourceCache) -> None:
         self.active = ActiveConfig(cache)
 
-    def __call__(
-        self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
-    ) -> Applied:
+    def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         """Take one response in."""
         self.active, applied = self.active.apply(type_url, changed, removed, version)
         return applied

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from meshsim.dataplane.decide.listeners import (
     ChainMatch,
+    Criterion,
     Direction,
     FilterChain,
     Listener,
@@ -20,8 +21,6 @@ from meshsim.dataplane.decide.listeners import (
 )
 from meshsim.dataplane.decide.strings import IpAddress, IpNetwork, longest_prefix, parse_ip
 from meshsim.dataplane.decide.values import Connection, Protocol
-
-K = TypeVar("K")
 
 
 class Entry(NamedTuple):
@@ -81,8 +80,8 @@ def inspect(listener: Listener, connection: Connection) -> Detected:
 
     A server that speaks first leaves inspectors waiting until `listener_filters_timeout`; with 0 they wait for ever.
     """
-    transport, sni, alpn = "", "", ()
-    found: tuple[str, ...] = alpn
+    transport, sni = "", ""
+    found: tuple[str, ...] = ()
     for listener_filter in listener.listener_filters:
         if listener_filter.disabled and listener_filter.disabled.matches(connection.destination_port):
             continue
@@ -117,102 +116,113 @@ class Sieved(NamedTuple):
     reason: str
 
 
+class _Facts(NamedTuple):
+    """What the criteria look at."""
+
+    connection: Connection
+    detected: Detected
+    destination: IpAddress | None
+    source: IpAddress | None
+
+
 def choose_chain(listener: Listener, connection: Connection, detected: Detected) -> Sieved:
-    """The filter chain: nine criteria in Envoy's order; a key once chosen is never given up for a less specific one."""
+    """The filter chain: nine criteria in Envoy's order; a key once chosen is never given up for a less specific one.
+
+    A criterion that no chain of the listener sets keeps every chain and is passed over.
+    """
     chains: Sequence[FilterChain] = listener.chains
+    if not chains:
+        return Sieved(listener.default_chain, listener.default_chain is not None, "no chain but the default one")
     passed: list[str] = []
-    destination = parse_ip(connection.destination)
-    source = parse_ip(connection.source)
-    for name, narrow in _levels(connection, detected, destination, source):
-        kept, key = narrow([(c, c.match) for c in chains])
+    facts = _Facts(connection, detected, parse_ip(connection.destination), parse_ip(connection.source))
+    for criterion in listener.criteria:
+        kept, key = _NARROW[criterion](chains, facts)
         if not kept:
-            reason = f"no chain for this {name}" + (f" behind {', '.join(passed)}" if passed else "")
+            reason = f"no chain for this {criterion.value}" + (f" behind {', '.join(passed)}" if passed else "")
             return Sieved(listener.default_chain, listener.default_chain is not None, reason)
         if len(kept) < len(chains) or key:
-            passed.append(f"{name} {key}" if key else f"any {name}")
+            passed.append(f"{criterion.value} {key}" if key else f"any {criterion.value}")
         chains = kept
     return Sieved(chains[0], False, ", ".join(passed) or "the only chain")
 
 
-_Pairs = list[tuple[FilterChain, ChainMatch]]
-_Narrow = Callable[[_Pairs], tuple[list[FilterChain], str]]
+_Chains = Sequence[FilterChain]
+_Kept = tuple[list[FilterChain], str]
+"""Chains that are left, and the key that was chosen; an empty key for chains without this criterion."""
 
 
-def _levels(
-    connection: Connection, detected: Detected, destination: IpAddress | None, source: IpAddress | None
-) -> list[tuple[str, _Narrow]]:
-    port = connection.destination_port
-
-    def by_port(pairs: _Pairs) -> tuple[list[FilterChain], str]:
-        exact = [c for c, m in pairs if m.destination_port == port]
-        return (exact, str(port)) if exact else ([c for c, m in pairs if m.destination_port is None], "")
-
-    def by_source_port(pairs: _Pairs) -> tuple[list[FilterChain], str]:
-        exact = [c for c, m in pairs if connection.source_port in m.source_ports]
-        return (exact, str(connection.source_port)) if exact else ([c for c, m in pairs if not m.source_ports], "")
-
-    return [
-        ("destination port", by_port),
-        ("destination address", _by_prefix(lambda m: m.prefixes, destination)),
-        ("server name", _by_name(detected.sni)),
-        ("transport protocol", _by_text(lambda m: (m.transport_protocol,), (detected.transport,))),
-        ("application protocol", _by_text(lambda m: m.application_protocols or ("",), detected.alpn)),
-        ("direct source address", _by_prefix(lambda m: m.direct_source_prefixes, source)),
-        ("source type", _by_source_type(source, destination)),
-        ("source address", _by_prefix(lambda m: m.source_prefixes, source)),
-        ("source port", by_source_port),
-    ]
+def _by_port(chains: _Chains, facts: _Facts) -> _Kept:
+    port = facts.connection.destination_port
+    exact = [c for c in chains if c.match.destination_port == port]
+    return (exact, str(port)) if exact else ([c for c in chains if c.match.destination_port is None], "")
 
 
-def _by_prefix(prefixes: Callable[[ChainMatch], tuple[IpNetwork, ...]], address: IpAddress | None) -> _Narrow:
-    """The longest prefix that holds the address; chains without prefix count as length -1 of any address."""
-
-    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
-        lengths = [longest_prefix(address, prefixes(m)) if prefixes(m) else -1 for _, m in pairs]
-        best = max(lengths, default=-1)
-        if best >= 0:
-            return [c for (c, _), length in zip(pairs, lengths) if length == best], f"{address}/{best}"
-        return [c for c, m in pairs if not prefixes(m)], ""
-
-    return narrow
+def _by_source_port(chains: _Chains, facts: _Facts) -> _Kept:
+    port = facts.connection.source_port
+    exact = [c for c in chains if port in c.match.source_ports]
+    return (exact, str(port)) if exact else ([c for c in chains if not c.match.source_ports], "")
 
 
-def _by_text(values: Callable[[ChainMatch], tuple[str, ...]], wanted: Sequence[str]) -> _Narrow:
+def _by_prefix(
+    chains: _Chains, address: IpAddress | None, prefixes: Callable[[ChainMatch], tuple[IpNetwork, ...]]
+) -> _Kept:
+    """The longest prefix that holds the address."""
+    lengths = [longest_prefix(address, prefixes(c.match)) for c in chains]
+    best = max(lengths)
+    if best >= 0:
+        return [c for c, length in zip(chains, lengths) if length == best], f"{address}/{best}"
+    return [c for c in chains if not prefixes(c.match)], ""
+
+
+def _by_text(chains: _Chains, wanted: Sequence[str], values: Callable[[ChainMatch], tuple[str, ...]]) -> _Kept:
     """The first of the connection's values, in its order, that a chain names; else chains that name none."""
-
-    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
-        for value in wanted:
-            kept = [c for c, m in pairs if value and value in values(m)]
-            if kept:
-                return kept, value
-        return [c for c, m in pairs if "" in values(m)], ""
-
-    return narrow
+    for value in wanted:
+        kept = [c for c in chains if value in values(c.match)]
+        if kept:
+            return kept, value
+    return [c for c in chains if not values(c.match)], ""
 
 
-def _by_name(sni: str) -> _Narrow:
+def _by_name(chains: _Chains, facts: _Facts) -> _Kept:
     """Exact name, then wildcard suffixes from the longest, then chains without names."""
+    sni = facts.detected.sni
     candidates = [sni] if sni else []
     at = sni.find(".", 1)
     while 0 <= at < len(sni) - 1:
         candidates.append("*" + sni[at:])
         at = sni.find(".", at + 1)
-    return _by_text(lambda m: m.server_names or ("",), candidates)
+    return _by_text(chains, candidates, lambda m: m.server_names)
 
 
-def _by_source_type(source: IpAddress | None, destination: IpAddress | None) -> _Narrow:
+def _by_transport(chains: _Chains, facts: _Facts) -> _Kept:
+    transport = facts.detected.transport
+    exact = [c for c in chains if c.match.transport_protocol == transport]
+    return (exact, transport) if exact else ([c for c in chains if not c.match.transport_protocol], "")
+
+
+def _by_source_type(chains: _Chains, facts: _Facts) -> _Kept:
     """A class that has chains of its own is final; only a class without any falls back to chains for all."""
-    local = source is not None and (source == destination or source in _LOOPBACK[source.version])
-
-    def narrow(pairs: _Pairs) -> tuple[list[FilterChain], str]:
-        wanted = SourceType.SAME_IP_OR_LOOPBACK if local else SourceType.EXTERNAL
-        own = [c for c, m in pairs if m.source_type is wanted]
-        return (own, wanted.name) if own else ([c for c, m in pairs if m.source_type is SourceType.ANY], "")
-
-    return narrow
+    source = facts.source
+    local = source is not None and (source == facts.destination or source in _LOOPBACK[source.version])
+    wanted = SourceType.SAME_IP_OR_LOOPBACK if local else SourceType.EXTERNAL
+    own = [c for c in chains if c.match.source_type is wanted]
+    return (own, wanted.name) if own else ([c for c in chains if c.match.source_type is SourceType.ANY], "")
 
 
 _LOOPBACK: Mapping[int, IpNetwork] = {
     4: ipaddress.ip_network("127.0.0.0/8"),
     6: ipaddress.ip_network("::1/128"),
+}
+_NARROW: Mapping[Criterion, Callable[[_Chains, _Facts], _Kept]] = {
+    Criterion.DESTINATION_PORT: _by_port,
+    Criterion.DESTINATION: lambda chains, facts: _by_prefix(chains, facts.destination, lambda m: m.prefixes),
+    Criterion.SERVER_NAME: _by_name,
+    Criterion.TRANSPORT: _by_transport,
+    Criterion.APPLICATION: lambda chains, facts: _by_text(
+        chains, facts.detected.alpn, lambda m: m.application_protocols
+    ),
+    Criterion.DIRECT_SOURCE: lambda chains, facts: _by_prefix(chains, facts.source, lambda m: m.direct_source_prefixes),
+    Criterion.SOURCE_TYPE: _by_source_type,
+    Criterion.SOURCE: lambda chains, facts: _by_prefix(chains, facts.source, lambda m: m.source_prefixes),
+    Criterion.SOURCE_PORT: _by_source_port,
 }

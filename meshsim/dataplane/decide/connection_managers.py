@@ -7,7 +7,13 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
-from meshsim.dataplane.decide.filter_configs import FilterConfig, Passive, RouterConfig, decode_filter_config
+from meshsim.dataplane.decide.filter_configs import (
+    CORS_FILTER,
+    FilterConfig,
+    Passive,
+    RouterConfig,
+    decode_filter_config,
+)
 from meshsim.dataplane.decide.paths import EscapedSlashes
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_decoding import decode_route_configuration
@@ -75,6 +81,8 @@ class ConnectionManager:
     """Name asked for by RDS, empty for an inline table."""
     route_config: RouteConfiguration | None
     filters: tuple[HttpFilter, ...]
+    deciding_filters: tuple[HttpFilter, ...]
+    """Those before the router that can have a part in the decision."""
     tracing: bool
     server_name: str
     server_header: ServerHeader
@@ -131,6 +139,7 @@ def decode_connection_manager(
         name,
         inline,
         filters,
+        tuple(f for f in filters if f.discovered or _decides(f.config)),
         message.HasField("tracing"),
         message.server_name or "envoy",
         ServerHeader(message.server_header_transformation),
@@ -202,6 +211,11 @@ def _http_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) 
         notes.append(f"HTTP filter {message.name} by extension discovery")
         return HttpFilter(message.name, Passive("discovered"), message.disabled, True)
     return HttpFilter(message.name, decode_filter_config(message.typed_config, notes), message.disabled, False)
+
+
+def _decides(config: FilterConfig) -> bool:
+    passive = isinstance(config, Passive) and config.type_name != CORS_FILTER
+    return not passive and not isinstance(config, RouterConfig)
 
 
 def _check_filters(filters: tuple[HttpFilter, ...]) -> None:

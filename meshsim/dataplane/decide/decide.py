@@ -20,7 +20,7 @@ from meshsim.dataplane.decide.chains import (
     outbound_entry,
 )
 from meshsim.dataplane.decide.chances import Chance, Undrawn, enumerate_chances
-from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Surroundings, Trail
+from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Place, Surroundings, Trail
 from meshsim.dataplane.decide.handshake import accept
 from meshsim.dataplane.decide.http import HttpContext, decide_http
 from meshsim.dataplane.decide.listeners import FilterChain, TcpProxy
@@ -172,11 +172,12 @@ def _decide(
         name = sieved.chain.name or "unnamed" if sieved.chain else "none"
         trail.add("filter chain", f"{name} (default)" if sieved.is_default else name, sieved.reason)
     if sieved.chain is None:
-        decision = Decision(Disposition.CLOSED, flags=(Flag.NO_ROUTE,), details="filter_chain_not_found")
-    else:
-        decision = _on_chain(config, entry, sieved.chain, connection, detected.sni, request, draws, surroundings, trail)
-    chain_name = sieved.chain.name if sieved.chain else ""
-    return replace(decision, listener=listener.name, filter_chain=chain_name, steps=tuple(trail.steps))
+        return _ended(Place(listener.name, ""), trail, "filter_chain_not_found", Flag.NO_ROUTE)
+    return _on_chain(config, entry, sieved.chain, connection, detected.sni, request, draws, surroundings, trail)
+
+
+def _ended(place: Place, trail: Trail, details: str, *flags: Flag) -> Decision:
+    return Decision(Disposition.CLOSED, *place, flags=flags, details=details, steps=tuple(trail.steps))
 
 
 def _on_chain(
@@ -191,29 +192,30 @@ def _on_chain(
     trail: Trail,
 ) -> Decision:
     """Transport socket, network filters, and the last filter of a chain."""
+    place = Place(entry.listener.name, chain.name)
     handshake = accept(chain.tls, connection, surroundings.missing_secrets)
     if handshake.failure:
         if trail:
             trail.add("transport socket", "TLS", handshake.failure)
-        return Decision(Disposition.CLOSED, details=handshake.failure)
+        return _ended(place, trail, handshake.failure)
     if trail and chain.tls:
         who = ", ".join(handshake.certificate.uris) if handshake.certificate else "no client certificate"
         trail.add("transport socket", "TLS", f"{who}; {handshake.alpn or 'no'} application protocol")
     if connection.certificate is not handshake.certificate:
         connection = replace(connection, certificate=handshake.certificate)
-    tcp = TcpContext(config, chain, connection, handshake, sni, *draws, surroundings, trail)
+    tcp = TcpContext(config, place, chain, connection, handshake, sni, *draws, surroundings, trail)
     decided = run_network_filters(tcp)
     if decided is not None:
         return decided
     last = chain.filters[-1] if chain.filters else None
     if last is None:
-        return Decision(Disposition.CLOSED, details="no_filters")
+        return _ended(place, trail, "no_filters")
     if isinstance(last, TcpProxy):
         return decide_tcp(tcp, last)
     manager = chain.connection_manager
     if manager is None:
-        return Decision(Disposition.CLOSED, details="no terminal filter is modelled")
+        return _ended(place, trail, "no terminal filter is modelled")
     http = HttpContext(
-        config, manager, entry.listener.direction, connection, handshake, sni, *draws, surroundings, trail
+        config, place, manager, entry.listener.direction, connection, handshake, sni, *draws, surroundings, trail
     )
     return decide_http(http, request or Request(authority=connection.destination))

@@ -53,6 +53,13 @@ class Step(NamedTuple):
     reason: str
 
 
+class Place(NamedTuple):
+    """Listener and filter chain in which a decision is made."""
+
+    listener: str
+    filter_chain: str
+
+
 class Trail:
     """Where a decision notes its steps; falsy while nobody wants them."""
 

@@ -18,29 +18,34 @@ from meshsim.dataplane.decide.routing import without_port
 from meshsim.dataplane.decide.strings import in_any, parse_ip
 from meshsim.dataplane.decide.values import Connection, Protocol, Request
 
-NOT_FOR_EXTERNAL: Final = (
-    "x-envoy-retriable-status-codes",
-    "x-envoy-retriable-header-names",
-    "x-envoy-retry-on",
-    "x-envoy-retry-grpc-on",
-    "x-envoy-max-retries",
-    "x-envoy-upstream-alt-stat-name",
-    "x-envoy-upstream-rq-timeout-ms",
-    "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-upstream-rq-timeout-alt-response",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-force-trace",
-    "x-envoy-ip-tags",
-    "x-envoy-original-url",
-    "x-envoy-hedge-on-per-try-timeout",
+NOT_FOR_EXTERNAL: Final = frozenset(
+    {
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-alt-stat-name",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        "x-envoy-upstream-rq-timeout-alt-response",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-force-trace",
+        "x-envoy-ip-tags",
+        "x-envoy-original-url",
+        "x-envoy-hedge-on-per-try-timeout",
+    }
 )
 """Headers taken from requests that are not internal."""
+_HOP_BY_HOP: Final = frozenset({"x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"})
 _WORKLOAD_SECRET: Final = "default"
 """Secret of the workload's own certificate in Istio's listeners; names in other certificates are not known here."""
-_NOT_FROM_EDGE: Final = (
-    "x-envoy-decorator-operation",
-    "x-envoy-downstream-service-cluster",
-    "x-envoy-downstream-service-node",
+_NOT_FROM_EDGE: Final = frozenset(
+    {
+        "x-envoy-decorator-operation",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-downstream-service-node",
+    }
 )
 
 
@@ -168,8 +173,7 @@ def _hop_by_hop(headers: HeaderMap) -> None:
         headers.remove("upgrade")
     if "trailers" not in (headers.get("te") or ""):
         headers.remove("te")
-    for name in ("x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"):
-        headers.remove(name)
+    headers.remove_any(_HOP_BY_HOP)
 
 
 def _remote(
@@ -209,10 +213,10 @@ def _strip_external(
     manager: ConnectionManager, internal_only: tuple[str, ...], headers: HeaderMap, remote: str
 ) -> None:
     if manager.use_remote_address:
-        for name in _NOT_FROM_EDGE:
-            headers.remove(name)
+        headers.remove_any(_NOT_FROM_EDGE)
         headers.set("x-envoy-external-address", remote)
-    for name in (*NOT_FOR_EXTERNAL, *internal_only):
+    headers.remove_any(NOT_FOR_EXTERNAL)
+    for name in internal_only:
         headers.remove(name)
 
 

@@ -111,7 +111,7 @@ class Exchange:
 
     def run_filters(self) -> Reply | None:
         """Every filter before the router; the answer of the first that gives one."""
-        for http_filter in self.manager.filters:
+        for http_filter in self.manager.deciding_filters:
             reply = self._run(http_filter)
             if reply is not None:
                 if self.trail:
@@ -131,7 +131,7 @@ class Exchange:
             own = own.config or http_filter.config
         elif own is None and http_filter.disabled:
             return None
-        if isinstance(config, Passive) and config.type_name.endswith("cors.v3.Cors"):
+        if isinstance(config, Passive):
             return self._cors(own) if isinstance(own, CorsConfig) else None
         if isinstance(config, JwtConfig):
             return self._jwt(config, own if isinstance(own, JwtPerRoute) else None)

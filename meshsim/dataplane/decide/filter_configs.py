@@ -166,13 +166,15 @@ FilterConfig: TypeAlias = (
     | PerRoute
 )
 
+CORS_FILTER: Final = "envoy.extensions.filters.http.cors.v3.Cors"
+"""The CORS filter itself has no configuration; its policies stand in routes."""
 _PASSIVE: Final = frozenset(
     {
         "stats.PluginConfig",
         "io.istio.http.peer_metadata.Config",
         "envoy.tcp.metadataexchange.config.MetadataExchange",
         "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
-        "envoy.extensions.filters.http.cors.v3.Cors",
+        CORS_FILTER,
         "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
         "envoy.extensions.filters.http.on_demand.v3.OnDemand",
         "envoy.extensions.filters.http.set_filter_state.v3.Config",

@@ -129,6 +129,11 @@ class HeaderMap:
         """Drop every entry; whether there was one."""
         return self._values.pop(_key(name), None) is not None
 
+    def remove_any(self, names: frozenset[str]) -> None:
+        """Drop every entry of these names, which are no pseudo-headers."""
+        for name in self._values.keys() & names:
+            del self._values[name]
+
     def get(self, name: str) -> str | None:
         """The first value."""
         values = self._values.get(_key(name))

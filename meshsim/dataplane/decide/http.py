@@ -6,7 +6,6 @@ failure matrix of the reference sheet, section 2.11.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.dataplane.decide.chances import Chance
@@ -16,6 +15,7 @@ from meshsim.dataplane.decide.decision import (
     Disposition,
     Flag,
     MirrorTarget,
+    Place,
     Policies,
     Reply,
     Surroundings,
@@ -29,7 +29,7 @@ from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import apply_mutations
-from meshsim.dataplane.decide.replies import local_reply, protocol_error, refused
+from meshsim.dataplane.decide.replies import LocalReply, local_reply, protocol_error, refused
 from meshsim.dataplane.decide.rewriting import (
     FormatContext,
     finalize_request,
@@ -63,6 +63,7 @@ class HttpContext(NamedTuple):
     """Where a request meets its connection manager."""
 
     config: ActiveConfig
+    place: Place
     manager: ConnectionManager
     direction: Direction
     connection: Connection
@@ -80,7 +81,7 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
     table = manager.route_config or context.config.routes.get(manager.route_config_name)
     broken = protocol_error(manager, context.connection, context.handshake)
     if broken is not None:
-        return refused(broken, table)
+        return refused(broken, table, context.place, trail)
     internal_only = table.internal_only_headers if table else ()
     connection = context.connection
     prepared = prepare(manager, internal_only, connection, context.handshake, request, context.surroundings)
@@ -300,15 +301,10 @@ class _Router:
             targets = self._targets(route.action)
             connection = self.context.connection
             upstreams = tuple(resolve(self.context.config, n, w, connection, authority) for n, w in targets)
-        decision = self._decision(
-            Disposition.REPLIED,
-            upstreams,
-            Policies(fault=self._fault_left(), rate_limit=self.exchange.rate_limit),
-            reply.details,
-            (response, removed),
+        policies = Policies(fault=self._fault_left(), rate_limit=self.exchange.rate_limit)
+        return self._decision(
+            Disposition.REPLIED, upstreams, policies, reply.details, (response, removed), made, reply.flags
         )
-        flags = (*self.exchange.flags, *reply.flags)
-        return replace(decision, status=made.status, body=made.body, flags=flags)
 
     def _response(
         self, reply: Reply | None, made: HeaderMap | None = None
@@ -360,6 +356,8 @@ class _Router:
         policies: Policies,
         details: str,
         response: tuple[tuple[tuple[str, str], ...], tuple[str, ...]],
+        made: LocalReply | None = None,
+        flags: tuple[Flag, ...] = (),
     ) -> Decision:
         exchange = self.exchange
         route = self.route
@@ -369,6 +367,7 @@ class _Router:
         headers = tuple((n, v) for n, v in self.headers if not n.startswith(":"))
         return Decision(
             disposition,
+            *self.context.place,
             route_config=exchange.table.name if exchange.table else self.context.manager.route_config_name,
             virtual_host=self.virtual_host.name if self.virtual_host else "",
             route=route.name if route else "",
@@ -380,13 +379,16 @@ class _Router:
             path=self.headers.get(":path") or "",
             authority=self.headers.get(":authority") or "",
             headers=headers,
-            flags=tuple(exchange.flags),
+            status=made.status if made else 0,
+            body=made.body if made else "",
+            flags=(*exchange.flags, *flags),
             details=details,
             response_headers=response[0],
             removed_response_headers=response[1],
             delay=exchange.delay,
             asked=tuple(exchange.asked),
             unmodelled=tuple(exchange.unmodelled),
+            steps=tuple(self.context.trail.steps),
         )
 
 

@@ -87,6 +87,20 @@ class ListenerFilter(NamedTuple):
     """PROXY_PROTOCOL: connections without header pass."""
 
 
+class Criterion(Enum):
+    """What chains are told apart by, in the order in which it counts."""
+
+    DESTINATION_PORT = "destination port"
+    DESTINATION = "destination address"
+    SERVER_NAME = "server name"
+    TRANSPORT = "transport protocol"
+    APPLICATION = "application protocol"
+    DIRECT_SOURCE = "direct source address"
+    SOURCE_TYPE = "source type"
+    SOURCE = "source address"
+    SOURCE_PORT = "source port"
+
+
 @dataclass(frozen=True, slots=True)
 class ChainMatch:
     """Criteria of a filter chain; empty = any."""
@@ -100,6 +114,20 @@ class ChainMatch:
     source_type: SourceType = SourceType.ANY
     source_prefixes: tuple[IpNetwork, ...] = ()
     source_ports: tuple[int, ...] = ()
+
+    def criteria(self) -> tuple[bool, ...]:
+        """Which criteria are set, in the order of `Criterion`."""
+        return (
+            self.destination_port is not None,
+            bool(self.prefixes),
+            bool(self.server_names),
+            bool(self.transport_protocol),
+            bool(self.application_protocols),
+            bool(self.direct_source_prefixes),
+            self.source_type is not SourceType.ANY,
+            bool(self.source_prefixes),
+            bool(self.source_ports),
+        )
 
     def keys(self) -> Iterator[tuple[object, ...]]:
         """Every combination of keys the chain is stored under; two chains may share none."""
@@ -192,14 +220,11 @@ class Listener:
     chains: tuple[FilterChain, ...]
     default_chain: FilterChain | None
     config: str
+    criteria: tuple[Criterion, ...]
+    """Those that any chain sets, in Envoy's order."""
+    route_names: tuple[str, ...]
+    """Route tables it needs before it can serve."""
     unmodelled: tuple[str, ...] = field(default=())
-
-    @property
-    def route_names(self) -> tuple[str, ...]:
-        """Route tables it needs before it can serve."""
-        chains = (*self.chains, self.default_chain) if self.default_chain else self.chains
-        managers = (c.connection_manager for c in chains)
-        return tuple(dict.fromkeys(m.route_config_name for m in managers if m and m.route_config_name))
 
 
 def decode_listener(message: listener_pb2.Listener) -> Listener:
@@ -229,8 +254,15 @@ def decode_listener(message: listener_pb2.Listener) -> Listener:
         chains,
         default,
         config_path(message.metadata),
+        tuple(c for i, c in enumerate(Criterion) if any(chain.match.criteria()[i] for chain in chains)),
+        _route_names((*chains, default) if default else chains),
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _route_names(chains: tuple[FilterChain, ...]) -> tuple[str, ...]:
+    managers = (c.connection_manager for c in chains)
+    return tuple(dict.fromkeys(m.route_config_name for m in managers if m and m.route_config_name))
 
 
 def _shown(message: listener_pb2.Listener) -> str:

@@ -6,6 +6,7 @@ a backslash is a slash, dot segments are resolved (also escaped and, since 1.40,
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -13,6 +14,8 @@ _UNESCAPED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 """Characters whose escapes are decoded."""
 _ESCAPED: Final = frozenset('"#<>?`{}^\x7f') | frozenset(chr(c) for c in range(0x21))
 _HEX: Final = "0123456789abcdefABCDEF"
+_CANONICAL: Final = re.compile(r"[A-Za-z0-9/_~!$&'()*+,:=@|\[\]-]*")
+"""Paths that stay as they are: no dot, no escape, nothing to be escaped."""
 
 
 class EscapedSlashes(Enum):
@@ -80,6 +83,8 @@ def merged(path: str) -> str:
 def canonicalize(path: str) -> str | None:
     """The path with dot segments resolved and escapes normalised; None where Envoy refuses (an escaped NUL)."""
     head, mark, query = path.partition("?")
+    if _CANONICAL.fullmatch(head):
+        return path
     result = _Canonicalizer(_without_dot_parameters(head)).run()
     return None if result is None else result + mark + query
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager
-from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Reply
+from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Place, Reply, Trail
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.routes import RouteConfiguration
@@ -56,16 +56,18 @@ def protocol_error(manager: ConnectionManager, connection: Connection, handshake
     return None
 
 
-def refused(reply: Reply, table: RouteConfiguration | None) -> Decision:
+def refused(reply: Reply, table: RouteConfiguration | None, place: Place, trail: Trail) -> Decision:
     """The decision on bytes that never became a request."""
     disposition = Disposition.REPLIED if reply.status else Disposition.CLOSED
     headers = (("content-type", "text/plain"),) if reply.body else ()
     return Decision(
         disposition,
+        *place,
         route_config=table.name if table else "",
         status=reply.status,
         body=reply.body,
         details=reply.details,
         flags=reply.flags,
         response_headers=(*headers, ("connection", "close")) if reply.status else (),
+        steps=tuple(trail.steps),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.decision import Trail
@@ -122,13 +121,7 @@ def draw_cluster(route: Route, stream: Stream) -> WeightedCluster | None:
 
 def filter_config(name: str, chosen: Chosen, table: RouteConfiguration | None) -> FilterConfig | None:
     """The most specific per-route configuration of a filter: weighted cluster, route, virtual host, table."""
-    levels: list[Mapping[str, FilterConfig]] = []
-    if chosen.weighted:
-        levels.append(chosen.weighted.filters)
-    if chosen.route:
-        levels.append(chosen.route.filters)
-    if chosen.virtual_host:
-        levels.append(chosen.virtual_host.filters)
-    if table and chosen.route:
-        levels.append(table.filters)
-    return next((level[name] for level in levels if name in level), None)
+    for level in (chosen.weighted, chosen.route, chosen.virtual_host, table if chosen.route else None):
+        if level is not None and name in level.filters:
+            return level.filters[name]
+    return None

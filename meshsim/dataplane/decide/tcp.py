@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.dataplane.decide.chances import Chance
-from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies, Surroundings, Trail, Upstream
+from meshsim.dataplane.decide.decision import (
+    Decision,
+    Disposition,
+    Flag,
+    Place,
+    Policies,
+    Surroundings,
+    Trail,
+    Upstream,
+)
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import EnforceNetworkRbac, FilterChain, NetworkExtAuthz, TcpProxy
@@ -29,6 +38,7 @@ class TcpContext(NamedTuple):
     """Where a connection meets the filters of its chain."""
 
     config: ActiveConfig
+    place: Place
     chain: FilterChain
     connection: Connection
     handshake: Handshake
@@ -62,14 +72,13 @@ def run_network_filters(context: TcpContext) -> Decision | None:
                 context.trail.add("network rbac", verdict.policy or "none", said)
             if not verdict.allowed:
                 details = f"rbac_access_denied_matched_policy[{verdict.policy or 'none'}]"
-                return Decision(Disposition.CLOSED, details=details, upstreams=_upstreams(context))
+                return _closed(context, details, _upstreams(context))
         if isinstance(network_filter, NetworkExtAuthz):
             answer = context.surroundings.authorize(network_filter.cluster)
             if context.trail:
                 context.trail.add("ext_authz", network_filter.cluster, "allowed" if answer.allowed else "denied")
             if not answer.allowed:
-                flags = (Flag.UNAUTHORIZED_EXTERNALLY,)
-                return Decision(Disposition.CLOSED, flags=flags, details="ext_authz_denied")
+                return _closed(context, "ext_authz_denied", (), Flag.UNAUTHORIZED_EXTERNALLY)
     return None
 
 
@@ -79,19 +88,25 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     if context.trail:
         for upstream in upstreams:
             context.trail.add("cluster", upstream.name, _reason(upstream))
-    config = upstreams[0].cluster.config if len(upstreams) == 1 and upstreams[0].cluster else ""
-    decision = Decision(
+    if not any(u.known for u in upstreams):
+        return _closed(context, "", upstreams, Flag.NO_CLUSTER)
+    if not any(has_host(u) for u in upstreams):
+        return _closed(context, "", upstreams, Flag.NO_HEALTHY_UPSTREAM)
+    return Decision(
         Disposition.FORWARDED,
-        config=context.chain.config or config,
+        *context.place,
+        config=_config(context, upstreams),
         upstreams=upstreams,
         policies=Policies(idle_timeout=proxy.idle_timeout, max_stream_duration=proxy.max_duration or None),
         authority=proxy.tunnel_host,
+        steps=tuple(context.trail.steps),
     )
-    if not any(u.known for u in upstreams):
-        return _closed(decision, Flag.NO_CLUSTER)
-    if not any(has_host(u) for u in upstreams):
-        return _closed(decision, Flag.NO_HEALTHY_UPSTREAM)
-    return decision
+
+
+def _config(context: TcpContext, upstreams: tuple[Upstream, ...]) -> str:
+    """The Istio resource behind a connection's way: that of the chain, else of its one cluster."""
+    one = upstreams[0].cluster if len(upstreams) == 1 else None
+    return context.chain.config or (one.config if one else "")
 
 
 def _upstreams(context: TcpContext) -> tuple[Upstream, ...]:
@@ -114,8 +129,16 @@ def _targets(context: TcpContext, proxy: TcpProxy) -> list[tuple[str, int]]:
     return [(clusters[-1].name, 1)]
 
 
-def _closed(decision: Decision, flag: Flag) -> Decision:
-    return Decision(Disposition.CLOSED, config=decision.config, upstreams=decision.upstreams, flags=(flag,))
+def _closed(context: TcpContext, details: str, upstreams: tuple[Upstream, ...], *flags: Flag) -> Decision:
+    return Decision(
+        Disposition.CLOSED,
+        *context.place,
+        config=_config(context, upstreams),
+        upstreams=upstreams,
+        flags=flags,
+        details=details,
+        steps=tuple(context.trail.steps),
+    )
 
 
 def _reason(upstream: Upstream) -> str:
