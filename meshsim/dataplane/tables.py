@@ -194,11 +194,25 @@ def _pipelines(numba: Any) -> tuple[Any, Any]:
             self._ensure_finalized()
             return 0
 
-    class PartCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
+    class PartCompiler(numba.core.compiler.CompilerBase):  # type: ignore[misc]
+        """Only the passes that plain arithmetic, branches, loops and calls need."""
+
         def define_pipelines(self) -> Any:
             self.state.library = Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
             parts.append(self.state.library)
-            return super().define_pipelines()
+            manager = numba.core.compiler_machinery.PassManager("part")
+            untyped, typed = numba.core.untyped_passes, numba.core.typed_passes
+            manager.add_pass(untyped.TranslateByteCode, "bytecode")
+            manager.add_pass(untyped.FixupArgs, "arguments")
+            manager.add_pass(untyped.IRProcessing, "processing")
+            manager.add_pass(untyped.ReconstructSSA, "single assignments")
+            manager.add_pass(typed.NopythonTypeInference, "types")
+            manager.add_pass(typed.PreLowerStripPhis, "no phi nodes")
+            manager.add_pass(typed.IRLegalization, "legal form")
+            manager.add_pass(typed.NativeLowering, "lowering")
+            manager.add_pass(typed.NoPythonBackend, "backend")
+            manager.finalize()
+            return [manager]
 
     class WholeCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
         def define_pipelines(self) -> Any:
