@@ -251,7 +251,7 @@ class VirtualService:
     export_to: frozenset[str]
     """``*``, ``.``, ``~`` or namespaces; the mesh default filled in."""
     gateway_semantics: bool = False
-    """Made from a Gateway API route or an Ingress: hosts and prefixes match as those APIs say."""
+    """Made from a Gateway API route: hosts and prefixes match as that API says. An Ingress is told by annotation."""
     delegates: tuple[ApiObject, ...] = ()
     """Delegate VirtualServices merged into `spec`."""
 
