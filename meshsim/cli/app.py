@@ -16,8 +16,12 @@ COMMANDS: Final = {
     "run": "Run scenarios and judge their expectations.",
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
+    "proxy-config": "Show what a proxy had, in istioctl's columns.",
     "sweep": "Run a scenario over a grid of values.",
     "verify": "Compare the model with recordings of the real thing.",
+    "inject": "Print manifests with the sidecars istiod would inject.",
+    "iptables": "Print the nat rules of a pod, or the way of a connection through them.",
+    "bench": "Measure the event core on this machine.",
     "schema": "Print the JSON Schema of scenario files.",
     "doctor": "Check the installation.",
 }
