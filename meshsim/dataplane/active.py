@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
 from meshsim.dataplane.decide.listeners import Listener, decode_listener
 from meshsim.dataplane.decide.rejected import NotModelledError, ResourceRejectedError
-from meshsim.dataplane.decide.route_decoding import decode_route_configuration
+from meshsim.dataplane.decide.route_decoding import HostMemo, decode_route_configuration
 from meshsim.dataplane.decide.routes import RouteConfiguration
 from meshsim.errors import InternalError
 from meshsim.xds import type_urls
@@ -29,12 +29,17 @@ from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_
 
 Resource: TypeAlias = Listener | Cluster | LoadAssignment | RouteConfiguration
 
-_DECODE: Final[Mapping[str, Callable[[bytes], Resource]]] = {
-    type_urls.LISTENER: lambda body: decode_listener(listener_pb2.Listener.FromString(body)),
-    type_urls.CLUSTER: lambda body: decode_cluster(cluster_pb2.Cluster.FromString(body)),
-    type_urls.ENDPOINT: lambda body: decode_assignment(endpoint_pb2.ClusterLoadAssignment.FromString(body)),
-    type_urls.ROUTE: lambda body: decode_route_configuration(route_pb2.RouteConfiguration.FromString(body)),
+_DECODE: Final[Mapping[str, Callable[[bytes, HostMemo], Resource]]] = {
+    type_urls.LISTENER: lambda body, _: decode_listener(listener_pb2.Listener.FromString(body)),
+    type_urls.CLUSTER: lambda body, _: decode_cluster(cluster_pb2.Cluster.FromString(body)),
+    type_urls.ENDPOINT: lambda body, _: decode_assignment(endpoint_pb2.ClusterLoadAssignment.FromString(body)),
+    type_urls.ROUTE: lambda body, memo: decode_route_configuration(route_pb2.RouteConfiguration.FromString(body), memo),
 }
+
+
+_MALFORMED: Final = (DecodeError, NotModelledError, InternalError, ValueError, KeyError, RecursionError, OverflowError)
+"""What a decoder meets in bytes that are no such message: broken wire format, an Any of another type, a number that its
+enum has not. Envoy refuses these resources too."""
 
 
 class ResourceCache:
@@ -42,6 +47,7 @@ class ResourceCache:
 
     def __init__(self) -> None:
         self._decoded: MutableMapping[tuple[str, bytes], Resource] = weakref.WeakValueDictionary()
+        self._virtual_hosts: HostMemo = weakref.WeakValueDictionary()
 
     def decode(self, type_url: str, body: bytes) -> Resource:
         """The resource; equal bytes give the same object. Raises `ResourceRejectedError` for what Envoy refuses."""
@@ -52,8 +58,8 @@ class ResourceCache:
             if decoder is None:
                 raise InternalError(f"no decoder of {type_url}")
             try:
-                found = decoder(body)
-            except (DecodeError, NotModelledError, UnicodeDecodeError, RecursionError, KeyError) as error:
+                found = decoder(body, self._virtual_hosts)
+            except _MALFORMED as error:
                 raise ResourceRejectedError(f"Unable to unpack as {type_url.rpartition('.')[2]}: {error}") from error
             self._decoded[key] = found
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,26 @@ def test_with_the_client_it_reaches_the_whole_configuration(oracle: Path) -> Non
     assert not active.warming_clusters
     assert not active.warming_listeners
     assert list(active.unmodelled()) == []
+
+
+def test_mutated_bytes_never_raise_anything_but_a_refusal() -> None:
+    rng = random.Random(1)
+    bodies = [
+        (CDS, eds_cluster("a")),
+        (EDS, assignment("a", "10.0.0.1", "10.0.0.2")),
+        (LDS, rds_listener("l", 80, "80")),
+        (RDS, table("80", "a.com", "*.b.com")),
+    ]
+    cache = ResourceCache()
+    refused = 0
+    for _ in range(3000):
+        type_url, body = rng.choice(bodies)
+        mutated = bytearray(body)
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            at = rng.randrange(len(mutated))
+            mutated[at] = rng.randrange(256)
+        try:
+            cache.decode(type_url, bytes(mutated))
+        except ResourceRejectedError:
+            refused += 1
+    assert refused > 100

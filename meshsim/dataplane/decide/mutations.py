@@ -6,7 +6,7 @@ Rules: Envoy source/common/router/header_parser.cc and source/common/formatter.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -49,14 +49,16 @@ NO_MUTATIONS: Final = HeaderMutations()
 _COMMAND: Final = re.compile(r"%(?:(%)|([A-Z_]+)(?:\(([^)]*)\))?(?::(\d+))?%)")
 
 
-def decode_mutations(add: Iterable[base_pb2.HeaderValueOption], remove: Iterable[str]) -> HeaderMutations:
+def decode_mutations(add: Sequence[base_pb2.HeaderValueOption], remove: Sequence[str]) -> HeaderMutations:
     """Headers to add and remove; raises `ResourceRejectedError` for what Envoy does not let anyone touch."""
+    if not add and not remove:
+        return NO_MUTATIONS
     options = tuple(decode_header_option(o) for o in add)
     names = tuple(n.lower() for n in remove)
     for name in names:
         if name.startswith(":") or name == "host":
             raise ResourceRejectedError(":-prefixed or host headers may not be removed")
-    return HeaderMutations(options, names) if options or names else NO_MUTATIONS
+    return HeaderMutations(options, names)
 
 
 def decode_header_option(message: base_pb2.HeaderValueOption) -> HeaderOption:

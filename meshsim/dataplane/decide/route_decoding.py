@@ -5,8 +5,8 @@ What is refused, and in which words: Envoy source/common/router/config_impl.cc (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Final, TypeAlias
 
 from google.protobuf import any_pb2
 
@@ -43,6 +43,7 @@ from meshsim.dataplane.decide.routes import (
 )
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.dataplane.decide.uri_template import check_rewrite_template
+from meshsim.units import Nanos
 from meshsim.xds.messages import (
     base_pb2,
     route_components_pb2,
@@ -59,7 +60,13 @@ _NOT_FOUND_STATUS: Final = {0: 503, 1: 404, 2: 500}
 _NO_FILTERS: Final[Mapping[str, FilterConfig]] = {}
 
 
-def decode_route_configuration(message: route_pb2.RouteConfiguration) -> RouteConfiguration:
+HostMemo: TypeAlias = MutableMapping[tuple[bytes, int, tuple[Mirror, ...]], VirtualHost]
+"""Virtual hosts by what they were made from: a changed table decodes its changed hosts alone."""
+
+
+def decode_route_configuration(
+    message: route_pb2.RouteConfiguration, memo: HostMemo | None = None
+) -> RouteConfiguration:
     """The route table; raises `ResourceRejectedError` with the reason of the NACK."""
     notes: Notes = []
     if message.HasField("vhds"):
@@ -69,7 +76,9 @@ def decode_route_configuration(message: route_pb2.RouteConfiguration) -> RouteCo
     limit = message.max_direct_response_body_size_bytes
     body_limit = limit.value if message.HasField("max_direct_response_body_size_bytes") else _MAX_BODY
     shared = tuple(decode_mirror(m) for m in message.request_mirror_policies)
-    hosts = tuple(_virtual_host(v, body_limit, shared, notes) for v in message.virtual_hosts)
+    hosts = tuple(_remembered(v, body_limit, shared, memo) for v in message.virtual_hosts)
+    for host in hosts:
+        notes += host.unmodelled
     return RouteConfiguration(
         message.name,
         hosts,
@@ -121,9 +130,22 @@ def _filters(configs: Mapping[str, any_pb2.Any], notes: Notes) -> Mapping[str, F
     return {name: decode_filter_config(configs[name], notes) for name in sorted(configs)}
 
 
-def _virtual_host(
-    message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...], notes: Notes
+def _remembered(
+    message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...], memo: HostMemo | None
 ) -> VirtualHost:
+    if memo is None:
+        return _virtual_host(message, body_limit, shared)
+    key = (message.SerializeToString(deterministic=True), body_limit, shared)
+    found = memo.get(key)
+    if found is None:
+        found = memo[key] = _virtual_host(message, body_limit, shared)
+    return found
+
+
+def _virtual_host(
+    message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...]
+) -> VirtualHost:
+    notes: Notes = []
     if not message.name:
         raise ResourceRejectedError("VirtualHostValidationError.Name: value length must be at least 1")
     if not message.domains:
@@ -149,6 +171,7 @@ def _virtual_host(
             VirtualCluster(v.name, tuple(decode_header_matcher(h, notes) for h in v.headers))
             for v in message.virtual_clusters
         ),
+        tuple(notes),
     )
 
 
@@ -177,6 +200,7 @@ def _route(
         action = NonForwarding()
     else:
         raise ResourceRejectedError("RouteValidationError.Action: value is required")
+    decorator = message.decorator
     return Route(
         message.name,
         index,
@@ -185,9 +209,9 @@ def _route(
         decode_mutations(message.request_headers_to_add, message.request_headers_to_remove),
         decode_mutations(message.response_headers_to_add, message.response_headers_to_remove),
         filters or _NO_FILTERS,
-        config_path(message.metadata),
-        message.decorator.operation,
-        message.decorator.propagate.value if message.decorator.HasField("propagate") else True,
+        config_path(message.metadata) if message.HasField("metadata") else "",
+        decorator.operation,
+        decorator.propagate.value if decorator.HasField("propagate") else True,
     )
 
 
@@ -209,29 +233,38 @@ def _forward(
         notes.append("internal redirects")
     if message.HasField("hedge_policy"):
         notes.append("hedging")
-    limits = message.max_stream_duration
-    grpc_max = optional_nanos(limits.grpc_timeout_header_max, limits.HasField("grpc_timeout_header_max"))
+    limits_stream = message.HasField("max_stream_duration")
+    grpc_max, stream = _stream_limits(message) if limits_stream else (None, None)
     return Forward(
         _clusters(message, notes),
         _NOT_FOUND_STATUS[message.cluster_not_found_response_code],
         path,
         _host_rewrite(message),
         nanos(message.timeout) if message.HasField("timeout") else _DEFAULT_TIMEOUT,
-        optional_nanos(message.idle_timeout, message.HasField("idle_timeout")),
-        optional_nanos(limits.max_stream_duration, limits.HasField("max_stream_duration")),
+        nanos(message.idle_timeout) if message.HasField("idle_timeout") else None,
+        stream,
         grpc_max,
-        message.HasField("max_stream_duration"),
-        optional_nanos(message.max_grpc_timeout, message.HasField("max_grpc_timeout")),
-        nanos(message.grpc_timeout_offset),
+        limits_stream,
+        nanos(message.max_grpc_timeout) if message.HasField("max_grpc_timeout") else None,
+        nanos(message.grpc_timeout_offset) if message.HasField("grpc_timeout_offset") else 0,
         decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else retry,
         tuple(decode_mirror(m) for m in message.request_mirror_policies) or mirrors,
         tuple(decode_hash_policy(h, notes) for h in message.hash_policy),
         message.priority == base_pb2.HIGH,
-        _subset(message.metadata_match),
+        _subset(message.metadata_match) if message.HasField("metadata_match") else (),
         tuple(
             (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True)
             for u in message.upgrade_configs
         ),
+    )
+
+
+def _stream_limits(message: route_components_pb2.RouteAction) -> tuple[Nanos | None, Nanos | None]:
+    """(limit of gRPC's own timeout, limit of the stream)."""
+    limits = message.max_stream_duration
+    return (
+        optional_nanos(limits.grpc_timeout_header_max, limits.HasField("grpc_timeout_header_max")),
+        optional_nanos(limits.max_stream_duration, limits.HasField("max_stream_duration")),
     )
 
 

@@ -188,7 +188,7 @@ def decode_match(message: route_components_pb2.RouteMatch, notes: Notes) -> Rout
     unmodelled = "filter state" if message.filter_state else ""
     if unmodelled:
         notes.append("route match on filter state")
-    tls = message.tls_context
+    presented, validated = _tls_context(message) if message.HasField("tls_context") else (None, None)
     return RouteMatch(
         kind,
         path,
@@ -199,10 +199,18 @@ def decode_match(message: route_components_pb2.RouteMatch, notes: Notes) -> Rout
         tuple(decode_header_matcher(h, notes) for h in message.headers),
         tuple(decode_query_matcher(q, notes) for q in message.query_parameters),
         message.HasField("grpc"),
-        tls.presented.value if tls.HasField("presented") else None,
-        tls.validated.value if tls.HasField("validated") else None,
+        presented,
+        validated,
         tuple(decode_metadata_matcher(m, notes) for m in message.dynamic_metadata),
         unmodelled,
+    )
+
+
+def _tls_context(message: route_components_pb2.RouteMatch) -> tuple[bool | None, bool | None]:
+    tls = message.tls_context
+    return (
+        tls.presented.value if tls.HasField("presented") else None,
+        tls.validated.value if tls.HasField("validated") else None,
     )
 
 

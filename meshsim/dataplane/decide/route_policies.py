@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.headers import decode_header_matcher
@@ -20,7 +22,16 @@ def decode_regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRew
 
 
 def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> RetryPolicy:
-    """A RetryPolicy with Envoy's defaults filled in."""
+    """A RetryPolicy with Envoy's defaults filled in; most routes of a mesh share a handful of them."""
+    policy, noted = _retry(message.SerializeToString())
+    notes += noted
+    return policy
+
+
+@lru_cache(maxsize=1024)
+def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
+    message = route_components_pb2.RetryPolicy.FromString(body)
+    notes: Notes = []
     previous_hosts = False
     for predicate in message.retry_host_predicate:
         if predicate.name == "envoy.retry_host_predicates.previous_hosts":
@@ -41,7 +52,7 @@ def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> Ret
             raise ResourceRejectedError("retry_policy.max_interval must greater than or equal to the base_interval")
     if message.HasField("rate_limited_retry_back_off"):
         notes.append("rate limited retry back-off")
-    return RetryPolicy(
+    policy = RetryPolicy(
         tuple(t for t in message.retry_on.replace(" ", "").split(",") if t),
         message.num_retries.value if message.HasField("num_retries") else 1,
         nanos(message.per_try_timeout),
@@ -55,6 +66,7 @@ def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> Ret
         tuple(decode_header_matcher(h, notes) for h in message.retriable_headers),
         tuple(decode_header_matcher(h, notes) for h in message.retriable_request_headers),
     )
+    return policy, tuple(notes)
 
 
 def decode_hash_policy(message: route_components_pb2.RouteAction.HashPolicy, notes: Notes) -> HashPolicy:

@@ -211,7 +211,7 @@ class VirtualCluster(NamedTuple):
     headers: tuple[HeaderMatcher, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class VirtualHost:
     """Routes of a set of domains."""
 
@@ -225,6 +225,7 @@ class VirtualHost:
     attempt_count: bool
     attempt_count_in_response: bool
     virtual_clusters: tuple[VirtualCluster, ...] = ()
+    unmodelled: tuple[str, ...] = ()
 
     def virtual_cluster(self, headers: HeaderMap) -> str:
         """Name that the request is counted under: the first whose headers match, else ``other``; empty without any."""
