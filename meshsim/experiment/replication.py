@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-import meshsim
 from meshsim.checks.wording import clock
 from meshsim.recording import Manifest, RunWriter
 from meshsim.scenario import LoadedScenario
@@ -20,7 +19,7 @@ from meshsim.units import Nanos
 if TYPE_CHECKING:
     from meshsim.world.model import RunOptions, RunOutcome
 
-_PACKAGES: Final = ("simpy", "numpy", "numba", "pyarrow", "xds-protos", "protobuf")
+_PACKAGES: Final = ("meshsim", "simpy", "numpy", "numba", "pyarrow", "xds-protos", "protobuf")
 
 Advance = Callable[[int, Nanos, int], None]
 """Told the seed, the simulated time and the number of finished requests, now and then."""
@@ -104,7 +103,7 @@ def command(loaded: LoadedScenario, seeds: tuple[int, ...], settings: RunSetting
 
 def versions() -> dict[str, str]:
     """Software that a result depends on."""
-    found = {"meshsim": meshsim.__version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
