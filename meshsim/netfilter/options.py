@@ -6,8 +6,9 @@ Rules: istio tools/istio-iptables/pkg/cmd/root.go and tools/common/config/config
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from meshsim.errors import InputError
@@ -136,7 +137,7 @@ def parse_arguments(
         loopback_range=environment.get("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.1/32"),
     )
     if given.get("force-iptables-binary", "") not in ("", "legacy", "nft"):
-        message = f"invalid FORCE_IPTABLES_BINARY value \"{given['force-iptables-binary']}\""
+        message = f'invalid FORCE_IPTABLES_BINARY value "{given["force-iptables-binary"]}"'
         raise InputError(message, None, "give legacy or nft")
     options = with_host(_with_owner(options), host_addresses, nameservers)
     if options.ipv6 and not ip6tables:
@@ -147,6 +148,19 @@ def parse_arguments(
 def _with_owner(options: CaptureOptions) -> CaptureOptions:
     uid = options.proxy_uid or "1337"
     return replace(options, proxy_uid=uid, proxy_gid=options.proxy_gid or uid)
+
+
+def options_text(options: CaptureOptions) -> str:
+    """The options that differ from the defaults, as a JSON object."""
+    plain = CaptureOptions()
+    values = {item.name: getattr(options, item.name) for item in fields(CaptureOptions)}
+    return json.dumps({name: value for name, value in values.items() if value != getattr(plain, name)}, sort_keys=True)
+
+
+def options_from_text(text: str) -> CaptureOptions:
+    """The options that `options_text` wrote."""
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()}
+    return CaptureOptions(**values)
 
 
 def with_host(options: CaptureOptions, addresses: Sequence[str], nameservers: Sequence[str]) -> CaptureOptions:

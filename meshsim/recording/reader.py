@@ -13,6 +13,7 @@ from meshsim.recording.folder import LATEST
 from meshsim.recording.manifest import FILE, Manifest, read_manifest
 from meshsim.recording.schema import (
     CHANGES,
+    OBJECTS,
     PODS,
     PROXIES,
     PUSHES,
@@ -84,6 +85,14 @@ class Run:
     def proxies(self) -> Any:
         """The proxies."""
         return self._table(PROXIES)
+
+    def objects(self) -> Any:
+        """Where objects were written; empty in recordings of versions that did not keep it."""
+        if not all((part / f"{OBJECTS.name}.parquet").is_file() for part in self._parts):
+            from meshsim.recording.arrow import arrow_schema
+
+            return arrow_schema(OBJECTS).empty_table()
+        return self._table(OBJECTS)
 
     def series(self) -> Any:
         """Requests counted by second, edge, outcome and latency bucket."""

@@ -26,3 +26,18 @@ class ProxyInfo(NamedTuple):
     """-1 where it never connected."""
     gone: Nanos = -1
     """When it ended, -1 where it lived to the end of the run."""
+    service_account: str = ""
+    capture: str = ""
+    """Options of its pod's nat rules as a JSON object; empty where nothing is captured."""
+
+
+class ObjectSource(NamedTuple):
+    """Where an object of a run was written."""
+
+    time: Nanos
+    """It counts from then on."""
+    kind: str
+    namespace: str
+    name: str
+    file: str
+    line: int

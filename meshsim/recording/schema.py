@@ -168,9 +168,25 @@ PROXIES: Final = Table(
         Column("address", _N, "IP address"),
         Column("connected", _T, "first connected to Pilot"),
         Column("gone", _T, "ended"),
+        Column("service_account", _N, "service account of its pod"),
+        Column("capture", _N, "options of the pod's nat rules as a JSON object, empty where nothing is captured"),
         Column("seed", Kind.INT32, "seed of the replication"),
     ),
     "one row a proxy",
+)
+
+OBJECTS: Final = Table(
+    "objects",
+    (
+        Column("time", _T, "it counts from then on"),
+        Column("kind", _N, "kind of the object"),
+        Column("namespace", _N, "its namespace"),
+        Column("name", _N, "its name"),
+        Column("file", _N, "file it was written in"),
+        Column("line", Kind.INT32, "line on which it begins"),
+        Column("seed", Kind.INT32, "seed of the replication"),
+    ),
+    "where the objects that shape configuration were written",
 )
 
 SERIES: Final = Table(
@@ -211,5 +227,5 @@ CONFIG_BLOBS: Final = Table(
     "each distinct resource once",
 )
 
-TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, SERIES)
+TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, OBJECTS, SERIES)
 """The tables of every recording, each one parquet file."""

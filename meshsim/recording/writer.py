@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, check_columns, joined, rows_table
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
-from meshsim.recording.records import ProxyInfo
+from meshsim.recording.records import ObjectSource, ProxyInfo
 from meshsim.recording.schema import (
     CHANGES,
     CONFIG_BLOBS,
     CONFIG_INDEX,
+    OBJECTS,
     PODS,
     PROXIES,
     PUSHES,
@@ -30,12 +31,20 @@ from meshsim.recording.series import series_of
 from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
 from meshsim.units import Nanos
 
-Record = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark | ProxyInfo
+Record = (
+    ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark | ProxyInfo | ObjectSource
+)
 """Everything but requests and configuration."""
 
 ROW_GROUP: Final = 1 << 17
 """Requests of a row group: batches of a run are gathered up to about this many."""
-_PLAIN: Final[dict[type, Table]] = {ConfigChange: CHANGES, PodPhase: PODS, TimelineMark: TIMELINE, ProxyInfo: PROXIES}
+_PLAIN: Final[dict[type, Table]] = {
+    ConfigChange: CHANGES,
+    PodPhase: PODS,
+    TimelineMark: TIMELINE,
+    ProxyInfo: PROXIES,
+    ObjectSource: OBJECTS,
+}
 
 
 class RunSink(Protocol):

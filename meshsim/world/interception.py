@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from meshsim.api import ApiObject
 from meshsim.netfilter import INBOUND_PORT, OUTBOUND_PORT, PodRules, PodRulesFactory, Verdict
+from meshsim.netfilter.options import options_text
 
 
 @dataclass(slots=True)
@@ -19,6 +20,11 @@ class Interception:
     def enter(self, pod_id: str, pod: ApiObject) -> None:
         """Take a pod's rules in as its init container or the CNI plugin writes them."""
         self._rules[pod_id] = self._factory.of_pod(pod)
+
+    def options_text(self, pod_id: str) -> str:
+        """The options of a pod's rules as a recording keeps them; empty without rules."""
+        rules = self._rules.get(pod_id)
+        return options_text(rules.options) if rules is not None else ""
 
     def walk_outbound(self, pod_id: str, destination: str, port: int) -> Verdict | None:
         """The way of an application's connection; `None` without rules."""

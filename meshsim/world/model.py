@@ -26,6 +26,7 @@ from meshsim.world.proxies import Fleet, RunningProxy
 from meshsim.world.recorder import RequestRecorder
 from meshsim.world.routing import Router
 from meshsim.world.settings import Settings, settings_of
+from meshsim.world.sources import object_sources
 from meshsim.world.timeline import Timeline
 from meshsim.world.traffic import TrafficControl
 from meshsim.world.webhook import SidecarWebhook
@@ -127,6 +128,8 @@ class World:
         self.traffic.start()
         self.router.compile_all()
         IstiodWatch(self)
+        for source in object_sources(self.loaded):
+            self.sink.add_record(source)
         self._observe()
         self.taps.pod_phase.listen(self._on_phase)
         self.kube.server.watch(self._on_change, latency=self.settings.pilot.watch_latency)
@@ -191,6 +194,8 @@ class World:
                 entry.party.zone,
                 entry.address,
                 self.env.instant,
+                service_account=facts.service_account,
+                capture=self.router.interception.options_text(entry.id),
             )
         )
 
