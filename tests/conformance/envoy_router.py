@@ -240,8 +240,7 @@ def echo(port: int) -> dict[str, Any]:
                 {
                     "name": "echo",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]
-                    + [{"match": {"prefix": ""}, "direct_response": {"status": 200}}],
+                    "routes": [{"match": {"prefix": ""}, "direct_response": {"status": 200}}],
                 }
             ],
         },
@@ -332,11 +331,15 @@ def envoy_binary() -> Path:
 class Envoy:
     """One real Envoy process with static listeners on loopback; a context manager that ends what it began."""
 
-    def __init__(self, folder: Path, tables: Sequence[Table]) -> None:
+    def __init__(
+        self, folder: Path, tables: Sequence[Table], listeners: Sequence[dict[str, Any]] = (), port: int = 0
+    ) -> None:
+        self.first_port = port or tables[0].port
+        echoing = [echo(self.first_port - 1)] if tables else []
         bootstrap = {
             "static_resources": {
-                "listeners": [*(listener(t) for t in tables), echo(tables[0].port - 1)],
-                "clusters": [cluster(tables[0].port - 1)],
+                "listeners": [*(listener(t) for t in tables), *listeners, *echoing],
+                "clusters": [cluster(self.first_port - 1)],
             },
             "layered_runtime": {
                 "layers": [
@@ -350,7 +353,6 @@ class Envoy:
         self.config = folder / "bootstrap.json"
         self.config.write_text(json.dumps(bootstrap))
         self.log = folder / "envoy.log"
-        self.first_port = tables[0].port
         self.process: subprocess.Popen[bytes] | None = None
 
     def validates(self) -> bool:

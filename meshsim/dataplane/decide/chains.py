@@ -6,7 +6,6 @@ active_tcp_socket.cc, filter_chain_manager_impl.cc and source/extensions/filters
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from meshsim.dataplane.decide.listeners import (
     ListenerFilterKind,
     SourceType,
 )
-from meshsim.dataplane.decide.strings import IpAddress, IpNetwork, longest_prefix, parse_ip
+from meshsim.dataplane.decide.strings import IpAddress, IpNetwork, is_loopback, longest_prefix, parse_ip
 from meshsim.dataplane.decide.values import Connection, Protocol
 
 
@@ -203,16 +202,12 @@ def _by_transport(chains: _Chains, facts: _Facts) -> _Kept:
 def _by_source_type(chains: _Chains, facts: _Facts) -> _Kept:
     """A class that has chains of its own is final; only a class without any falls back to chains for all."""
     source = facts.source
-    local = source is not None and (source == facts.destination or source in _LOOPBACK[source.version])
+    local = source is not None and (source == facts.destination or is_loopback(source))
     wanted = SourceType.SAME_IP_OR_LOOPBACK if local else SourceType.EXTERNAL
     own = [c for c in chains if c.match.source_type is wanted]
     return (own, wanted.name) if own else ([c for c in chains if c.match.source_type is SourceType.ANY], "")
 
 
-_LOOPBACK: Mapping[int, IpNetwork] = {
-    4: ipaddress.ip_network("127.0.0.0/8"),
-    6: ipaddress.ip_network("::1/128"),
-}
 _NARROW: Mapping[Criterion, Callable[[_Chains, _Facts], _Kept]] = {
     Criterion.DESTINATION_PORT: _by_port,
     Criterion.DESTINATION: lambda chains, facts: _by_prefix(chains, facts.destination, lambda m: m.prefixes),

@@ -15,7 +15,7 @@ from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.paths import normalize
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routing import without_port
-from meshsim.dataplane.decide.strings import in_any, parse_ip
+from meshsim.dataplane.decide.strings import in_any, is_loopback, parse_ip
 from meshsim.dataplane.decide.values import Connection, Protocol, Request
 
 NOT_FOR_EXTERNAL: Final = frozenset(
@@ -185,8 +185,7 @@ def _remote(
     if manager.use_remote_address:
         remote = _from_right(forwarded, hops - 1) if hops else ""
         if not manager.skip_xff_append:
-            source = parse_ip(connection.source)
-            loopback = source is not None and source.is_loopback
+            loopback = is_loopback(parse_ip(connection.source))
             headers.add("x-forwarded-for", surroundings.address if loopback else connection.source)
         return remote or connection.source, not forwarded
     remote = _from_right(forwarded, hops)

@@ -116,6 +116,11 @@ def parse_ip(text: str) -> IpAddress | None:
         return None
 
 
+def is_loopback(address: IpAddress | None) -> bool:
+    """Whether Envoy takes the address for loopback: 127.0.0.1 and ::1 alone, not the rest of 127.0.0.0/8 (measured)."""
+    return address is not None and str(address) in ("127.0.0.1", "::1")
+
+
 def decode_cidr(message: address_pb2.CidrRange | cidr_pb2.CidrRange) -> IpNetwork:
     """A CIDR range, host bits cut; raises `ResourceRejectedError` for a malformed one."""
     length = message.prefix_len.value
