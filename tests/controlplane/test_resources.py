@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
 
+from meshsim.api import ApiObject
 from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.proxies import build_proxy
@@ -103,6 +105,32 @@ def test_what_is_shared_with_the_context_before_equals_what_is_made_anew(shop: A
         for name in ("web-0", "web-1", "client-0"):
             proxy = shop.proxy("shop", name)
             assert dict(_everything(push, proxy)) == dict(_everything(fresh, proxy)), change
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("name", ["app-tenants", "dr-merge-scope", "se-resolutions", "sidecar-scope", "trust-domain"])
+def test_sharing_holds_while_objects_come_and_go(oracle: Path, name: str) -> None:
+    world = read_world(oracle, name)
+    mesh = build_mesh_config(world.mesh_base, world.mesh_overrides)
+    objects = world.store()
+    nodes = [recorded.node for recorded in read_proxies(oracle, "xds", name)[:4]]
+    random = Random(name)
+    movable = [o for o in world.objects if o.kind not in ("Pod", "EndpointSlice")]
+    removed: list[ApiObject] = []
+    push = build_push_context(objects, mesh)
+    for _ in range(6):
+        for _ in range(random.randint(1, 3)):
+            if removed and random.random() < 0.5:
+                objects.put(removed.pop())
+            else:
+                item = random.choice(movable)
+                if objects.get(item.key) is not None:
+                    objects.remove(item.key)
+                    removed.append(item)
+        push, fresh = build_push_context(objects, mesh, push), build_push_context(objects, mesh)
+        for node in nodes:
+            proxy = build_proxy(node, objects, mesh)
+            assert dict(_everything(push, proxy)) == dict(_everything(fresh, proxy)), [o.key for o in removed]
 
 
 def test_proxies_with_one_view_share_resources(shop: Any) -> None:
