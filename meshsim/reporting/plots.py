@@ -127,7 +127,7 @@ class Plots:
         axes.set_ylabel("proxies that follow it in %")
         axes.set_title("Propagation", loc="left")
         if found:
-            axes.legend(loc="lower right", frameon=False)
+            axes.legend(loc="upper left", frameon=False)
         return axes
 
     def graph(self, during: tuple[str, str] | None = None, ax: Axes | None = None) -> Axes:

@@ -134,11 +134,13 @@ def _greatest(line: Line) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 1.5, 2, 3, 4, 6, 8, 10 times a power of ten."""
+    """The next of 1, 1.5, 2, 2.5, 3, 4, 6, 8, 10 times a power of ten."""
     if value <= 0:
         return 1.0
     scale = 10.0 ** math.floor(math.log10(value))
-    return next(step * scale for step in (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0) if step * scale >= value * 0.999)
+    return next(
+        step * scale for step in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 10.0) if step * scale >= value * 0.999
+    )
 
 
 _BOX, _TALL, _GAP, _BETWEEN = 172, 52, 150, 34

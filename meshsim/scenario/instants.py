@@ -97,8 +97,13 @@ def _windows(value: object) -> tuple[Window, ...]:
     return (_window(value),)
 
 
-_INSTANT_SCHEMA: Final[dict[str, Any]] = {"type": "string", "examples": ["90s", "shift+5s", "slow-v2.end", "end"]}
+_INSTANT_SCHEMA: Final[dict[str, Any]] = {
+    "x-type": "instant",
+    "type": "string",
+    "examples": ["90s", "shift+5s", "slow-v2.end", "end"],
+}
 _WINDOW_SCHEMA: Final[dict[str, Any]] = {
+    "x-type": "windows",
     "anyOf": [
         {"type": "string", "title": "the time a timeline action is in force"},
         {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2, "title": "from, to"},
@@ -107,7 +112,7 @@ _WINDOW_SCHEMA: Final[dict[str, Any]] = {
             "items": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
             "title": "several windows",
         },
-    ]
+    ],
 }
 
 At: TypeAlias = Annotated[Instant, BeforeValidator(_instant), PlainSerializer(str), WithJsonSchema(_INSTANT_SCHEMA)]

@@ -44,10 +44,11 @@ Seeds: TypeAlias = Annotated[
     BeforeValidator(_seeds),
     WithJsonSchema(
         {
+            "x-type": "count or list of seeds",
             "anyOf": [
                 {"type": "integer", "minimum": 1},
                 {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-            ]
+            ],
         }
     ),
 ]

@@ -41,8 +41,13 @@ class Node(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _rejoin(cls, value: object) -> object:
-        return rejoin_parentheses(value) if isinstance(value, Mapping) else value
+    def _prepare(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        known = {info.alias or name for name, info in cls.model_fields.items()}
+        given = rejoin_parentheses(value)
+        # A key without a value is a key not given, as everywhere in Kubernetes; a misspelt one is still an error.
+        return {key: item for key, item in given.items() if item is not None or key not in known}
 
 
 def rejoin_parentheses(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
@@ -126,7 +131,7 @@ def _raw_map(value: object) -> object:
 RawMapping: TypeAlias = Annotated[
     Mapping[str, Any],
     BeforeValidator(_raw_map),
-    WithJsonSchema({"type": "object", "additionalProperties": True}),
+    WithJsonSchema({"x-type": "mapping", "type": "object", "additionalProperties": True}),
 ]
 """YAML that belongs to somebody else's schema."""
 
@@ -151,6 +156,7 @@ Source: TypeAlias = Annotated[
     PlainValidator(_source),
     WithJsonSchema(
         {
+            "x-type": "source",
             "anyOf": [
                 {"type": "string", "title": "file, folder or glob"},
                 {
@@ -159,7 +165,7 @@ Source: TypeAlias = Annotated[
                     "required": ["apiVersion", "kind"],
                     "additionalProperties": True,
                 },
-            ]
+            ],
         }
     ),
 ]

@@ -73,7 +73,9 @@ Duration: TypeAlias = Annotated[
     Nanos,
     BeforeValidator(_reader("a duration", "200ms or 1m30s", _span)),
     PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["200ms", "1m30s"]}),
+    WithJsonSchema(
+        {"x-type": "duration", "type": "string", "pattern": _DURATION_PATTERN, "examples": ["200ms", "1m30s"]}
+    ),
 ]
 """A span of time in nanoseconds, not negative."""
 
@@ -81,7 +83,14 @@ Rate: TypeAlias = Annotated[
     float,
     BeforeValidator(_reader("a rate", "50/s or 1200/m", _positive_rate)),
     PlainSerializer(format_rate),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+k?/(s|m|h|ms|min|sec)$", "examples": ["50/s", "1200/m"]}),
+    WithJsonSchema(
+        {
+            "x-type": "rate",
+            "type": "string",
+            "pattern": r"^[0-9.]+ *[kM]? */ *(ms|sec|s|min|m|h|d)$",
+            "examples": ["50/s", "1200/m"],
+        }
+    ),
 ]
 """Requests a second."""
 
@@ -89,7 +98,7 @@ Ratio: TypeAlias = Annotated[
     float,
     BeforeValidator(_reader("a percentage", "99%", parse_percent)),
     PlainSerializer(format_percent),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["99%", "0.1%"]}),
+    WithJsonSchema({"x-type": "percentage", "type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["99%", "0.1%"]}),
 ]
 """A share of 1, written in percent."""
 
@@ -99,6 +108,12 @@ Time: TypeAlias = Annotated[
         _reader("a duration or a distribution", "5ms, exponential(5ms) or lognormal(8ms, 1.4)", parse_distribution)
     ),
     PlainSerializer(format_distribution),
-    WithJsonSchema({"type": "string", "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)"]}),
+    WithJsonSchema(
+        {
+            "x-type": "duration or distribution",
+            "type": "string",
+            "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)"],
+        }
+    ),
 ]
 """How a span of time is distributed."""

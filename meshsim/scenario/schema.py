@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from meshsim.scenario.descriptions import descriptions
 from meshsim.scenario.model import Scenario
 from meshsim.scenario.node import Node
+from meshsim.units import format_duration, format_percent
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,7 +22,43 @@ def schema() -> dict[str, Any]:
         for name, text in descriptions(node).items():
             key = node.model_fields[name].alias or name
             described["properties"][key]["description"] = text
-    return {"$schema": DIALECT, **made, "title": "meshsim scenario"}
+    tidied = _tidy(made)
+    assert isinstance(tidied, dict)
+    return {"$schema": DIALECT, **tidied, "title": "meshsim scenario"}
+
+
+def _tidy(part: object) -> object:
+    """The schema as an editor should show it: no nulls, defaults as a file has them, no titles that say nothing."""
+    if isinstance(part, list):
+        return [_tidy(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: _tidy(item) for key, item in part.items() if not (key == "default" and item in (None, {}, []))}
+    if isinstance(kept.get("title"), str) and "properties" not in kept:
+        kept.pop("title")
+    if kept.get("type") == "object" and "minLength" in kept:
+        kept["minProperties"] = kept.pop("minLength")
+    if "default" in kept and "properties" not in kept:
+        kept["default"] = _written(kept)
+        if isinstance(kept["default"], dict):
+            kept.pop("default")
+    listed = kept.pop("anyOf", None)
+    choices = [choice for choice in listed if choice != {"type": "null"}] if isinstance(listed, list) else []
+    if len(choices) == 1:
+        return {**choices[0], **kept}
+    return {**kept, "anyOf": choices} if choices else kept
+
+
+def _written(part: dict[str, Any]) -> object:
+    """A default value as a file would give it."""
+    value = part["default"]
+    if part.get("x-type") == "duration" and isinstance(value, int):
+        return format_duration(value)
+    if part.get("x-type") == "percentage" and isinstance(value, float):
+        return format_percent(value)
+    if part.get("x-type") == "count or list of seeds":
+        return len(value)
+    return value
 
 
 def nodes() -> list[type[Node]]:

@@ -98,7 +98,7 @@ def _latency(value: object) -> Any:
 
 
 DurationOrLatency: TypeAlias = Annotated[
-    LinkLatency, BeforeValidator(_latency, json_schema_input_type=str | LinkLatency)
+    LinkLatency, BeforeValidator(_latency, json_schema_input_type=Duration | LinkLatency)
 ]
 
 

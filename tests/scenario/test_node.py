@@ -50,3 +50,11 @@ def test_labels_are_text() -> None:
 
 def test_overrides_are_what_the_file_gives() -> None:
     assert Serve.model_validate({"concurrency": 3}).overrides() == {"concurrency": 3}
+
+
+def test_a_key_without_a_value_is_not_given() -> None:
+    assert Serve.model_validate({"time": None, "concurrency": 2}).overrides() == {"concurrency": 2}
+    with pytest.raises(ValidationError, match="extra"):
+        Serve.model_validate({"tme": None})
+    with pytest.raises(ValidationError, match="needs one of"):
+        Scaled.model_validate({"replicas": 1, "deployment": None})
