@@ -48,5 +48,6 @@ def test_links_lead_to_sections(tool: ModuleType) -> None:
 
 
 def test_the_example_is_a_scenario(tool: ModuleType) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?apiVersion.*?)```", tool.render(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", tool.render(), re.DOTALL)
+    (example,) = [block for block in blocks if "kind: Scenario" in block]
     assert load_text(example, "scenarios/canary.yaml", ROOT / "scenarios").name == "canary"
