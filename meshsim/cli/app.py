@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "run": "Run scenarios and judge their expectations.",
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
+    "explain": "Say why a request goes where it goes.",
     "proxy-config": "Show what a proxy had, in istioctl's columns.",
     "sweep": "Run a scenario over a grid of values.",
     "verify": "Compare the model with recordings of the real thing.",

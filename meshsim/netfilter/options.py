@@ -9,7 +9,7 @@ import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 from meshsim.errors import InputError
 
@@ -159,7 +159,7 @@ def options_text(options: CaptureOptions) -> str:
 
 def options_from_text(text: str) -> CaptureOptions:
     """The options that `options_text` wrote."""
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()}
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in json.loads(text).items()}
     return CaptureOptions(**values)
 
 
