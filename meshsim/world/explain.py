@@ -12,6 +12,7 @@ from meshsim.dataplane.active import ActiveConfig
 from meshsim.dataplane.decide.decide import Decider, decide_direct, decide_inbound, decide_outbound
 from meshsim.dataplane.decide.decision import Decision, Disposition, Surroundings, Upstream, UpstreamTls
 from meshsim.dataplane.decide.explain import explain as decision_lines
+from meshsim.dataplane.decide.rbac import RbacAction, RbacConfig
 from meshsim.dataplane.decide.upstreams import hosts
 from meshsim.dataplane.decide.values import Connection, PeerCertificate, Request, Transport
 from meshsim.dataplane.decide.values import Protocol as Spoken
@@ -23,6 +24,11 @@ CLIENT_ADDRESS: Final = "203.0.113.10"
 """A client outside (documentation range, RFC 5737)."""
 _POLICY: Final = re.compile(r"(?:istio-ext-authz-)?ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d+)\]")
 """Name of an RBAC policy (istio pilot/pkg/security/authz/builder, 1.31)."""
+_KINDS: Final = {
+    "authorizationpolicy": "AuthorizationPolicy",
+    "service": "Service",
+    "peerauthentication": "PeerAuthentication",
+}
 _BECAUSE: Final = "because of "
 _PARTS: Final = 4
 
@@ -88,6 +94,10 @@ class Evidence(Protocol):
 
     def backends(self, address: str, port: int) -> tuple[tuple[str, int], ...]:
         """Where the kube sends packets to an address and port."""
+        ...
+
+    def peer_policies(self, pod_id: str) -> tuple[ConfigName, ...]:
+        """The PeerAuthentications that count for a pod, the most specific first; none where labels are not known."""
         ...
 
 
@@ -288,7 +298,10 @@ def _arrive(evidence: Evidence, ask: Ask, connection: Connection, request: Reque
         return
     surroundings = Surroundings(_identity(evidence, target), address)
     decision = decide_inbound(config, connection, request, True, surroundings=surroundings)
-    explanation.add(title, _decision_lines(evidence, config, decision))
+    lines = list(_decision_lines(evidence, config, decision))
+    for name in evidence.peer_policies(target.id):
+        lines += _object_lines(evidence, name, "filter chain")
+    explanation.add(title, lines)
 
 
 def _identity(evidence: Evidence, pod: PodPlace) -> str:
@@ -313,12 +326,27 @@ def _decision_lines(evidence: Evidence, config: ActiveConfig, decision: Decision
         if upstream.cluster is not None and upstream.cluster.config:
             made.update(dict.fromkeys(_config_lines(evidence, upstream.cluster.config, "", "cluster")))
         made.update(dict.fromkeys(_service_lines(evidence, upstream)))
-    for step in decision.steps:
-        match = _POLICY.fullmatch(step.chosen)
+    for policy in _policies(config, decision):
+        match = _POLICY.fullmatch(policy)
         if match:
-            name = ConfigName("authorizationpolicy", match[2], match[1])
-            made.update(dict.fromkeys(_object_lines(evidence, name, step.stage, f"spec.rules[{match[3]}]")))
+            name = ConfigName("authorizationpolicy", match[1], match[2])
+            made.update(dict.fromkeys(_object_lines(evidence, name, "rbac", f"spec.rules[{match[3]}]")))
     yield from made
+
+
+def _policies(config: ActiveConfig, decision: Decision) -> list[str]:
+    """RBAC policies that decided: those that matched; where none did and that meant denial, all that could have."""
+    asked = [step for step in decision.steps if step.stage in ("rbac", "network rbac")]
+    matched = [step.chosen for step in asked if step.chosen != "none"]
+    if not asked or asked[-1].chosen != "none" or decision.disposition is Disposition.FORWARDED:
+        return matched
+    listener = config.listeners.get(decision.listener)
+    chains = (*listener.chains, listener.default_chain) if listener is not None else ()
+    chain = next((item for item in chains if item is not None and item.name == decision.filter_chain), None)
+    manager = chain.connection_manager if chain is not None else None
+    engines = [item.config.rules for item in manager.filters if isinstance(item.config, RbacConfig)] if manager else []
+    allowing = [engine for engine in engines if engine is not None and engine.action is RbacAction.ALLOW]
+    return [*matched, *(policy.name for engine in allowing for policy in engine.policies)]
 
 
 def _config_lines(evidence: Evidence, config: str, route: str, what: str) -> Iterator[str]:
@@ -351,7 +379,7 @@ def _service_lines(evidence: Evidence, upstream: Upstream) -> Iterator[str]:
 def _object_lines(evidence: Evidence, name: ConfigName, what: str, path: str = "") -> Iterator[str]:
     written = evidence.sources.at(name, evidence.time)
     if written is None:
-        yield f"{what} made by {name.kind} {name.namespace}/{name.name}"
+        yield f"{what} made by {_KINDS.get(name.kind, name.kind)} {name.namespace}/{name.name}"
         return
     position = written.position
     if path and written.item is not None:

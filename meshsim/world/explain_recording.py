@@ -24,7 +24,7 @@ from meshsim.recording import Run
 from meshsim.scenario import Call, LoadedScenario, load_scenario
 from meshsim.units import Nanos
 from meshsim.world.explain import CLIENT_ADDRESS, Ask, Explanation, Named, PodPlace, Section, explain_request
-from meshsim.world.sources import Sources, recorded_sources, sources_of
+from meshsim.world.sources import ConfigName, Sources, recorded_sources, sources_of
 
 _PARTS: Final = 4
 Row = Mapping[str, Any]
@@ -100,6 +100,10 @@ class RecordedEvidence:
         """Where the request went."""
         host, _, number = str(self.request["endpoint"]).rpartition(":")
         return ((host, int(number)),) if host else ()
+
+    def peer_policies(self, pod_id: str) -> tuple[ConfigName, ...]:
+        """None: a recording does not keep the labels that PeerAuthentications select pods by."""
+        return ()
 
 
 def explain_recorded(run: Run, request_id: int) -> Explanation:

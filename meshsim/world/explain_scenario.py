@@ -21,7 +21,7 @@ from meshsim.world.directory import PodEntry
 from meshsim.world.explain import Ask, Explanation, Named, PodPlace, explain_request
 from meshsim.world.model import RunOptions, World
 from meshsim.world.services import Backends
-from meshsim.world.sources import Sources, sources_of
+from meshsim.world.sources import ConfigName, Sources, sources_of
 
 
 class NullSink:
@@ -86,6 +86,29 @@ class WorldEvidence:
     def backends(self, address: str, port: int) -> tuple[tuple[str, int], ...]:
         """Kube-proxy's choices."""
         return tuple((endpoint.address, endpoint.port) for endpoint in self._backends.of(address, port))
+
+    def peer_policies(self, pod_id: str) -> tuple[ConfigName, ...]:
+        """Workload, namespace and mesh level, of each the oldest (istio pilot/pkg/security/authn, 1.31)."""
+        entry = self.world.directory.get(pod_id)
+        pod = self.world.kube.server.get("Pod", entry.namespace, entry.name) if entry is not None else None
+        if pod is None:
+            return ()
+        found: list[ConfigName] = []
+        objects = self.world.kube.server.objects
+        root = self.world.mesh.root_namespace
+        levels = [(pod.namespace, True)] if pod.namespace != root else []
+        for namespace, selecting in (*levels, *((name, False) for name in dict.fromkeys((pod.namespace, root)))):
+            policies = objects.select("PeerAuthentication", None, namespace)
+            wanted = [item for item in policies if _counts(item, pod, selecting)]
+            if wanted:
+                oldest = min(wanted, key=lambda item: (item.created, item.name))
+                found.append(ConfigName("peerauthentication", oldest.namespace, oldest.name))
+        return tuple(found)
+
+
+def _counts(policy: ApiObject, pod: ApiObject, selecting: bool) -> bool:
+    labels = policy.spec.fields("selector").text_map("matchLabels")
+    return bool(labels) is selecting and all(pod.labels.get(key) == value for key, value in labels.items())
 
 
 def place_of(entry: PodEntry) -> PodPlace:
