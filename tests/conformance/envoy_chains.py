@@ -113,8 +113,7 @@ def first_bytes(one: Attempt) -> bytes:
         return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
     if one.says == "bytes":
         return b"\x01\x02\x03\x04 neither TLS nor HTTP\r\n\r\n"
-    context = ssl.create_default_context()
-    context.check_hostname = False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if one.alpn:
         context.set_alpn_protocols(list(one.alpn))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
