@@ -59,3 +59,49 @@ def broken(tmp_path: Path) -> Path:
     path = tmp_path / "broken.yaml"
     path.write_text(SCENARIO.replace("name: bookshop", "name: broken") + BROKEN)
     return path
+
+
+SMALL = """\
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: small
+duration: 1s
+traffic:
+  - {name: ask, from: {match: {app: front}}, request: {host: "stock.shop:80", path: /items}, rate: 20/s}
+resources:
+  - {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: stock, namespace: shop}
+    spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: 8080}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: stock, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: stock}}
+      template:
+        metadata: {labels: {app: stock}}
+        spec: {containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: front, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: front}}
+      template:
+        metadata: {labels: {app: front}}
+        spec: {containers: [{name: front, image: "example/front:1"}]}
+"""
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scenario that the model has run once: its file, with the recording below `results` beside it."""
+    from meshsim.experiment import RunSettings
+    from meshsim.front.running import RunRequest, run_file
+
+    folder = tmp_path_factory.mktemp("small")
+    file = folder / "small.yaml"
+    file.write_text(SMALL)
+    outcome = run_file(file, RunRequest(settings=RunSettings(mode="plain"), results=folder / "results"))
+    assert outcome.error is None
+    return file

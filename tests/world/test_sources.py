@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from meshsim.scenario import LoadedScenario, load_text
 from meshsim.units import SECOND
 from meshsim.world.sources import ConfigName, config_name, object_sources, recorded_sources, sources_of
@@ -68,15 +70,13 @@ def test_a_recording_keeps_the_same_lines() -> None:
     assert (written.kind, str(written.position)) == ("VirtualService", "small.yaml:19")
 
 
-def test_a_document_begins_behind_its_comments(tmp_path: object) -> None:
+def test_a_document_begins_behind_its_comments(tmp_path: Path) -> None:
     text = SCENARIO.partition("timeline:")[0].replace("resources:\n", "resources:\n  - app.yaml\n")
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    (folder / "app.yaml").write_text(
+    (tmp_path / "app.yaml").write_text(
         "# the shop\n---\n# its routes\n\napiVersion: networking.istio.io/v1\nkind: VirtualService\n"
-        "metadata: {name: more, namespace: shop}\nspec: {hosts: [stock], http: [{route: [{destination: {host: stock}}]}]}\n"
+        "metadata: {name: more, namespace: shop}\n"
+        "spec: {hosts: [stock], http: [{route: [{destination: {host: stock}}]}]}\n"
     )
-    rows = list(object_sources(load_text(text, str(folder / "small.yaml"), folder)))
+    rows = list(object_sources(load_text(text, str(tmp_path / "small.yaml"), tmp_path)))
     (more,) = [row for row in rows if row.name == "more"]
-    assert (more.file, more.line) == (str(folder / "app.yaml"), 5)
+    assert (more.file, more.line) == (str(tmp_path / "app.yaml"), 5)
