@@ -1,0 +1,70 @@
+"""Every shipped scenario: its verdicts, the same digest twice, interpreted as compiled, side by side as in sequence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meshsim.experiment import RunSettings
+from meshsim.front.running import RunRequest, run_loaded
+from meshsim.reporting.outcome import ScenarioOutcome
+from meshsim.scenario import load_scenario
+from meshsim.units import SECOND
+
+SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.yaml"))
+CUT = {"canary": 64, "failure": 64, "policy": 50, "propagation": 24}
+"""Seconds that the interpreted engine runs: past the first action of each."""
+
+
+def _run(path: Path, results: Path, **settings: object) -> ScenarioOutcome:
+    seeds = settings.pop("seeds", ())
+    jobs = settings.pop("jobs", None)
+    request = RunRequest(
+        seeds=seeds,  # type: ignore[arg-type]
+        settings=RunSettings(**settings),  # type: ignore[arg-type]
+        results=results,
+        jobs=jobs,  # type: ignore[arg-type]
+    )
+    outcome = run_loaded(load_scenario(path), request)
+    assert outcome.run is not None
+    return outcome
+
+
+def _digest(outcome: ScenarioOutcome) -> str:
+    assert outcome.run is not None
+    return outcome.run.manifest.digest
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_a_shipped_scenario_meets_its_expectations_twice_alike(path: Path, tmp_path: Path) -> None:
+    first = _run(path, tmp_path / "first")
+    assert [v.name for v in first.verdicts if not v.met] == []
+    again = _run(path, tmp_path / "again")
+    assert _digest(first) == _digest(again)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_interpreted_and_compiled_agree(path: Path, tmp_path: Path) -> None:
+    until = CUT[path.stem] * SECOND
+    compiled = _run(path, tmp_path / "compiled", mode="numba", until=until)
+    interpreted = _run(path, tmp_path / "interpreted", mode="plain", until=until)
+    assert compiled.run is not None
+    assert interpreted.run is not None
+    assert (compiled.run.manifest.engine, interpreted.run.manifest.engine) == ("numba", "plain")
+    assert _digest(compiled) == _digest(interpreted)
+
+
+def test_sampling_changes_no_result(tmp_path: Path) -> None:
+    path = next(p for p in SCENARIOS if p.stem == "policy")
+    whole = _run(path, tmp_path / "whole", until=20 * SECOND)
+    sampled = _run(path, tmp_path / "sampled", until=20 * SECOND, sampling=0.1)
+    assert _digest(whole) == _digest(sampled)
+
+
+def test_three_replications_side_by_side_equal_three_in_sequence(tmp_path: Path) -> None:
+    path = next(p for p in SCENARIOS if p.stem == "policy")
+    parallel = _run(path, tmp_path / "parallel", until=20 * SECOND, seeds=(1, 2, 3), jobs=3)
+    sequential = _run(path, tmp_path / "sequential", until=20 * SECOND, seeds=(1, 2, 3), jobs=1)
+    assert _digest(parallel) == _digest(sequential)
+    assert len(parallel.run.manifest.seeds) == 3  # type: ignore[union-attr]
