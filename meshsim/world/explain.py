@@ -22,6 +22,8 @@ from meshsim.world.sources import ConfigName, Sources, config_name
 
 CLIENT_ADDRESS: Final = "203.0.113.10"
 """A client outside (documentation range, RFC 5737)."""
+UNKNOWN_ADDRESS: Final = "0.0.0.0"
+"""Of a recorded caller without proxy, whose address no recording keeps."""
 _POLICY: Final = re.compile(r"(?:istio-ext-authz-)?ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d+)\]")
 """Name of an RBAC policy (istio pilot/pkg/security/authz/builder, 1.31)."""
 _KINDS: Final = {
@@ -147,7 +149,8 @@ def explain_request(evidence: Evidence, ask: Ask) -> Explanation:
     """Follow a request from the caller's socket to the application that answers it."""
     request = ask.request
     who = f"a client outside, through {ask.caller.id}" if ask.from_outside else ask.caller.id
-    title = f"{request.method} http://{request.authority}{request.path} from {who} ({ask.caller.address})"
+    where = f" ({ask.caller.address})" if ask.caller.address != UNKNOWN_ADDRESS else ""
+    title = f"{request.method} http://{request.authority}{request.path} from {who}{where}"
     explanation = Explanation(f"{title} at {format_duration(evidence.time)}")
     if ask.from_outside:
         _through_gateway(evidence, ask, explanation)

@@ -23,7 +23,16 @@ from meshsim.network.dns import Resolver
 from meshsim.recording import Run
 from meshsim.scenario import Call, LoadedScenario, load_scenario
 from meshsim.units import Nanos
-from meshsim.world.explain import CLIENT_ADDRESS, Ask, Explanation, Named, PodPlace, Section, explain_request
+from meshsim.world.explain import (
+    CLIENT_ADDRESS,
+    UNKNOWN_ADDRESS,
+    Ask,
+    Explanation,
+    Named,
+    PodPlace,
+    Section,
+    explain_request,
+)
 from meshsim.world.sources import ConfigName, Sources, recorded_sources, sources_of
 
 _PARTS: Final = 4
@@ -192,7 +201,7 @@ def _caller(evidence: RecordedEvidence, row: Row) -> PodPlace:
     known = evidence.proxies.get(pod_id)
     if known is not None:
         return _place(known)
-    return PodPlace(pod_id, str(row["source_namespace"]), "0.0.0.0", "", False)
+    return PodPlace(pod_id, str(row["source_namespace"]), UNKNOWN_ADDRESS, "", False)
 
 
 def _as_sent(row: Row, loaded: LoadedScenario | None) -> tuple[str, int, str, Mapping[str, str]]:

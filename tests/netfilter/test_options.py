@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from meshsim.errors import InputError
-from meshsim.netfilter.options import CaptureOptions, check_options, parse_arguments, split
+from meshsim.netfilter.options import (
+    CaptureOptions,
+    check_options,
+    options_from_text,
+    options_text,
+    parse_arguments,
+    split,
+)
 
 TEMPLATE = ["-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-b", "*"]
 
@@ -90,3 +97,11 @@ def test_recorded_command_lines(
                 parse_arguments(*given, ip6tables=not missing)
         else:
             assert parse_arguments(*given, ip6tables=not missing) == options_of(case["config"]), case["name"]
+
+
+def test_options_as_text_and_back() -> None:
+    options = parse_arguments(
+        ["-b", "*", "-i", "*", "-x", "10.0.0.0/8", "--redirect-dns"], {}, ["10.1.2.3"], ["10.96.0.10"]
+    )
+    assert options_from_text(options_text(options)) == options
+    assert options_text(CaptureOptions()) == "{}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from meshsim.netfilter.options import options_from_text
+
 from .conftest import build
 
 
@@ -19,3 +21,5 @@ def test_a_sidecars_rules_capture_and_a_bare_pod_has_none() -> None:
     assert verdict is not None
     assert verdict.deciding_rule is not None
     assert "15001" in verdict.deciding_rule.rule
+    assert options_from_text(interception.options_text(front.id)).host_address == front.address
+    assert interception.options_text(plain.id) == ""
