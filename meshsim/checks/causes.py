@@ -174,7 +174,11 @@ def in_force(context: Context, window: Span) -> str:
     marks = {row["id"]: row for row in context.run.timeline().to_pylist() if row["begins"]}
     for name in context.anchors.ids:
         acting = context.anchors.span(name)
-        end = acting.end if context.anchors.is_undone(name) else min(acting.end, acting.begin + _LEAD)
+        lasting = not context.anchors.is_undone(name)
+        # What an action without end causes is what begins soon after it, however long that lasts.
+        if lasting and window.begin > acting.begin + _LEAD:
+            continue
+        end = min(acting.end, window.end) if lasting else acting.end
         overlap = min(end, window.end) - max(acting.begin, window.begin)
         if overlap <= 0:
             continue
