@@ -73,7 +73,7 @@ def permission(router: ModuleType, rng: random.Random, depth: int = 0) -> dict[s
     if kind == "destination_port":
         return {kind: rng.choice((FIRST_PORT, FIRST_PORT + 1, 80))}
     if kind == "range":
-        return {"destination_port_range": {"start": FIRST_PORT, "end": FIRST_PORT + rng.randint(0, TABLES)}}
+        return {"destination_port_range": {"start": FIRST_PORT, "end": FIRST_PORT + rng.randint(1, TABLES)}}
     if kind == "sni":
         return {"requested_server_name": {"exact": ""}}
     if kind == "template":

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher, decode_header_matcher
 from meshsim.dataplane.decide.metadata import DynamicMetadata, MetadataMatcher, decode_metadata_matcher
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.strings import (
     IpAddress,
     IpNetwork,
@@ -298,7 +299,12 @@ def _permission(message: rbac_pb2.Permission, notes: Notes) -> Rule:
     if kind == "destination_port":
         return PortRule(message.destination_port, message.destination_port + 1)
     if kind == "destination_port_range":
-        return PortRule(message.destination_port_range.start, message.destination_port_range.end)
+        ports = message.destination_port_range
+        if ports.start >= ports.end:
+            raise ResourceRejectedError(
+                f"range start {ports.start} cannot be greater or equal than range end {ports.end}"
+            )
+        return PortRule(ports.start, ports.end)
     if kind == "metadata":
         return MetadataRule(decode_metadata_matcher(message.metadata, notes))
     if kind == "requested_server_name":

@@ -1,4 +1,4 @@
-"""Random numbers of a stream: exact probabilities, and what they share (measured on Envoy 1.40, reference sheet 2.5)."""
+"""Random numbers of a stream: exact probabilities, and what they share (reference sheet, section 2.5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_half_the_streams_then_half_the_weights_is_all_of_the_first() -> None:
             return "missed"
         return ("first", "second")[chance.stream_interval(100, (50, 100))]
 
-    found = dict((result, share) for share, result in enumerate_chances(decide))
+    found = {result: share for share, result in enumerate_chances(decide)}
     assert found == {"missed": Fraction(1, 2), "first": Fraction(1, 2)}
 
 

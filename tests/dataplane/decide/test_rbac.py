@@ -9,6 +9,7 @@ import pytest
 
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.rbac import RbacEngine, Subject, decode_engine
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.dataplane.decide.values import PeerCertificate
 from meshsim.xds.messages import rbac_pb2
@@ -98,6 +99,11 @@ def test_actions_and_order() -> None:
         found = decode_engine(from_json({"action": action, "policies": policies}, rbac_pb2.RBAC), []).evaluate(SUBJECT)
         assert found == (allowed, "a"), "policies are read in the order of their names"
     assert decode_engine(from_json({}, rbac_pb2.RBAC), []).evaluate(SUBJECT) == (False, "")
+
+
+def test_an_empty_port_range_is_refused() -> None:
+    with pytest.raises(ResourceRejectedError, match="range start 8 cannot be greater or equal than range end 8"):
+        engine({"destination_port_range": {"start": 8, "end": 8}}, {"any": True})
 
 
 def test_a_condition_is_noted_and_never_holds() -> None:

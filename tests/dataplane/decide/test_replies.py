@@ -7,7 +7,6 @@ import pytest
 from meshsim.dataplane.decide.decision import Disposition, Flag, Place, Reply, Trail
 from meshsim.dataplane.decide.replies import local_reply, refused
 
-
 PLACE = Place("listener", "chain")
 
 
@@ -29,7 +28,8 @@ def test_plain() -> None:
 
 def test_what_was_no_request() -> None:
     flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
-    assert refused(Reply(0, "", "http2.bad_preface", flags), None, PLACE, Trail(False)).disposition is Disposition.CLOSED
+    closed = refused(Reply(0, "", "http2.bad_preface", flags), None, PLACE, Trail(False))
+    assert closed.disposition is Disposition.CLOSED
     found = refused(Reply(400, "Bad Request", "http1.codec_error", flags), None, PLACE, Trail(False))
     assert (found.disposition, found.status, dict(found.response_headers)["connection"]) == (
         Disposition.REPLIED,

@@ -101,5 +101,8 @@ def test_values_of_the_connection() -> None:
         "HTTP/1.1",
         200,
     )
-    text = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %DOWNSTREAM_PEER_URI_SAN% %REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %RESPONSE_CODE% %REQ(b?a)%"
+    text = (
+        "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %DOWNSTREAM_PEER_URI_SAN% "
+        "%REQUESTED_SERVER_NAME% %UPSTREAM_CLUSTER% %RESPONSE_CODE% %REQ(b?a)%"
+    )
     assert context.format(text) == "203.0.113.1:7 80 spiffe://a sni c 200 1"

@@ -110,7 +110,7 @@ def test_the_most_specific_filter_configuration_wins() -> None:
 
 
 class ToolStream(Stream):
-    """The checking tool's runtime: one key is on, every other fraction is off, and the bound itself counts as inside."""
+    """The checking tool's runtime: one key is on, other fractions are off, and the bound itself counts as inside."""
 
     runtime = ""
 
