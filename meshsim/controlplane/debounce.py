@@ -1,4 +1,4 @@
-"""Collecting changes until they are quiet (istio pilot/pkg/xds/discovery.go debounce, 1.31), without a clock of its own.
+"""Collecting changes until they are quiet, without a clock of its own (istio pilot/pkg/xds/discovery.go 1.31).
 
 One push at a time: what arrives while a push context is built waits and, if already quiet, goes as soon as that ends.
 """

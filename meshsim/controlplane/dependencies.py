@@ -1,6 +1,6 @@
 """Which change makes which type of which proxy regenerate, and how much of it.
 
-The skip sets of istio pilot/pkg/xds/{cds,eds,lds,rds,ecds,nds}.go and the filter of proxy_dependencies.go, release 1.31.
+The skip sets of istio pilot/pkg/xds/{cds,eds,lds,rds,ecds,nds}.go and the filter of proxy_dependencies.go, 1.31.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """istiod's discovery server on the simulated clock: changes in, xDS responses out.
 
-watch -> debounce -> push context -> push queue -> (throttle) -> per connection: filter, then per watched type generate and send.
-Sources: istio pilot/pkg/xds/{discovery,ads,delta,pushqueue}.go, pkg/xds/server.go, release 1.31. Nothing waits for an ACK.
+watch -> debounce -> push context -> push queue -> (throttle) -> per connection: filter, then generate and send each
+watched type. Nothing waits for an ACK. Sources: istio pilot/pkg/xds/{discovery,ads,delta,pushqueue}.go and
+pkg/xds/server.go, release 1.31.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Pilot:
     # ---- start-up and settled start -----------------------------------------------------------------------------
 
     def load(self, objects: Iterable[ApiObject]) -> None:
-        """Know a kube's objects at once, as after a start long ago; builds the first push context without taking time."""
+        """Know a kube's objects at once, as after a start long ago; the first push context takes no time."""
         for item in objects:
             self.objects.put(item)
             if item.kind == "Pod" and _is_ready(item):
@@ -212,7 +213,8 @@ class Pilot:
         if connection is None:
             return
         received = connection.stream.on_request(request)
-        if received.kind in (RequestKind.ACK, RequestKind.NACK) or (received.kind is RequestKind.SUBSCRIBE and received.nonce):
+        answers = received.kind in (RequestKind.ACK, RequestKind.NACK)
+        if answers or (received.kind is RequestKind.SUBSCRIBE and received.nonce):
             self._answered(connection, received)
         if received.kind in (RequestKind.FIRST, RequestKind.SUBSCRIBE):
             connection.requests.append(received)

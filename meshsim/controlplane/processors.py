@@ -10,8 +10,8 @@ from meshsim.units import Nanos
 class Processors:
     """Earliest-free scheduling over a fixed number of processors.
 
-    DEVIATION: a job runs to its end; the Go scheduler would slice it among runnable goroutines, which changes the order in
-    which proxies of one push finish but not when the last one does.
+    DEVIATION: a job runs to its end; the Go scheduler would slice it among runnable goroutines, which changes the
+    order in which proxies of one push finish but not when the last one does.
     """
 
     def __init__(self, count: int) -> None:

@@ -26,7 +26,8 @@ class Shape(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """A time distribution: `scale` is the mean of FIXED, EXPONENTIAL and GAMMA, the median of LOGNORMAL, the minimum of
-    PARETO and UNIFORM; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the maximum of UNIFORM.
+    PARETO and UNIFORM; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the maximum of
+    UNIFORM.
     """
 
     shape: Shape
@@ -105,7 +106,7 @@ class RouteKind(IntEnum):
 
     FORWARD = 0
     LOCAL_REPLY = 1
-    """The proxy answers itself with `RouteSpec.status` and `RouteSpec.flag` (no route, redirect, direct response, denied)."""
+    """The proxy answers itself with `RouteSpec.status` and `RouteSpec.flag` (no route, redirect, direct response)."""
 
 
 class InboundKind(IntEnum):
@@ -116,7 +117,7 @@ class InboundKind(IntEnum):
     REPLY = 1
     """The server-side proxy answers `HostSpec.inbound_status` itself (RBAC 403, no route 404)."""
     RESET = 2
-    """The connection is closed by the server side (STRICT mTLS refuses plaintext, no filter chain): UC at the caller."""
+    """The server side closes the connection (STRICT mTLS refuses plaintext, no filter chain): UC at the caller."""
     REFUSE = 3
     """Nothing listens: connection refused: UF at the caller."""
 
@@ -129,7 +130,7 @@ class ProxySpec:
     outbound: Distribution
     """CPU time to take a request in and send it upstream (and the same again for its response)."""
     inbound: Distribution
-    """CPU time to take a request of another proxy in and give it to the application (and the same again for the answer)."""
+    """CPU time to take a request in and give it to the application (and the same again for the answer)."""
     handshake: Distribution = Distribution(Shape.FIXED, 0)
     """CPU time of one end of a TLS handshake."""
 
@@ -268,7 +269,7 @@ class FlowSpec:
     """
 
     proxy: int
-    """The proxy that decides, -1 when the caller has none (then the route is what the caller's address lookup gives)."""
+    """The proxy that decides, -1 when the caller has none (the route is then what its address lookup gives)."""
     workload: int
     """The caller's group for series."""
     pod: int

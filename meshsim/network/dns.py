@@ -1,10 +1,10 @@
 """What a name means to a pod: the answer of the kube's DNS, search path included.
 
-Kubernetes "DNS for Services and Pods": search path ``<namespace>.svc.<domain> svc.<domain> <domain>`` with ``ndots:5``, so a short
-name is completed first; ExternalName is a CNAME; headless services answer with their ready endpoints.
+Kubernetes "DNS for Services and Pods": search path ``<namespace>.svc.<domain> svc.<domain> <domain>`` with ``ndots:5``,
+so a short name is completed first; ExternalName is a CNAME; headless services answer with their ready endpoints.
 
-DEVIATION: a name outside the kube answers with one made-up address of the documentation ranges (RFC 5737), the same for the same name;
-real DNS answers are not consulted.
+DEVIATION: a name outside the kube answers with one made-up address of the documentation ranges (RFC 5737), the same for
+the same name; real DNS answers are not consulted.
 """
 
 from __future__ import annotations

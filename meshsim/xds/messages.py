@@ -18,8 +18,8 @@ from envoy.config.core.v3 import base_pb2 as base_pb2
 from envoy.config.core.v3 import config_source_pb2 as config_source_pb2
 from envoy.config.core.v3 import extension_pb2 as extension_pb2
 from envoy.config.core.v3 import grpc_service_pb2 as grpc_service_pb2
-from envoy.config.core.v3 import http_service_pb2 as http_service_pb2
 from envoy.config.core.v3 import health_check_pb2 as health_check_pb2
+from envoy.config.core.v3 import http_service_pb2 as http_service_pb2
 from envoy.config.core.v3 import http_uri_pb2 as http_uri_pb2
 from envoy.config.core.v3 import protocol_pb2 as protocol_pb2
 from envoy.config.core.v3 import proxy_protocol_pb2 as proxy_protocol_pb2

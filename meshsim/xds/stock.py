@@ -1,7 +1,7 @@
 """What a stock Envoy can take: Istio's configuration without the extensions that only Istio's own build has.
 
-Measured on Envoy 1.40: it refuses ``istio.stats``, ``istio.alpn`` and ``istio.metadata_exchange`` (HTTP, network and upstream
-filter); everything else that istiod sends is accepted.
+Measured on Envoy 1.40: it refuses ``istio.stats``, ``istio.alpn`` and ``istio.metadata_exchange`` (HTTP, network and
+upstream filter); everything else that istiod sends is accepted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Debounce: quiet for 100 ms, or 10 s from the first change; one push at a time (istio pilot/pkg/xds/discovery_test.go)."""
+"""Debounce: quiet for 100 ms, or 10 s from the first change; one push at a time (istio pilot/pkg/xds/discovery.go)."""
 
 from __future__ import annotations
 

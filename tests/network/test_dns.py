@@ -40,7 +40,8 @@ def _resolver() -> Resolver:
 
 
 @pytest.mark.parametrize(
-    "name", ["cart", "cart.shop", "cart.shop.svc", "cart.shop.svc.cluster.local", "cart.shop.svc.cluster.local.", "CART"]
+    "name",
+    ["cart", "cart.shop", "cart.shop.svc", "cart.shop.svc.cluster.local", "cart.shop.svc.cluster.local.", "CART"],
 )
 def test_a_service_by_all_its_names(name: str) -> None:
     answer = _resolver().resolve(name, "shop")

@@ -11,7 +11,8 @@ from meshsim.world.verify import verify_folder
 
 
 @pytest.mark.parametrize(
-    ("kinds", "message"), [(["nonsense"], "unknown kind"), (["push"], "not modelled yet"), (["simulation"], "not modelled")]
+    ("kinds", "message"),
+    [(["nonsense"], "unknown kind"), (["push"], "not modelled yet"), (["simulation"], "not modelled")],
 )
 def test_kinds_that_cannot_be_verified(tmp_path: Path, kinds: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
