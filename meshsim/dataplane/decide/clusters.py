@@ -161,9 +161,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     options = _http_options(message)
     common = options.common_http_protocol_options
     idle = common.idle_timeout
-    for name in ("health_checks", "filters"):
-        if name == "health_checks" and message.health_checks:
-            notes.append("active health checks")
+    if message.health_checks:
+        notes.append("active health checks")
     if message.HasField("lb_subset_config"):
         notes.append("load balancer subsets")
     if message.HasField("load_balancing_policy"):

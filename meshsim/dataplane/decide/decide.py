@@ -23,7 +23,8 @@ from meshsim.dataplane.decide.chances import Chance, Undrawn, enumerate_chances
 from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Place, Surroundings, Trail
 from meshsim.dataplane.decide.handshake import accept
 from meshsim.dataplane.decide.http import HttpContext, decide_http
-from meshsim.dataplane.decide.listeners import FilterChain, TcpProxy
+from meshsim.dataplane.decide.listeners import FilterChain
+from meshsim.dataplane.decide.network_filters import TcpProxy
 from meshsim.dataplane.decide.tcp import TcpContext, decide_tcp, run_network_filters
 from meshsim.dataplane.decide.values import Connection, Request
 

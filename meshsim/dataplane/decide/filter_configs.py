@@ -181,8 +181,6 @@ _PASSIVE: Final = frozenset(
     }
 )
 
-_NOT_FORWARDED: Final = "the fault filter's response rate limit"
-
 
 def decode_filter_config(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     """The configuration of a filter, of a chain or of a route, by its type."""
@@ -210,7 +208,7 @@ def _passive_or_not(type_name: str, notes: Notes) -> FilterConfig:
 def _fault(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     message = unpack(packed, fault_pb2.HTTPFault)
     if message.HasField("response_rate_limit"):
-        notes.append(_NOT_FORWARDED)
+        notes.append("response rate limit of the fault filter")
     delay, abort = message.delay, message.abort
     return FaultConfig(
         nanos(delay.fixed_delay),

@@ -48,7 +48,7 @@ from meshsim.dataplane.decide.routes import (
     VirtualHost,
 )
 from meshsim.dataplane.decide.timeouts import Timeouts, announce_timeouts, request_timeouts
-from meshsim.dataplane.decide.upstreams import has_host, resolve
+from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
 from meshsim.dataplane.decide.values import Connection, Request
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class _Router:
         )
         if trail:
             for upstream in upstreams:
-                trail.add("cluster", upstream.name or "none", _cluster_reason(upstream))
+                trail.add("cluster", upstream.name or "none", describe_choice(upstream, http=True))
         if not any(u.known for u in upstreams):
             reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
             return self.reply(reply, upstreams)
@@ -396,13 +396,3 @@ def _shadow_host(authority: str) -> str:
     """The authority of a shadow: ``-shadow`` before the port."""
     host, colon, port = authority.rpartition(":")
     return f"{host}-shadow:{port}" if colon and port.isdigit() else f"{authority}-shadow"
-
-
-def _cluster_reason(upstream: Upstream) -> str:
-    if not upstream.known:
-        return "the proxy has no such cluster"
-    if not has_host(upstream):
-        return "no healthy host"
-    share = f"weight {upstream.weight}, " if upstream.weight != 1 else ""
-    kinds = [t.match or ("TLS" if t.tls else "plaintext") for t in upstream.transports]
-    return f"{share}{'HTTP/2' if upstream.http2 else 'HTTP/1.1'}, {', '.join(kinds) or 'no transport'}"

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
-from typing import Final, NamedTuple, TypeAlias
-
-from google.protobuf import any_pb2
+from typing import NamedTuple
 
 from meshsim.dataplane.decide.clusters import decode_address
-from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
+from meshsim.dataplane.decide.connection_managers import ConnectionManager
 from meshsim.dataplane.decide.durations import nanos
-from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
+from meshsim.dataplane.decide.network_filters import NetworkFilter, decode_network_filter
+from meshsim.dataplane.decide.network_filters import TcpProxy as TcpProxy
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
 from meshsim.dataplane.decide.transport_sockets import ServerTls, decode_server_tls
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
-    http_connection_manager_pb2,
     listener_components_pb2,
     listener_pb2,
     listener_proxy_protocol_pb2,
-    network_ext_authz_pb2,
-    network_rbac_pb2,
-    tcp_proxy_pb2,
 )
 from meshsim.xds.packing import unpack
 
@@ -142,49 +137,6 @@ class ChainMatch:
             self.source_prefixes or (None,),
             self.source_ports or (0,),
         )
-
-
-class TcpCluster(NamedTuple):
-    """A cluster of a TCP proxy and its weight."""
-
-    name: str
-    weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class TcpProxy:
-    """The TCP proxy filter (Envoy source/common/tcp_proxy)."""
-
-    stat_prefix: str
-    clusters: tuple[TcpCluster, ...]
-    idle_timeout: Nanos
-    max_duration: Nanos
-    max_connect_attempts: int
-    hash_source_ip: bool
-    tunnel_host: str
-    """Host of an HTTP CONNECT tunnel, empty without."""
-
-
-class EnforceNetworkRbac(NamedTuple):
-    """The network RBAC filter: closes at the first byte."""
-
-    config: RbacConfig
-
-
-class NetworkExtAuthz(NamedTuple):
-    """External authorization of a connection."""
-
-    cluster: str
-    failure_mode_allow: bool
-
-
-class PassiveNetworkFilter(NamedTuple):
-    """A network filter without part in the decision."""
-
-    name: str
-
-
-NetworkFilter: TypeAlias = ConnectionManager | TcpProxy | EnforceNetworkRbac | NetworkExtAuthz | PassiveNetworkFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +264,7 @@ def _predicate(message: listener_components_pb2.ListenerFilterChainMatchPredicat
 
 
 def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> FilterChain:
-    filters = tuple(_network_filter(f, notes) for f in message.filters)
+    filters = tuple(decode_network_filter(f, notes) for f in message.filters)
     for i, network_filter in enumerate(filters):
         terminal = isinstance(network_filter, (ConnectionManager, TcpProxy))
         if terminal != (i == len(filters) - 1):
@@ -341,72 +293,3 @@ def _match(message: listener_components_pb2.FilterChainMatch) -> ChainMatch:
         tuple(decode_cidr(c) for c in message.source_prefix_ranges),
         tuple(message.source_ports),
     )
-
-
-_NETWORK: Final = "envoy.extensions.filters.network."
-_PASSIVE: Final = frozenset(
-    {
-        "stats.PluginConfig",
-        "udpa.type.v1.TypedStruct",
-        f"{_NETWORK}mongo_proxy.v3.MongoProxy",
-        f"{_NETWORK}connection_limit.v3.ConnectionLimit",
-        f"{_NETWORK}sni_cluster.v3.SniCluster",
-        f"{_NETWORK}sni_dynamic_forward_proxy.v3.FilterConfig",
-        f"{_NETWORK}local_ratelimit.v3.LocalRateLimit",
-    }
-)
-
-
-def _network_filter(message: listener_components_pb2.Filter, notes: Notes) -> NetworkFilter:
-    type_name = message.typed_config.type_url.rpartition("/")[2]
-    decoder = _NETWORK_DECODERS.get(type_name)
-    if decoder:
-        return decoder(message.typed_config, notes)
-    if type_name not in _PASSIVE:
-        notes.append(f"network filter {message.name}")
-    return PassiveNetworkFilter(message.name)
-
-
-def _connection_manager(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    return decode_connection_manager(unpack(packed, http_connection_manager_pb2.HttpConnectionManager), notes)
-
-
-def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, tcp_proxy_pb2.TcpProxy)
-    kind = message.WhichOneof("cluster_specifier")
-    if kind is None:
-        raise ResourceRejectedError("TcpProxyValidationError.ClusterSpecifier: value is required")
-    clusters = tuple(TcpCluster(c.name, c.weight) for c in message.weighted_clusters.clusters)
-    return TcpProxy(
-        message.stat_prefix,
-        clusters or (TcpCluster(message.cluster, 1),),
-        nanos(message.idle_timeout) if message.HasField("idle_timeout") else 3_600_000_000_000,
-        nanos(message.max_downstream_connection_duration),
-        message.max_connect_attempts.value or 1,
-        any(h.HasField("source_ip") for h in message.hash_policy),
-        message.tunneling_config.hostname,
-    )
-
-
-def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, network_rbac_pb2.RBAC)
-    return EnforceNetworkRbac(
-        RbacConfig(
-            decode_engine(message.rules, notes) if message.HasField("rules") else None,
-            decode_engine(message.shadow_rules, notes) if message.HasField("shadow_rules") else None,
-            message.shadow_rules_stat_prefix,
-        )
-    )
-
-
-def _network_ext_authz(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, network_ext_authz_pb2.ExtAuthz)
-    return NetworkExtAuthz(message.grpc_service.envoy_grpc.cluster_name, message.failure_mode_allow)
-
-
-_NETWORK_DECODERS: Final[Mapping[str, Callable[[any_pb2.Any, Notes], NetworkFilter]]] = {
-    f"{_NETWORK}http_connection_manager.v3.HttpConnectionManager": _connection_manager,
-    f"{_NETWORK}tcp_proxy.v3.TcpProxy": _tcp_proxy,
-    f"{_NETWORK}rbac.v3.RBAC": _network_rbac,
-    f"{_NETWORK}ext_authz.v3.ExtAuthz": _network_ext_authz,
-}

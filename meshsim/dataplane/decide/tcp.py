@@ -21,11 +21,12 @@ from meshsim.dataplane.decide.decision import (
 )
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
-from meshsim.dataplane.decide.listeners import EnforceNetworkRbac, FilterChain, NetworkExtAuthz, TcpProxy
+from meshsim.dataplane.decide.listeners import FilterChain
 from meshsim.dataplane.decide.metadata import NO_METADATA
+from meshsim.dataplane.decide.network_filters import EnforceNetworkRbac, NetworkExtAuthz, TcpProxy
 from meshsim.dataplane.decide.rbac import Subject
 from meshsim.dataplane.decide.strings import parse_ip
-from meshsim.dataplane.decide.upstreams import has_host, resolve
+from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
 from meshsim.dataplane.decide.values import Connection
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     upstreams = _upstreams(context)
     if context.trail:
         for upstream in upstreams:
-            context.trail.add("cluster", upstream.name, _reason(upstream))
+            context.trail.add("cluster", upstream.name, describe_choice(upstream, http=False))
     if not any(u.known for u in upstreams):
         return _closed(context, "", upstreams, Flag.NO_CLUSTER)
     if not any(has_host(u) for u in upstreams):
@@ -139,12 +140,3 @@ def _closed(context: TcpContext, details: str, upstreams: tuple[Upstream, ...], 
         details=details,
         steps=tuple(context.trail.steps),
     )
-
-
-def _reason(upstream: Upstream) -> str:
-    if not upstream.known:
-        return "the proxy has no such cluster"
-    if not has_host(upstream):
-        return "no healthy host"
-    kinds = [t.match or ("TLS" if t.tls else "plaintext") for t in upstream.transports]
-    return ", ".join(kinds) or "no transport"

@@ -157,3 +157,15 @@ def _described(name: str, socket: UpstreamSocket) -> UpstreamTls:
     if isinstance(socket, ClientTls):
         return UpstreamTls(name, True, bool(socket.certificate), socket.sni, socket.alpn, proxy_protocol)
     return UpstreamTls(name, False, False, proxy_protocol=proxy_protocol)
+
+
+def describe_choice(upstream: Upstream, http: bool) -> str:
+    """Why a chosen cluster can or cannot be used, for an explanation."""
+    if not upstream.known:
+        return "the proxy has no such cluster"
+    if not has_host(upstream):
+        return "no healthy host"
+    share = f"weight {upstream.weight}, " if upstream.weight != 1 else ""
+    version = f"{'HTTP/2' if upstream.http2 else 'HTTP/1.1'}, " if http else ""
+    kinds = [t.match or ("TLS" if t.tls else "plaintext") for t in upstream.transports]
+    return f"{share}{version}{', '.join(kinds) or 'no transport'}"

@@ -11,9 +11,6 @@ from meshsim.dataplane.decide.listeners import (
     Direction,
     Listener,
     ListenerFilterKind,
-    PassiveNetworkFilter,
-    TcpCluster,
-    TcpProxy,
     decode_listener,
 )
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
@@ -64,19 +61,6 @@ def test_listener_filters_and_their_ports() -> None:
     assert [disabled.matches(p) for p in (79, 80, 81)] == [False, True, False]
     assert found.listener_filters[1].allow_without_header
     assert found.unmodelled == ("listener filter limit",)
-
-
-def test_tcp_proxies() -> None:
-    weighted = {
-        "@type": TCP,
-        "stat_prefix": "x",
-        "weighted_clusters": {"clusters": [{"name": "a", "weight": 1}, {"name": "b", "weight": 3}]},
-    }
-    chain = {"filters": [{"name": "mongo", "typed_config": _mongo()}, {"name": "tcp", "typed_config": weighted}]}
-    first, proxy = decode(listener([chain])).chains[0].filters
-    assert first == PassiveNetworkFilter("mongo")
-    assert isinstance(proxy, TcpProxy)
-    assert proxy.clusters == (TcpCluster("a", 1), TcpCluster("b", 3))
 
 
 def _mongo() -> dict[str, Any]:
