@@ -38,6 +38,9 @@ class Progress:
 
     def advance(self, replication: int, now: Nanos, requests: int) -> None:
         """A replication has come to `now`, with so many requests finished."""
+        if not self._done:
+            # What came before (building, compiling) says nothing about how long the rest takes.
+            self._began = self._last = time.monotonic()
         self._done[replication] = (now, requests)
         self._show()
 

@@ -22,6 +22,8 @@ def test_a_bar_is_redrawn_and_taken_away(clock: list[float]) -> None:
     stream = io.StringIO()
     bar = Progress(stream, live=True)
     bar.begin("shop", 60 * SECOND, 2)
+    clock[0] += 60
+    bar.advance(1, 0, 0)
     clock[0] += 1
     bar.advance(1, 30 * SECOND, 1234)
     drawn = stream.getvalue()
@@ -38,7 +40,7 @@ def test_a_log_gets_a_line_every_ten_seconds(clock: list[float]) -> None:
     stream = io.StringIO()
     log = Progress(stream, live=False)
     log.begin("shop", 60 * SECOND, 1)
-    for _ in range(25):
+    for _ in range(26):
         clock[0] += 1
         log.advance(1, 30 * SECOND, 5)
     log.close()
@@ -61,6 +63,7 @@ def test_notes_stay(clock: list[float]) -> None:
     stream = io.StringIO()
     bar = Progress(stream, live=True)
     bar.begin("shop", SECOND, 1)
+    bar.advance(1, 0, 0)
     clock[0] += 1
     bar.advance(1, SECOND, 1)
     bar.note("compiling")
