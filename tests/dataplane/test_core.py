@@ -1,0 +1,796 @@
+"""The rules of the data plane, one situation each, against what was measured on Envoy 1.40 or stands in its source.
+
+They run interpreted; tests/properties holds the compiled engine to the same results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meshsim.dataplane import core
+from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.specs import (
+    CallSpec,
+    Distribution,
+    Flag,
+    FlowSpec,
+    InboundKind,
+    LbPolicy,
+    PodState,
+    ProxySpec,
+    RetryOn,
+    RouteKind,
+    Shape,
+)
+from meshsim.testing.meshes import (
+    HANDLER,
+    INSTANT,
+    OUTLIER,
+    PROXY,
+    ROUTE,
+    Service,
+    add_requests,
+    add_service,
+    add_traffic,
+    fixed,
+)
+from meshsim.units import MILLISECOND, SECOND, Nanos
+
+MS = MILLISECOND
+
+
+def make(seed: int = 1, *, stations: bool = True) -> Engine:
+    return Engine(seed, mode="plain", stations=stations, sample_rate=1.0)
+
+
+def finish(engine: Engine, until: Nanos = 100 * SECOND) -> np.ndarray:
+    """The ends of all requests, in the order of their starts."""
+    engine.run_until(until)
+    rows = engine.drain()
+    last = rows[rows["last"] == 1]
+    return last[np.lexsort((last["end"], last["start"]))]
+
+
+def send(engine: Engine, service: Service, *times: Nanos, until: Nanos = 100 * SECOND) -> np.ndarray:
+    add_requests(engine, service.flow, times or (0,))
+    return finish(engine, until)
+
+
+def outcomes(rows: np.ndarray) -> list[tuple[int, Flag]]:
+    return [(int(status), Flag(int(flags))) for status, flags in zip(rows["status"], rows["flags"], strict=True)]
+
+
+# -- what a proxy answers by itself (failure matrix of the sheet) --------------------------------------------------
+
+
+def test_no_route_is_404() -> None:
+    engine = make()
+    service = add_service(engine)
+    engine.set_route(service.flow, None)
+    rows = send(engine, service)
+    assert outcomes(rows) == [(404, Flag.NR)]
+    assert rows["attempt"].tolist() == [0]
+
+
+def test_unknown_cluster_is_nc_and_no_host_is_uh() -> None:
+    engine = make()
+    assert outcomes(send(engine, add_service(engine, route={"clusters": ((-1, 1),)}))) == [(503, Flag.NC)]
+    engine = make()
+    assert outcomes(send(engine, add_service(engine, pods=0))) == [(503, Flag.UH)]
+
+
+def test_a_local_reply_needs_no_upstream() -> None:
+    engine = make()
+    service = add_service(engine, route={"kind": RouteKind.LOCAL_REPLY, "status": 301})
+    assert outcomes(send(engine, service)) == [(301, Flag.NONE)]
+    assert engine.cluster_stats(service.cluster).rq_total == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "route", "expected"),
+    [
+        ({"inbound": InboundKind.REFUSE}, {}, (503, Flag.UF)),
+        ({"inbound": InboundKind.RESET}, {}, (503, Flag.UC)),
+        ({"inbound": InboundKind.REPLY, "inbound_status": 403}, {}, (403, Flag.NONE)),
+        ({"reachable": False}, {}, (503, Flag.UF)),
+        ({"lost": 1.0}, {"timeout": SECOND}, (504, Flag.UT)),
+        ({"lost": 1.0}, {"per_try_timeout": SECOND}, (504, Flag.UT)),
+    ],
+)
+def test_what_the_other_end_does(host: dict[str, Any], route: dict[str, Any], expected: tuple[int, Flag]) -> None:
+    engine = make()
+    assert outcomes(send(engine, add_service(engine, host=host, route=route))) == [expected]
+
+
+def test_without_a_proxy_a_failed_connection_has_no_status() -> None:
+    engine = make()
+    service = add_service(engine, caller=None, host={"inbound": InboundKind.REFUSE})
+    assert outcomes(send(engine, service)) == [(0, Flag.UF)]
+
+
+# -- retries -------------------------------------------------------------------------------------------------------
+
+CLOSES = {"inbound": InboundKind.RESET}
+SILENT = {"lost": 1.0}
+REFUSES = {"inbound": InboundKind.REFUSE}
+ANSWERS_503 = {"inbound": InboundKind.REPLY, "inbound_status": 503}
+ANSWERS_409 = {"inbound": InboundKind.REPLY, "inbound_status": 409}
+ANY_RESET = {RetryOn.FIVE_XX, RetryOn.GATEWAY_ERROR, RetryOn.RESET}
+
+
+@pytest.mark.parametrize(
+    ("host", "tokens"),
+    [
+        (CLOSES, ANY_RESET),
+        (SILENT, ANY_RESET),
+        (REFUSES, ANY_RESET | {RetryOn.RESET_BEFORE_REQUEST, RetryOn.CONNECT_FAILURE}),
+        (ANSWERS_503, {RetryOn.FIVE_XX, RetryOn.GATEWAY_ERROR, RetryOn.RETRIABLE_STATUS_CODES}),
+        (ANSWERS_409, {RetryOn.RETRIABLE_4XX}),
+    ],
+)
+def test_which_tokens_retry(host: dict[str, Any], tokens: set[RetryOn]) -> None:
+    """The sheet's table of retry tokens, measured on Envoy 1.40; the list of codes holds 503."""
+    retried = set()
+    for token in RetryOn:
+        engine = make()
+        service = add_service(
+            engine,
+            host=host,
+            route={"retries": 1, "retry_on": token, "per_try_timeout": SECOND, "retriable_codes": (503,)},
+        )
+        (row,) = send(engine, service)
+        if row["attempt"] == 2:
+            assert Flag.URX in Flag(int(row["flags"]))
+            retried.add(token)
+    assert retried == tokens
+
+
+def test_istios_default_policy_does_not_retry_a_plain_503_but_a_grpc_one() -> None:
+    default = (
+        RetryOn.CONNECT_FAILURE
+        | RetryOn.REFUSED_STREAM
+        | RetryOn.GRPC_UNAVAILABLE
+        | RetryOn.GRPC_CANCELLED
+        | RetryOn.RETRIABLE_STATUS_CODES
+    )
+    for grpc, tries in ((False, 1), (True, 3)):
+        engine = make()
+        service = add_service(engine, host=ANSWERS_503, route={"retries": 2, "retry_on": default}, flow={"grpc": grpc})
+        assert send(engine, service)["attempt"].tolist() == [tries]
+
+
+def test_retries_used_up_on_timeouts_are_urx_and_ut() -> None:
+    engine = make()
+    service = add_service(
+        engine, host=SILENT, route={"retries": 2, "retry_on": RetryOn.FIVE_XX, "per_try_timeout": SECOND}
+    )
+    assert outcomes(send(engine, service)) == [(504, Flag.URX | Flag.UT)]
+
+
+def test_a_per_try_timeout_not_shorter_than_the_routes_is_ignored() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        host=SILENT,
+        route={"retries": 2, "retry_on": RetryOn.FIVE_XX, "per_try_timeout": SECOND, "timeout": SECOND},
+    )
+    (row,) = send(engine, service)
+    assert (row["attempt"], row["end"], row["flags"]) == (1, SECOND, Flag.UT)
+
+
+def test_the_route_timeout_covers_back_off_and_all_tries() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        handler={"error_rate": 1.0},
+        route={"retries": 100, "retry_on": RetryOn.FIVE_XX, "timeout": 300 * MS},
+    )
+    engine_rows = send(engine, service)
+    assert outcomes(engine_rows) == [(504, Flag.UT)]
+    assert engine_rows["end"].tolist() == [300 * MS]
+    # It came during back-off, so no attempt carries the end.
+    assert engine_rows["attempt"].tolist() == [0]
+    assert engine.cluster_stats(service.cluster).retrying == 0
+
+
+def test_previous_hosts_sends_retries_elsewhere() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        pods=2,
+        handler={"error_rate": 1.0},
+        route={"retries": 1, "retry_on": RetryOn.FIVE_XX, "host_reselect_attempts": 30},
+    )
+    add_requests(engine, service.flow, [at * SECOND for at in range(20)])
+    engine.run_until(100 * SECOND)
+    rows = engine.drain()
+    for request in set(rows["request"].tolist()):
+        assert len(set(rows["host"][rows["request"] == request].tolist())) == 2
+
+
+def test_too_many_retries_pass_the_answer_on_with_uo() -> None:
+    """Measured: 20 failing requests at once with max_retries 3 give 17 answers with UO."""
+    engine = make()
+    service = add_service(
+        engine,
+        cluster={"max_retries": 3},
+        handler={"error_rate": 1.0},
+        route={"retries": 1, "retry_on": RetryOn.FIVE_XX},
+    )
+    rows = send(engine, service, *[0] * 20)
+    assert Counter(outcomes(rows)) == {(503, Flag.UO): 17, (503, Flag.URX): 3}
+    stats = engine.cluster_stats(service.cluster)
+    assert (stats.rq_retry, stats.rq_retry_overflow, stats.rq_retry_limit) == (3, 17, 3)
+
+
+# -- faults and mirrors --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service_time", "expected", "end"),
+    [(0, (200, Flag.DI), SECOND), (800 * MS, (504, Flag.DI | Flag.UT), 1500 * MS)],
+)
+def test_a_delay_does_not_consume_the_route_timeout(
+    service_time: Nanos, expected: tuple[int, Flag], end: Nanos
+) -> None:
+    """Measured: delay 1 s, route timeout 0.5 s."""
+    engine = make()
+    service = add_service(
+        engine,
+        handler={"service": fixed(service_time)},
+        route={"delay_ppm": 1_000_000, "delay": SECOND, "timeout": 500 * MS},
+    )
+    rows = send(engine, service)
+    assert (outcomes(rows), rows["end"].tolist()) == ([expected], [end])
+
+
+def test_delay_and_abort_both_apply() -> None:
+    engine = make()
+    fault = {"delay_ppm": 1_000_000, "delay": SECOND, "abort_ppm": 1_000_000, "abort_status": 555}
+    rows = send(engine, add_service(engine, route=fault))
+    assert (outcomes(rows), rows["end"].tolist()) == ([(555, Flag.DI | Flag.FI)], [SECOND])
+
+
+def test_a_mirror_is_fire_and_forget() -> None:
+    engine = make()
+    shadow = add_service(engine, handler={"error_rate": 1.0, "service": fixed(SECOND)})
+    service = add_service(
+        engine,
+        route={"mirrors": ((shadow.cluster, 1_000_000),), "retries": 3, "retry_on": RetryOn.FIVE_XX},
+    )
+    rows = send(engine, service)
+    assert [(int(r["mirror"]), int(r["status"]), int(r["end"])) for r in rows] == [(0, 200, 0), (1, 503, SECOND)]
+    assert engine.cluster_stats(shadow.cluster).rq_total == 1
+
+
+# -- limits --------------------------------------------------------------------------------------------------------
+
+
+def test_one_connection_serves_one_after_the_other() -> None:
+    """Measured: max_connections 1 and five HTTP/1 requests of 0.5 s take 2.5 s."""
+    engine = make()
+    service = add_service(engine, cluster={"http2": False, "max_connections": 1}, handler={"service": fixed(500 * MS)})
+    rows = send(engine, service, *[0] * 5)
+    assert rows["end"].tolist() == [500 * MS * turn for turn in range(1, 6)]
+    assert engine.cluster_stats(service.cluster).cx_total == 1
+
+
+def test_pending_overflow() -> None:
+    """Measured: with max_pending_requests 1 as well, 3 of 5 are UO."""
+    engine = make()
+    service = add_service(
+        engine,
+        cluster={"http2": False, "max_connections": 1, "max_pending_requests": 1},
+        handler={"service": fixed(500 * MS)},
+    )
+    # The first is served before the others come: while it connects it is pending itself.
+    rows = send(engine, service, 0, *[MS] * 4)
+    assert Counter(outcomes(rows)) == {(200, Flag.NONE): 2, (503, Flag.UO): 3}
+
+
+def test_pending_requests_count_while_a_connection_is_set_up() -> None:
+    engine = make()
+    service = add_service(
+        engine, cluster={"http2": False, "max_pending_requests": 1}, host={"latency": MS, "handshake_rtts": 1}
+    )
+    assert Counter(outcomes(send(engine, service, 0, 0))) == {(200, Flag.NONE): 1, (503, Flag.UO): 1}
+
+
+def test_active_overflow_is_not_retried() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        cluster={"max_requests": 2},
+        handler={"service": fixed(500 * MS)},
+        route={"retries": 3, "retry_on": RetryOn.FIVE_XX},
+    )
+    rows = send(engine, service, *[0] * 5)
+    assert Counter(outcomes(rows)) == {(200, Flag.NONE): 2, (503, Flag.UO): 3}
+    assert engine.cluster_stats(service.cluster).rq_active_overflow == 3
+
+
+# -- connections ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_connection_costs_its_round_trips_once() -> None:
+    engine = make()
+    service = add_service(engine, host={"latency": MS, "handshake_rtts": 2})
+    rows = send(engine, service, 0, 100 * MS)
+    assert (rows["end"] - rows["start"]).tolist() == [6 * MS, 2 * MS]
+
+
+def test_both_ends_work_on_a_handshake() -> None:
+    engine = make()
+    busy = replace(PROXY, handshake=fixed(3 * MS))
+    service = add_service(engine, caller=busy, sidecar=busy, host={"latency": MS, "handshake_rtts": 2})
+    rows = send(engine, service, 0, 100 * MS)
+    assert (rows["end"] - rows["start"]).tolist() == [12 * MS, 2 * MS]
+
+
+def test_http1_opens_one_connection_for_each_request_at_once_and_uses_the_last_first() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        cluster={"http2": False},
+        host={"latency": MS, "handshake_rtts": 1},
+        handler={"service": fixed(10 * MS)},
+    )
+    rows = send(engine, service, 0, 0, 0, SECOND, SECOND + 20 * MS)
+    assert (rows["end"] - rows["start"]).tolist() == [14 * MS] * 3 + [12 * MS] * 2
+    assert engine.cluster_stats(service.cluster).cx_total == 3
+    used = engine.tables.field("conn", "used")[:3]
+    assert sorted(used.tolist()) == [1, 1, 3]
+
+
+def test_http2_shares_one_connection() -> None:
+    engine = make()
+    service = add_service(engine, host={"latency": MS, "handshake_rtts": 1}, handler={"service": fixed(10 * MS)})
+    rows = send(engine, service, 0, 0, 0)
+    assert (rows["end"] - rows["start"]).tolist() == [14 * MS] * 3
+    assert engine.cluster_stats(service.cluster).cx_total == 1
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_connection_ends_after_its_last_allowed_request(http2: bool) -> None:
+    engine = make()
+    service = add_service(engine, cluster={"http2": http2, "max_requests_per_connection": 2})
+    send(engine, service, *[turn * SECOND for turn in range(6)])
+    stats = engine.cluster_stats(service.cluster)
+    assert (stats.cx_total, stats.connections) == (3, 0)
+
+
+def test_each_event_loop_has_connections_of_its_own() -> None:
+    engine = make()
+    service = add_service(engine, caller=replace(PROXY, workers=3))
+    send(engine, service, *[turn * MS for turn in range(40)])
+    assert engine.cluster_stats(service.cluster).cx_total == 3
+
+
+def test_a_failed_connection_fails_all_that_waited_for_it() -> None:
+    engine = make()
+    service = add_service(engine, cluster={"connect_timeout": SECOND}, host={"reachable": False})
+    rows = send(engine, service, 0, 400 * MS, 900 * MS)
+    assert rows["end"].tolist() == [SECOND] * 3
+    stats = engine.cluster_stats(service.cluster)
+    assert (stats.cx_total, stats.cx_connect_fail, stats.pending, stats.connections) == (1, 1, 0, 0)
+
+
+def test_an_unanswered_http1_exchange_closes_its_connection() -> None:
+    engine = make()
+    service = add_service(
+        engine, cluster={"http2": False}, handler={"service": fixed(SECOND)}, route={"timeout": 100 * MS}
+    )
+    send(engine, service, 0, 200 * MS)
+    stats = engine.cluster_stats(service.cluster)
+    assert (stats.cx_total, stats.connections) == (2, 0)
+
+
+# -- balancing -----------------------------------------------------------------------------------------------------
+
+
+LATER = 2 * SECOND
+"""After the merge window in which a change of weight or health alone waits."""
+
+
+def hosts_hit(rows: np.ndarray) -> list[int]:
+    return rows["pod"].tolist()  # type: ignore[no-any-return]
+
+
+def test_weighted_round_robin_has_envoys_cycle() -> None:
+    """Measured on Envoy 1.40 for weights 1, 2, 3: the cycle 0, 1, 2, 2, 1, 2."""
+    for seed in range(1, 6):
+        engine = make(seed)
+        service = add_service(engine, pods=3, cluster={"policy": LbPolicy.ROUND_ROBIN})
+        engine.set_hosts(service.cluster, [(key, replace(host, weight=key + 1)) for key, host in service.hosts])
+        picks = hosts_hit(send(engine, service, *[LATER + turn * MS for turn in range(24)]))
+        cycle = [0, 1, 2, 2, 1, 2] * 5
+        assert any(picks == cycle[start : start + 24] for start in range(6)), picks
+
+
+def test_least_request_with_weights_counts_active_requests() -> None:
+    """Under a standing load each host's rate is proportional to weight / active, and active to its rate: the square root."""
+    engine = make()
+    service = add_service(engine, pods=2, handler={"service": fixed(300 * MS)})
+    (first, heavy), (second, light) = service.hosts
+    engine.set_hosts(service.cluster, [(first, replace(heavy, weight=2)), (second, light)])
+    hits = Counter(hosts_hit(send(engine, service, *[LATER + turn * MS for turn in range(3000)])))
+    assert hits[first] / hits[second] == pytest.approx(math.sqrt(2), rel=0.01)
+
+
+@pytest.mark.parametrize(("threshold", "hit"), [(50, 4), (0, 1), (20, 1)])
+def test_panic(threshold: int, hit: int) -> None:
+    """Measured: one of four healthy and threshold 50: even over all four; below the threshold only the healthy one."""
+    engine = make()
+    service = add_service(engine, pods=4, cluster={"panic_threshold": threshold, "policy": LbPolicy.ROUND_ROBIN})
+    engine.set_hosts(
+        service.cluster, [(key, replace(host, healthy=key == service.pods[2])) for key, host in service.hosts]
+    )
+    picks = set(hosts_hit(send(engine, service, *[LATER + turn * MS for turn in range(16)])))
+    assert len(picks) == hit
+    assert service.pods[2] in picks
+
+
+def test_nothing_healthy_and_no_panic_is_uh() -> None:
+    engine = make()
+    service = add_service(engine, cluster={"panic_threshold": 0}, host={"healthy": False})
+    assert outcomes(send(engine, service)) == [(503, Flag.UH)]
+
+
+# -- outlier detection ---------------------------------------------------------------------------------------------
+
+
+def failing(
+    engine: Engine, pods: int, broken: int, outlier: dict[str, Any], cluster: dict[str, Any] | None = None
+) -> Service:
+    """A service where the first `broken` pods answer 503."""
+    service = add_service(
+        engine,
+        pods=pods,
+        cluster={"policy": LbPolicy.ROUND_ROBIN, "outlier": replace(OUTLIER, **outlier), **(cluster or {})},
+    )
+    bad = engine.add_handler(replace(HANDLER, error_rate=1.0))
+    engine.set_hosts(
+        service.cluster,
+        [
+            (key, replace(host, handler=bad if number < broken else host.handler))
+            for number, (key, host) in enumerate(service.hosts)
+        ],
+    )
+    return service
+
+
+@pytest.mark.parametrize(("pods", "percent", "ejected"), [(3, 10, 0), (3, 33, 0), (3, 34, 1), (10, 10, 1), (3, 100, 3)])
+def test_how_many_may_be_ejected(pods: int, percent: int, ejected: int) -> None:
+    """Measured on 1.40: allowed while 100 * (ejected + 1) / N does not exceed max_ejection_percent."""
+    engine = make()
+    service = failing(engine, pods, pods, {"max_ejection_percent": percent, "consecutive_5xx": 1})
+    send(engine, service, *[turn * 100 * MS for turn in range(60)], until=9 * SECOND)
+    stats = engine.cluster_stats(service.cluster)
+    assert stats.ejected == ejected
+    assert (stats.ejections_overflow > 0) == (ejected < pods)
+
+
+def test_ejections_grow_and_end_at_sweeps() -> None:
+    """Measured with base 1 s and interval 0.25 s: 1.1, 2.2, 3.2, 4.2 s, that is base * k rounded up to a sweep."""
+    engine = make()
+    service = failing(
+        engine,
+        2,
+        1,
+        {"interval": 250 * MS, "base_ejection": SECOND, "consecutive_5xx": 1},
+        {"panic_threshold": 0},
+    )
+    add_requests(engine, service.flow, [SECOND + turn * 10 * MS for turn in range(1600)])
+    ejections = []
+    for now in range(0, 17 * SECOND, 10 * MS):
+        engine.run_until(now)
+        if engine.cluster_stats(service.cluster).ejections > len(ejections):
+            ejections.append(now / SECOND)
+    # The host is asked, and ejected again, within 20 ms of its return.
+    spans = [after - before for before, after in pairwise(ejections)]
+    assert len(spans) >= 4
+    for turn, span in enumerate(spans, 1):
+        assert turn <= span <= turn + 0.27, spans
+
+
+def test_the_second_ejection_within_the_merge_window_reaches_the_balancer_late() -> None:
+    engine = make()
+    service = failing(engine, 4, 2, {"consecutive_5xx": 1}, {"panic_threshold": 0})
+    # Past the window that the first host list opened, one request every 10 ms.
+    add_requests(engine, service.flow, [2 * SECOND + turn * 10 * MS for turn in range(200)])
+    rows = finish(engine, 5 * SECOND)
+    hits = {pod: rows["start"][rows["pod"] == pod] for pod in service.pods[:2]}
+    first, second = sorted(hits, key=lambda pod: int(hits[pod].min()))
+    assert len(hits[first]) == 1
+    # The second was ejected at its first failure too, but kept being chosen until the window ended.
+    ejected_at = int(hits[second].min())
+    assert len(hits[second]) > 20
+    assert int(hits[second].max()) < ejected_at + SECOND
+    assert int(hits[second].max()) > ejected_at + 900 * MS
+
+
+def test_membership_changes_reach_the_balancer_at_once() -> None:
+    engine = make()
+    service = add_service(engine, pods=3, cluster={"policy": LbPolicy.ROUND_ROBIN})
+    add_requests(engine, service.flow, [SECOND + turn * 10 * MS for turn in range(100)])
+    engine.set_hosts(service.cluster, service.hosts[1:], at=SECOND + 300 * MS)
+    engine.set_hosts(service.cluster, service.hosts[2:], at=SECOND + 600 * MS)
+    rows = finish(engine)
+    for pod, end in zip(service.pods[:2], (300 * MS, 600 * MS), strict=True):
+        assert int(rows["start"][rows["pod"] == pod].max()) < SECOND + end
+    assert set(rows["pod"][rows["start"] >= SECOND + 600 * MS].tolist()) == {service.pods[2]}
+
+
+def test_gateway_errors_and_local_errors_have_detectors_of_their_own() -> None:
+    for outlier, host, ejects in (
+        ({"consecutive_5xx": 0, "consecutive_gateway": 2}, ANSWERS_503, True),
+        (
+            {"consecutive_5xx": 0, "consecutive_gateway": 2},
+            {"inbound": InboundKind.REPLY, "inbound_status": 500},
+            False,
+        ),
+        ({"consecutive_5xx": 2}, REFUSES, True),
+        ({"consecutive_5xx": 2, "consecutive_local": 9, "split_local_errors": True}, REFUSES, False),
+        ({"consecutive_5xx": 0, "consecutive_local": 2, "split_local_errors": True}, REFUSES, True),
+    ):
+        engine = make()
+        service = add_service(engine, cluster={"outlier": replace(OUTLIER, **outlier)}, host=host)
+        send(engine, service, *[turn * SECOND for turn in range(4)], until=9 * SECOND)
+        assert engine.host_state(service.cluster, service.pods[0]).ejected == ejects, (outlier, host)
+
+
+def test_a_good_answer_ends_a_run_of_failures() -> None:
+    engine = make()
+    service = add_service(engine, cluster={"outlier": replace(OUTLIER, consecutive_5xx=2)})
+    bad = engine.add_handler(replace(HANDLER, error_rate=1.0))
+    key, host = service.hosts[0]
+    for turn in range(10):
+        engine.set_hosts(service.cluster, [(key, replace(host, handler=bad if turn % 2 else host.handler))], turn * MS)
+    send(engine, service, *[turn * MS for turn in range(10)], until=9 * SECOND)
+    assert engine.cluster_stats(service.cluster).ejections == 0
+
+
+# -- the application -----------------------------------------------------------------------------------------------
+
+
+def test_workers_and_queue() -> None:
+    engine = make()
+    service = add_service(engine, pod={"workers": 2}, handler={"service": fixed(10 * MS)})
+    rows = send(engine, service, *[0] * 5)
+    assert rows["end"].tolist() == [10 * MS, 10 * MS, 20 * MS, 20 * MS, 30 * MS]
+    assert sorted((rows["served"] - rows["arrived"]).tolist()) == [0, 0, 10 * MS, 10 * MS, 20 * MS]
+
+
+def calls_of(
+    engine: Engine, callee: Service, *groups: tuple[int, bool], own: Nanos = MS, hold: bool = False
+) -> Service:
+    """A service that calls `callee` once for each (group, fail_parent)."""
+    calls = tuple(engine.add_call(CallSpec(group=g, probability=1.0, fail_parent=fail)) for g, fail in groups)
+    caller = add_service(
+        engine, handler={"service": fixed(own), "calls": calls}, pod={"workers": 1, "hold_while_calling": hold}
+    )
+    for call in calls:
+        engine.add_flow(
+            FlowSpec(proxy=-1, workload=1, pod=caller.pods[0], call=call),
+            replace(ROUTE, clusters=((callee.cluster, 1),)),
+        )
+    return caller
+
+
+def test_groups_one_after_the_other_calls_of_a_group_at_once() -> None:
+    engine = make()
+    callee = add_service(engine, caller=None, handler={"service": fixed(10 * MS)})
+    caller = calls_of(engine, callee, (0, False), (0, False), (1, False), (2, False), (2, False))
+    rows = send(engine, caller)
+    assert [int(end) for end in rows["end"][rows["source"] >= 0]] == [31 * MS]
+    assert sorted(rows["start"][rows["source"] < 0].tolist()) == [MS, MS, 11 * MS, 21 * MS, 21 * MS]
+    top = rows[rows["source"] >= 0][0]
+    assert set(rows["parent"][rows["source"] < 0].tolist()) == {int(top["request"])}
+    assert set(rows["root"].tolist()) == {int(top["request"])}
+
+
+@pytest.mark.parametrize(("fail", "status", "children"), [(True, 500, 1), (False, 200, 2)])
+def test_a_failed_call_may_fail_its_caller(fail: bool, status: int, children: int) -> None:
+    engine = make()
+    callee = add_service(engine, caller=None, handler={"error_rate": 1.0})
+    caller = calls_of(engine, callee, (0, fail), (1, fail))
+    rows = send(engine, caller)
+    assert rows["status"][rows["source"] >= 0].tolist() == [status]
+    assert int((rows["source"] < 0).sum()) == children
+
+
+@pytest.mark.parametrize(("hold", "ends"), [(True, [11 * MS, 22 * MS]), (False, [11 * MS, 12 * MS])])
+def test_a_worker_may_be_held_while_its_handler_calls(hold: bool, ends: list[Nanos]) -> None:
+    engine = make()
+    callee = add_service(engine, caller=None, handler={"service": fixed(10 * MS)})
+    caller = calls_of(engine, callee, (0, False), hold=hold)
+    rows = send(engine, caller, 0, 0)
+    assert rows["end"][rows["source"] >= 0].tolist() == ends
+
+
+def test_a_call_without_a_flow_is_not_made() -> None:
+    engine = make()
+    call = engine.add_call(CallSpec(group=0, probability=1.0, fail_parent=True))
+    service = add_service(engine, handler={"calls": (call,)})
+    assert outcomes(send(engine, service)) == [(200, Flag.NONE)]
+
+
+def test_a_timed_out_attempt_keeps_its_server_busy() -> None:
+    engine = make()
+    service = add_service(engine, pod={"workers": 1}, handler={"service": fixed(100 * MS)}, route={"timeout": 10 * MS})
+    add_requests(engine, service.flow, [0])
+    engine.run_until(50 * MS)
+    assert engine.pod_load(service.pods[0]).busy == 1
+    engine.run_until(150 * MS)
+    assert engine.pod_load(service.pods[0]).busy == 0
+
+
+# -- the proxies' own time -----------------------------------------------------------------------------------------
+
+
+def test_stations_queue_and_plain_delays_do_not() -> None:
+    """One event loop a side, 1 ms outbound and 2 ms inbound CPU each way, two requests at once.
+
+    The server's loop takes the second request (at 2 ms) before the answer of the first (at 3 ms).
+    """
+    proxy = ProxySpec(workers=1, outbound=fixed(MS), inbound=fixed(2 * MS))
+    for stations, ends in ((False, [6 * MS, 6 * MS]), (True, [8 * MS, 10 * MS])):
+        engine = make(stations=stations)
+        service = add_service(engine, caller=replace(proxy, inbound=INSTANT), sidecar=replace(proxy, outbound=INSTANT))
+        rows = send(engine, service, 0, 0)
+        assert rows["end"].tolist() == ends
+
+
+def test_two_event_loops_share_the_load() -> None:
+    def mean(workers: int) -> float:
+        engine = make()
+        service = add_service(engine, caller=ProxySpec(workers=workers, outbound=fixed(MS), inbound=INSTANT))
+        rows = send(engine, service, *[turn * 6 * MS for turn in range(300) for _ in range(2)])
+        return float((rows["end"] - rows["start"]).mean()) / MS
+
+    # Pairs: with one loop the answer of the second comes after both requests and the first answer; with two loops
+    # half of the pairs meet in one loop.
+    assert mean(1) == pytest.approx(3.5)
+    assert mean(2) == pytest.approx((2.0 + 3.5) / 2, abs=0.1)
+
+
+def test_latency_both_ways_and_to_the_source() -> None:
+    engine = make()
+    service = add_service(engine, host={"latency": 3 * MS})
+    add_traffic(engine, [service.flow], 1000.0, stop=10 * MS, latency=5 * MS)
+    rows = finish(engine)
+    assert set((rows["request_end"] - rows["start"]).tolist()) == {16 * MS}
+    assert set((rows["end"] - rows["attempt_start"]).tolist()) == {6 * MS}
+
+
+# -- death and partition -------------------------------------------------------------------------------------------
+
+
+def test_requests_at_a_killed_pod_are_reset_and_new_ones_refused() -> None:
+    engine = make()
+    service = add_service(engine, pod={"workers": 1}, host={"latency": MS}, handler={"service": fixed(SECOND)})
+    engine.set_pod_state(service.pods[0], PodState.DEAD, at=500 * MS)
+    rows = send(engine, service, 0, 100 * MS, 600 * MS)
+    assert outcomes(rows) == [(503, Flag.UC), (503, Flag.UC), (503, Flag.UF)]
+    assert rows["end"].tolist() == [501 * MS, 501 * MS, 602 * MS]
+    assert engine.cluster_stats(service.cluster).connections == 0
+
+
+def test_resets_of_a_killed_pod_are_retried_elsewhere() -> None:
+    engine = make()
+    service = add_service(
+        engine,
+        pods=2,
+        cluster={"policy": LbPolicy.ROUND_ROBIN},
+        handler={"service": fixed(SECOND)},
+        route={"retries": 3, "retry_on": RetryOn.RESET, "host_reselect_attempts": 5},
+    )
+    engine.set_pod_state(service.pods[0], PodState.DEAD, at=500 * MS)
+    rows = send(engine, service, 0, 0)
+    assert {status for status, _ in outcomes(rows)} == {200}
+    assert sorted(rows["attempt"].tolist()) == [1, 2]
+
+
+def test_calls_of_a_killed_pod_end_with_it() -> None:
+    engine = make()
+    callee = add_service(engine, caller=None, handler={"service": fixed(10 * SECOND)})
+    caller = calls_of(engine, callee, (0, False))
+    engine.set_pod_state(caller.pods[0], PodState.DEAD, at=SECOND)
+    rows = send(engine, caller)
+    assert dict(zip(rows["source"].tolist(), outcomes(rows), strict=True)) == {0: (503, Flag.UC), -1: (0, Flag.DC)}
+    assert engine.pod_load(callee.pods[0]).busy == 0
+
+
+def test_a_draining_pod_finishes_and_takes_nothing_new() -> None:
+    for sidecar, expected in ((PROXY, (503, Flag.NONE)), (None, (503, Flag.UC))):
+        engine = make()
+        service = add_service(engine, sidecar=sidecar, handler={"service": fixed(SECOND)})
+        engine.set_pod_state(service.pods[0], PodState.DRAINING, at=500 * MS)
+        rows = send(engine, service, 0, 600 * MS)
+        assert outcomes(rows) == [(200, Flag.NONE), expected]
+
+
+def test_a_partition_hangs_what_was_sent_until_tcp_repeats_it() -> None:
+    """TCP repeats after 0.2, 0.6, 1.4, 3.0 s; the network heals after 2.5 s."""
+    engine = make()
+    service = add_service(engine, host={"latency": MS})
+    key = service.pods[0]
+    engine.set_host_reachable(service.cluster, key, False, at=SECOND)
+    engine.set_host_reachable(service.cluster, key, True, at=SECOND + 2500 * MS)
+    rows = send(engine, service, 0, SECOND)
+    assert (rows["end"] - rows["start"]).tolist() == [2 * MS, 3002 * MS]
+
+
+def test_a_partition_during_service_loses_the_answer_until_it_heals() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(SECOND)}, route={"timeout": 10 * SECOND})
+    key = service.pods[0]
+    engine.set_host_reachable(service.cluster, key, False, at=500 * MS)
+    rows = send(engine, service, 0, until=5 * SECOND)
+    assert len(rows) == 0
+    rows = finish(engine)
+    assert outcomes(rows) == [(504, Flag.UT)]
+
+
+def test_connections_set_up_in_a_partition_time_out_or_go_on_at_the_next_syn() -> None:
+    """A SYN is repeated after 1, 3, 7 s."""
+    engine = make()
+    service = add_service(engine, cluster={"connect_timeout": 10 * SECOND}, host={"latency": MS, "handshake_rtts": 1})
+    key = service.pods[0]
+    engine.set_host_reachable(service.cluster, key, False, at=0)
+    engine.set_host_reachable(service.cluster, key, True, at=2 * SECOND)
+    rows = send(engine, service)
+    assert rows["end"].tolist() == [3 * SECOND + 4 * MS]
+    engine = make()
+    service = add_service(engine, cluster={"connect_timeout": 10 * SECOND})
+    engine.set_host_reachable(service.cluster, service.pods[0], False, at=0)
+    rows = send(engine, service)
+    assert (outcomes(rows), rows["end"].tolist()) == ([(503, Flag.UF)], [10 * SECOND])
+
+
+# -- chance --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dist", "mean", "deviation"),
+    [
+        (Distribution(Shape.FIXED, MS), 1.0, 0.0),
+        (Distribution(Shape.EXPONENTIAL, MS), 1.0, 1.0),
+        (Distribution(Shape.LOGNORMAL, MS, 0.5), math.exp(0.125), math.exp(0.125) * math.sqrt(math.exp(0.25) - 1)),
+        (Distribution(Shape.GAMMA, MS, 2.5), 1.0, math.sqrt(1 / 2.5)),
+        (Distribution(Shape.GAMMA, MS, 0.4), 1.0, math.sqrt(1 / 0.4)),
+        (Distribution(Shape.PARETO, MS, 5.0), 1.25, math.sqrt(5 / 3) / 4),
+        (Distribution(Shape.UNIFORM, MS, 3.0 * MS), 2.0, math.sqrt(4 / 12)),
+    ],
+)
+def test_distributions_have_their_mean_and_deviation(dist: Distribution, mean: float, deviation: float) -> None:
+    engine = make()
+    engine.add_handler(replace(HANDLER, service=dist))
+    state = engine.tables.state
+    count = 20_000
+    times = np.array([core.sample(state, 0, core.mix(i * 7 + 1), core.P_SERVICE) for i in range(count)]) / MS
+    assert abs(times.mean() - mean) <= 4 * deviation / math.sqrt(count) + 1e-6
+    assert times.std() == pytest.approx(deviation, rel=0.06, abs=1e-9)
+
+
+def test_draws_look_independent_and_uniform() -> None:
+    count = 20_000
+    numbers = np.array([core.unit(core.draw(core.mix(i), core.P_PICK)) for i in range(count)])
+    others = np.array([core.unit(core.draw(core.mix(i), core.P_PICK + 1)) for i in range(count)])
+    assert numbers.min() > 0
+    assert numbers.max() <= 1
+    cells = np.bincount((numbers * 64).astype(int).clip(max=63), minlength=64)
+    assert float(((cells - count / 64) ** 2 / (count / 64)).sum()) < 63 + 4 * math.sqrt(2 * 63)
+    assert abs(np.corrcoef(numbers, others)[0, 1]) < 4 / math.sqrt(count)
+    assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 4 / math.sqrt(count)
+
+
+def test_retransmission_doubles() -> None:
+    assert [core.retransmission(0, 200, now) for now in (0, 1, 200, 201, 601, 1401)] == [0, 200, 200, 600, 1400, 3000]
