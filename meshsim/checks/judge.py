@@ -12,7 +12,7 @@ from meshsim.checks.context import Context, not_judged
 from meshsim.checks.frame import Frame, Mask
 from meshsim.checks.ratios import Judged
 from meshsim.checks.verdict import Outcome, Verdict
-from meshsim.checks.wording import NEVER, clock, seconds
+from meshsim.checks.wording import NEVER, clock, percent, seconds
 from meshsim.errors import Position
 from meshsim.recording import Run
 from meshsim.scenario import (
@@ -110,6 +110,10 @@ def _requests(context: Context, name: str, detail: RequestCount, position: Posit
         subject &= context.frame.with_flags(detail.flags)
     found = int(subject.sum())
     judged = counts.judge_count(found, found, detail)
+    sampling = context.run.manifest.sampling
+    if sampling < 1 and not (detail.max is not None and found > detail.max):
+        reason = f"only {percent(sampling)} of the requests were recorded"
+        return not_judged(name, "requests", counts.limit_text(detail), reason, position)
     return _verdict(context, name, "requests", judged, Bad(subject, subject, 0.0, "requests"), position)
 
 

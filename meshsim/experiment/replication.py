@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from meshsim.checks.wording import clock
+from meshsim.checks.wording import clock, percent
 from meshsim.recording import Manifest, RunWriter
 from meshsim.scenario import LoadedScenario
 from meshsim.units import Nanos
@@ -86,9 +86,16 @@ def replicate(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command(loaded, (seed,), settings),
         versions=versions(),
+        notes=_notes(settings),
     )
     writer.finish(manifest)
     return manifest
+
+
+def _notes(settings: RunSettings) -> tuple[str, ...]:
+    if settings.sampling >= 1:
+        return ()
+    return (f"{percent(settings.sampling)} of the requests were recorded: rates are scaled up, counts are not judged",)
 
 
 def command(loaded: LoadedScenario, seeds: tuple[int, ...], settings: RunSettings) -> str:

@@ -42,7 +42,8 @@ def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
     """The edges of a run (or of a part of it), callers before those they call."""
     rows = frame.all() if during is None else frame.within([during])
     length = (during.end - during.begin) if during is not None else frame.run.duration
-    seconds = max(length, 1) / SECOND * max(len(frame.run.manifest.seeds), 1)
+    manifest = frame.run.manifest
+    seconds = max(length, 1) / SECOND * max(len(manifest.seeds), 1) * manifest.sampling
     source, version, destination = (frame.names(n) for n in ("source", "source_version", "destination"))
     split = _callers_by_version(frame, rows)
     found: list[Edge] = []

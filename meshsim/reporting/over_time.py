@@ -72,8 +72,9 @@ def quantiles_over_time(frame: Frame, mask: Mask, quantile: float) -> Binned:
 def rate_over_time(frame: Frame, mask: Mask) -> Binned:
     """Requests a second, averaged over the replications."""
     index, count, width = _bins(frame, mask)
-    replications = max(len(frame.run.manifest.seeds), 1)
-    return Binned(middles(frame), np.bincount(index, minlength=count) / (width / SECOND) / replications)
+    manifest = frame.run.manifest
+    recorded = max(len(manifest.seeds), 1) * manifest.sampling
+    return Binned(middles(frame), np.bincount(index, minlength=count) / (width / SECOND) / recorded)
 
 
 def share_over_time(frame: Frame, part: Mask, whole: Mask) -> Binned:

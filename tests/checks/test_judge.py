@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from meshsim.checks import Outcome, Verdict
+from meshsim.checks import Outcome, Verdict, judge
+from meshsim.recording import Run, open_run
+from meshsim.scenario import load_text
 from meshsim.testing.recordings import SCENARIO, Bookshop
 from meshsim.units import SECOND
 
@@ -74,3 +80,17 @@ def test_nothing_to_judge_is_not_met(judged) -> None:
 def test_what_a_cut_run_did_not_reach_is_not_judged(judged) -> None:
     verdict = judged("success_rate: {of: shoppers, min: 99%, during: slow}", Bookshop(duration=30 * SECOND))
     assert verdict.outcome is Outcome.NOT_JUDGED
+
+
+def test_counts_are_not_judged_on_a_sample(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "sample"
+    shutil.copytree(run.folder, folder)
+    replace(run.manifest, sampling=0.1).write(folder)
+    expectations = (
+        "  - {name: a, requests: {to: reviews, flags: UT, max: 0}}\n"
+        "  - {name: b, requests: {to: reviews, max: 1000000}}\n"
+        "  - {name: c, success_rate: {of: shoppers, min: 90%}}\n"
+    )
+    verdicts = judge(open_run(folder), load_text(SCENARIO + expectations, "bookshop.yaml"))
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.NOT_MET, Outcome.NOT_JUDGED, Outcome.MET]
+    assert verdicts[1].observed == "only 10 % of the requests were recorded"
