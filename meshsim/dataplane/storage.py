@@ -300,5 +300,3 @@ class ArrayTables(Tables):
 
 _EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "cell", "flow_key", "flow_of", "timer", "tried"})
 """Tables whose length means something to the core, or which their owner grows by a rule of its own."""
-
-

@@ -1,8 +1,8 @@
 """The tables of the event core in the mode that is wished: interpreted, or compiled by numba.
 
-This module alone imports numba. `MESHSIM_ENGINE` chooses (``numba`` or ``plain``); without numba the interpreted mode is
-used, after one warning. The compiled code is kept in a folder named by everything it depends on, so that a stale result
-is never loaded and a read-only installation works.
+This module alone imports numba. `MESHSIM_ENGINE` chooses (``numba`` or ``plain``); without numba the interpreted mode
+is used, after one warning. The compiled code is kept in a folder named by everything it depends on, so that a stale
+result is never loaded and a read-only installation works.
 
 How the core is compiled. Each function of `meshsim.dataplane.core` is compiled once, on its own, with `State` being a
 pointer to the directory that `meshsim.dataplane.storage.ArrayTables` keeps, a table a pointer to its line there and a
@@ -138,7 +138,7 @@ def _compiled(mode: Mode, notice: Notice | None) -> Compiled:
 
 @contextmanager
 def _settings(numba: Any, wishes: dict[str, Any]) -> Iterator[None]:
-    """Let numba work under other settings, undisturbed by the garbage collector, which would take a fifth of the time."""
+    """Let numba work under other settings, without the garbage collector, which takes a fifth of the time."""
     before = {name: getattr(numba.config, name) for name in wishes}
     collecting = gc.isenabled()
     gc.disable()
@@ -164,25 +164,28 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
     Every function is compiled before those that call it, for the one signature its annotations declare: so the
     compiler never nests and never makes a second version for a literal argument.
     """
-    state = _state_type(numba, mode is Mode.CHECKED)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    part, whole = _pipelines(numba)
-    inner: dict[str, Any] = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": part}
-    entry: dict[str, Any] = {**options, "cache": True, "pipeline_class": whole}
     namespace = dict(vars(core))
-    for name in _callees_first():
-        function = getattr(core, name)
-        twin = _twin(function, namespace)
-        signature = _signature(numba, function, state)
-        namespace[name] = numba.njit(signature, forceinline=name in core.INLINE, **inner)(twin)
-    namespace["as_state"] = _state_at(numba, state)
+
+    def compile_parts(part: Any) -> None:
+        inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": part}
+        state = _state_type(numba, mode is Mode.CHECKED)
+        for name in _callees_first():
+            function = getattr(core, name)
+            signature = _signature(numba, function, state)
+            namespace[name] = numba.njit(signature, forceinline=name in core.INLINE, **inner)(
+                _twin(function, namespace)
+            )
+        namespace["as_state"] = _state_at(numba, state)
+
+    entry = {**options, "cache": True, "pipeline_class": _pipeline(numba, compile_parts)}
     run = numba.njit("int64(int64, int64)", **entry)(_twin(_run_at, namespace))
     inject = numba.njit("void(int64, int64, int64)", **entry)(_twin(_inject_at, namespace))
     return Compiled(run, inject)
 
 
-def _pipelines(numba: Any) -> tuple[Any, Any]:
-    """Two forms of numba's compiler: for a function that only others call, and for an entry that takes them all in.
+def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
+    """numba's compiler for an entry; unless the cache has it, `compile_parts` is first called with one for the rest.
 
     numba would optimise and assemble every function together with everything it calls, again and again up to the
     entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
@@ -196,7 +199,7 @@ def _pipelines(numba: Any) -> tuple[Any, Any]:
         def set_env(self, name: str, environment: Any) -> None:
             """Nothing: compiled code looks there for Python objects, and the core knows none."""
 
-    class Part(codegen.JITCodeLibrary):  # type: ignore[misc]
+    class Part(codegen.JITCodeLibrary):  # type: ignore[misc,name-defined]
         """The code of one inner function, to be linked into an entry."""
 
         codegen = Unloaded()
@@ -229,7 +232,13 @@ def _pipelines(numba: Any) -> tuple[Any, Any]:
             return [manager]
 
     class WholeCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
+        """Everything numba does, on all parts together."""
+
         def define_pipelines(self) -> Any:
+            if not parts:
+                compile_parts(PartCompiler)
+                self.state.typingctx.refresh()
+                self.state.targetctx.refresh()
             library = self.state.targetctx.codegen().create_library(self.state.func_id.func_qualname)
             library.enable_object_caching()
             # The linker takes from a part what is asked for by then: callers come before those they call.
@@ -241,7 +250,7 @@ def _pipelines(numba: Any) -> tuple[Any, Any]:
             self.state.library = library
             return super().define_pipelines()
 
-    return PartCompiler, WholeCompiler
+    return WholeCompiler
 
 
 def _callees_first() -> list[str]:
@@ -274,7 +283,7 @@ def _signature(numba: Any, function: types.FunctionType, state: Any) -> Any:
     return declared.pop("return")(*declared.values())
 
 
-def _twin(function: types.FunctionType, namespace: dict[str, Any]) -> types.FunctionType:
+def _twin(function: Callable[..., Any], namespace: dict[str, Any]) -> types.FunctionType:
     """The same function with other globals."""
     twin = types.FunctionType(function.__code__, namespace, function.__name__)
     twin.__module__ = function.__module__
@@ -282,7 +291,7 @@ def _twin(function: types.FunctionType, namespace: dict[str, Any]) -> types.Func
 
 
 def _run_at(directory: int, until: int) -> int:
-    return run(as_state(directory), until)  # type: ignore[name-defined]  # noqa: F821
+    return run(as_state(directory), until)  # type: ignore[name-defined,no-any-return]  # noqa: F821
 
 
 def _inject_at(directory: int, first: int, n: int) -> None:
@@ -305,7 +314,7 @@ def _state_type(numba: Any, checked: bool) -> Any:
     """The compiler's type of `core.State`, with its rules for typing and for code."""
     nb = numba.types
 
-    class TableType(nb.Type):  # type: ignore[misc]
+    class TableType(nb.Type):  # type: ignore[misc,name-defined]
         """A table of rows or a column, as a pointer to its line of the directory."""
 
         def __init__(self, name: str) -> None:
@@ -314,7 +323,7 @@ def _state_type(numba: Any, checked: bool) -> Any:
             self.size = 8 if dtype is None else dtype.itemsize
             super().__init__(f"{name} of an event core{' with checks' if checked else ''}")
 
-    class StateType(nb.Type):  # type: ignore[misc]
+    class StateType(nb.Type):  # type: ignore[misc,name-defined]
         """All tables, as a pointer to the directory."""
 
         def __init__(self) -> None:
@@ -333,14 +342,14 @@ def _register_typing(numba: Any, state_type: Any, table_type: Any) -> None:
     nb = numba.types
 
     @templates.infer_getattr
-    class StateAttributes(templates.AttributeTemplate):  # type: ignore[misc]
+    class StateAttributes(templates.AttributeTemplate):  # type: ignore[misc,name-defined]
         key = state_type
 
         def generic_resolve(self, state: Any, name: str) -> Any:
             return state.tables.get(name)
 
     @templates.infer_global(operator.getitem)
-    class GetItem(templates.AbstractTemplate):  # type: ignore[misc]
+    class GetItem(templates.AbstractTemplate):  # type: ignore[misc,name-defined]
         def generic(self, arguments: Any, keywords: Any) -> Any:
             table, index = arguments
             if isinstance(table, table_type) and isinstance(index, nb.Integer):
@@ -348,15 +357,15 @@ def _register_typing(numba: Any, state_type: Any, table_type: Any) -> None:
             return None
 
     @templates.infer_global(operator.setitem)
-    class SetItem(templates.AbstractTemplate):  # type: ignore[misc]
+    class SetItem(templates.AbstractTemplate):  # type: ignore[misc,name-defined]
         def generic(self, arguments: Any, keywords: Any) -> Any:
-            table, index, value = arguments
+            table, index, _ = arguments
             if isinstance(table, table_type) and table.element == nb.int64 and isinstance(index, nb.Integer):
                 return templates.signature(nb.none, table, nb.int64, nb.int64)
             return None
 
     @templates.infer_global(len)
-    class Len(templates.AbstractTemplate):  # type: ignore[misc]
+    class Len(templates.AbstractTemplate):  # type: ignore[misc,name-defined]
         def generic(self, arguments: Any, keywords: Any) -> Any:
             (table,) = arguments
             return templates.signature(nb.int64, table) if isinstance(table, table_type) else None
@@ -386,22 +395,22 @@ def _register_lowering(numba: Any, state_type: Any, table_type: Any, checked: bo
             word.as_pointer() if table.element == nb.int64 else context.get_value_type(table.element),
         )
 
-    @numba.core.imputils.lower_getattr_generic(state_type)
+    @numba.core.imputils.lower_getattr_generic(state_type)  # type: ignore[untyped-decorator]
     def get_table(context: Any, builder: Any, state: Any, value: Any, name: str) -> Any:
         place = builder.bitcast(value, word.as_pointer())
         place = builder.gep(place, [ir.Constant(word, 2 * State._fields.index(name))])
         return builder.bitcast(place, context.get_value_type(state.tables[name]))
 
-    @numba.extending.lower_builtin(operator.getitem, table_type, nb.Integer)
+    @numba.extending.lower_builtin(operator.getitem, table_type, nb.Integer)  # type: ignore[untyped-decorator]
     def get_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = element(context, builder, signature.args[0], *arguments)
         return builder.load(place) if signature.return_type == nb.int64 else place
 
-    @numba.extending.lower_builtin(operator.setitem, table_type, nb.Integer, nb.Integer)
+    @numba.extending.lower_builtin(operator.setitem, table_type, nb.Integer, nb.Integer)  # type: ignore[untyped-decorator]
     def set_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[2], element(context, builder, signature.args[0], *arguments[:2]))
         return context.get_dummy_value()
 
-    @numba.extending.lower_builtin(len, table_type)
+    @numba.extending.lower_builtin(len, table_type)  # type: ignore[untyped-decorator]
     def get_length(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return line(builder, arguments[0], 1)
