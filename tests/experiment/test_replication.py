@@ -43,4 +43,4 @@ def test_a_shorter_run_says_so(loaded: LoadedScenario, tmp_path: Path) -> None:
 
 
 def test_versions_name_what_a_result_depends_on() -> None:
-    assert {"meshsim", "python", "numpy", "xds-protos"} <= set(versions())
+    assert {"python", "numpy", "xds-protos"} <= set(versions())
