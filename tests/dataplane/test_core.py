@@ -67,7 +67,7 @@ def outcomes(rows: np.ndarray) -> list[tuple[int, Flag]]:
     return [(int(status), Flag(int(flags))) for status, flags in zip(rows["status"], rows["flags"], strict=True)]
 
 
-# -- what a proxy answers by itself (failure matrix of the sheet) --------------------------------------------------
+# -- what a proxy answers by itself (failure matrix measured on Envoy) --------------------------------------------------
 
 
 def test_no_route_is_404() -> None:
@@ -136,7 +136,7 @@ ANY_RESET = {RetryOn.FIVE_XX, RetryOn.GATEWAY_ERROR, RetryOn.RESET}
     ],
 )
 def test_which_tokens_retry(host: dict[str, Any], tokens: set[RetryOn]) -> None:
-    """The sheet's table of retry tokens, measured on Envoy 1.40; the list of codes holds 503."""
+    """The table of retry tokens, measured on Envoy 1.40; the list of codes holds 503."""
     retried = set()
     for token in RetryOn:
         engine = make()
@@ -415,7 +415,7 @@ def test_weighted_round_robin_has_envoys_cycle() -> None:
 
 
 def test_least_request_with_weights_counts_active_requests() -> None:
-    """Under a standing load each host's rate is proportional to weight / active, and active to its rate: the square root."""
+    """Each host's rate goes with weight by active, and active with its rate: the shares have the square root."""
     engine = make()
     service = add_service(engine, pods=2, handler={"service": fixed(300 * MS)})
     (first, heavy), (second, light) = service.hosts

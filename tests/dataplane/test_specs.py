@@ -1,0 +1,30 @@
+"""The core has its own copies of the specs' numbers: they agree."""
+
+from __future__ import annotations
+
+from meshsim.dataplane import core
+from meshsim.dataplane.specs import Arrivals, Flag, InboundKind, LbPolicy, PodState, RetryOn, RouteKind, Shape
+
+
+def test_the_core_uses_the_same_numbers() -> None:
+    assert tuple(LbPolicy) == (core.LEAST_REQUEST, core.ROUND_ROBIN, core.RANDOM, core.ORIGINAL_DST)
+    assert tuple(InboundKind) == (core.IN_SERVE, core.IN_REPLY, core.IN_RESET, core.IN_REFUSE)
+    assert tuple(Arrivals) == (core.POISSON, core.CONSTANT, core.CLOSED_LOOP)
+    assert tuple(PodState) == (core.POD_READY, core.POD_DRAINING, core.POD_DEAD)
+    shapes = (core.FIXED, core.EXPONENTIAL, core.LOGNORMAL, core.GAMMA, core.PARETO, core.UNIFORM)
+    assert shapes == tuple(Shape)
+    assert RouteKind.LOCAL_REPLY == core.LOCAL_REPLY
+    for name in ("UH", "UF", "UO", "NR", "URX", "UT", "UC", "NC", "DI", "FI", "DC"):
+        assert getattr(core, name) == Flag[name]
+
+
+def test_retry_tokens() -> None:
+    assert RetryOn.FIVE_XX == core.RETRY_5XX
+    assert RetryOn.GATEWAY_ERROR == core.RETRY_GATEWAY
+    assert RetryOn.CONNECT_FAILURE == core.RETRY_CONNECT
+    assert RetryOn.RESET == core.RETRY_RESET
+    assert RetryOn.RESET_BEFORE_REQUEST == core.RETRY_BEFORE
+    assert RetryOn.RETRIABLE_4XX == core.RETRY_4XX
+    assert RetryOn.RETRIABLE_STATUS_CODES == core.RETRY_CODES
+    assert RetryOn.GRPC_INTERNAL == core.RETRY_INTERNAL
+    assert RetryOn.GRPC_UNAVAILABLE == core.RETRY_UNAVAILABLE

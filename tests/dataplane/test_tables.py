@@ -1,0 +1,32 @@
+"""Which mode is used, and that the compiled one is told apart from stale code."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+
+import pytest
+
+from meshsim.dataplane import tables
+from meshsim.dataplane.storage import Mode, PlainTables
+from meshsim.errors import UsageError
+
+
+def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHSIM_ENGINE", "plain")
+    assert tables.choose_mode() is Mode.PLAIN
+    assert isinstance(tables.make_tables(tables.choose_mode()), PlainTables)
+    monkeypatch.setenv("MESHSIM_ENGINE", "fortran")
+    with pytest.raises(UsageError, match="fortran"):
+        tables.choose_mode()
+
+
+def test_without_numba_it_is_interpreted_after_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MESHSIM_ENGINE", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tables, "_warned", [])
+    with pytest.warns(UserWarning, match="numba is not installed"):
+        assert tables.choose_mode() is Mode.PLAIN
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tables.choose_mode() is Mode.PLAIN
