@@ -1,7 +1,7 @@
 """The configuration one proxy's traffic follows: resources by name, and those that still warm.
 
 A cluster warms until its endpoints arrive, a listener until its route tables are there; the old one serves meanwhile.
-Rules measured on Envoy 1.40 (reference sheet, xDS client); source/common/upstream/
+Rules measured on Envoy 1.40; source/common/upstream/
 cluster_manager_impl.cc and source/common/listener_manager/listener_manager_impl.cc.
 
 DEVIATION: DNS clusters are warm at once (Envoy waits for the first answer), and secrets and discovered filter

@@ -29,7 +29,7 @@ class Stages:
     """Create and start one container."""
     init_run: Nanos = 200 * MILLISECOND
     """Run of one init container; istio-init is mostly process start, the rules load in 4-12 ms
-    (reference/emulation.md section 4)."""
+   ."""
     sidecar_start: Nanos = 800 * MILLISECOND
     """istio-proxy from container start until it answers on 15021, where nobody reports its real readiness."""
     app_start: Nanos = 2 * SECOND

@@ -46,7 +46,7 @@ class LatencyDefaults:
     """One-way latencies by distance where no link says otherwise.
 
     Orders of magnitude, to be replaced by a team's own: 10 us over a veth pair and bridge of one host (half of the
-    16-20 us round trip measured on loopback veth, reference/emulation.md section 3), 0.1 ms inside a zone, 0.5 ms
+    16-20 us round trip measured on loopback veth), 0.1 ms inside a zone, 0.5 ms
     between zones of a region (clouds promise round trips under 2 ms), 30 ms between regions, 5 ms to a client outside.
     """
 

@@ -67,7 +67,7 @@ def outcomes(rows: np.ndarray) -> list[tuple[int, Flag]]:
     return [(int(status), Flag(int(flags))) for status, flags in zip(rows["status"], rows["flags"], strict=True)]
 
 
-# -- what a proxy answers by itself (failure matrix measured on Envoy) --------------------------------------------------
+# -- what a proxy answers by itself (failure matrix measured on Envoy) ---
 
 
 def test_no_route_is_404() -> None:

@@ -1,6 +1,6 @@
 """Where connections of an injected pod go.
 
-The cases are those of reference/istio-control-plane.md section 5.3, measured in a network namespace with the default
+The cases were measured in a network namespace with the default
 rules.
 """
 
@@ -86,7 +86,7 @@ def test_udp_is_never_redirected_but_meets_the_returns() -> None:
 
 
 def test_conntrack_keeps_both_directions() -> None:
-    """The tuples of reference/emulation.md section 3, packets seen."""
+    """The tuples of packets seen on real interfaces."""
     outbound = walk(RULES, HOST, HOST.outbound(VIP, 80, uid=1000, gid=1000, source_port=7))
     assert str(outbound.connection.original) == f"{POD}:7 -> {VIP}:80"
     assert str(outbound.connection.reply) == f"127.0.0.1:15001 -> {POD}:7"

@@ -1,4 +1,4 @@
-"""The delta ADS client against the message orders measured on Envoy 1.40 (reference sheet, xDS client)."""
+"""The delta ADS client against the message orders measured on Envoy 1.40."""
 
 from __future__ import annotations
 

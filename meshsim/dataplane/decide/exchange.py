@@ -1,7 +1,7 @@
 """One request inside a connection manager: its route, and the HTTP filters it passes.
 
 Rules: Envoy source/common/http/filter_manager.cc and source/extensions/filters/http (fault, cors, rbac, jwt_authn,
-ext_authz, header_mutation, buffer), measured on 1.40 as the reference sheet lists them.
+ext_authz, header_mutation, buffer), measured on Envoy 1.40.
 """
 
 from __future__ import annotations

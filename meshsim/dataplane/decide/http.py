@@ -1,7 +1,7 @@
 """The router: from a request whose filters are through to a reply or to upstream clusters.
 
 Rules: Envoy source/common/router/router.cc (decodeHeaders, FilterUtility::finalTimeout, setTimeoutHeaders) and the
-failure matrix of the reference sheet, section 2.11.
+failure matrix measured on Envoy 1.40.
 """
 
 from __future__ import annotations

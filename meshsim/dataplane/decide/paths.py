@@ -1,6 +1,6 @@
 """Normalisation of request paths (Envoy source/common/http/path_utility.cc; Chromium's URL canonicalization behind it).
 
-Every rule measured on Envoy 1.40 (reference sheet, path normalisation): unreserved escapes are decoded, ``%2F`` stays,
+Every rule measured on Envoy 1.40: unreserved escapes are decoded, ``%2F`` stays,
 a backslash is a slash, dot segments are resolved (also escaped and, since 1.40, with ``;parameters``), ``//`` stays.
 """
 

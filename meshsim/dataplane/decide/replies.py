@@ -1,7 +1,7 @@
 """Answers that a proxy makes itself, as the client gets them.
 
 Rules: Envoy source/common/http/utility.cc (sendLocalReply) and source/common/grpc/status.cc; texts and codes as
-measured on 1.40 (reference sheet, section 2.11).
+measured on 1.40.
 """
 
 from __future__ import annotations

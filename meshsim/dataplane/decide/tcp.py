@@ -1,7 +1,7 @@
 """Network filters of a chain, and the TCP proxy at its end.
 
 Rules: Envoy source/common/tcp_proxy/tcp_proxy.cc and source/extensions/filters/network/rbac; outcomes as measured on
-1.40 (reference sheet, 1.9). The weighted draw of a TCP proxy is a number of its own, not the stream's.
+1.40. The weighted draw of a TCP proxy is a number of its own, not the stream's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a cluster name to its hosts and to what is spoken with them (Envoy source/common/upstream).
 
-Priority load, panic and locality rules are those of the reference sheet, sections 3.3, 3.4 and 3.8.
+Priority load, panic and locality rules were measured on Envoy 1.40.
 """
 
 from __future__ import annotations

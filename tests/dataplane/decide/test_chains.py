@@ -1,4 +1,4 @@
-"""Listener look-up, inspectors, and the filter chain sieve (reference sheet, sections 1.3 to 1.5)."""
+"""Listener look-up, inspectors, and the filter chain sieve."""
 
 from __future__ import annotations
 

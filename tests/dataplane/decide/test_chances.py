@@ -1,4 +1,4 @@
-"""Random numbers of a stream: exact probabilities, and what they share (reference sheet, section 2.5)."""
+"""Random numbers of a stream: exact probabilities, and what they share."""
 
 from __future__ import annotations
 

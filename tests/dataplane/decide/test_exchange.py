@@ -1,4 +1,4 @@
-"""HTTP filters on the way to the router: replies and side effects (reference sheet, section 5)."""
+"""HTTP filters on the way to the router: replies and side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS outcomes that configuration decides (reference sheet, TLS)."""
+"""TLS outcomes that configuration decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Header and query matchers as measured on Envoy 1.40 (reference sheets; checked again by the differential test)."""
+"""Header and query matchers as measured on Envoy 1.40 (checked again by the differential test)."""
 
 from __future__ import annotations
 

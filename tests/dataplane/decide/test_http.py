@@ -1,4 +1,4 @@
-"""The router and the failure matrix (reference sheet, section 2.11)."""
+"""The router and the failure matrix."""
 
 from __future__ import annotations
 

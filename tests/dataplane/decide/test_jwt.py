@@ -1,4 +1,4 @@
-"""The JWT filter: requirements, places of tokens, and the replies measured on Envoy 1.40 (reference sheet 5.4)."""
+"""The JWT filter: requirements, places of tokens, and the replies measured on Envoy 1.40."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: the examples of RFC 7515, appendix A, and the texts of what is no token (reference sheet, jwt_authn)."""
+"""Tokens: the examples of RFC 7515, appendix A, and the texts of what is no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Path normalisation: the measured table of the reference sheet."""
+"""Path normalisation: the table measured on Envoy 1.40."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access rules of both RBAC filters (reference sheet 5.5)."""
+"""Access rules of both RBAC filters."""
 
 from __future__ import annotations
 

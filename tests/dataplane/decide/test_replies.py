@@ -1,4 +1,4 @@
-"""Local replies on the wire (reference sheet, section 2.11)."""
+"""Local replies on the wire."""
 
 from __future__ import annotations
 

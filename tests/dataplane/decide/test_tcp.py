@@ -1,4 +1,4 @@
-"""TCP proxies and network filters (reference sheet, sections 1.9 and 5.5)."""
+"""TCP proxies and network filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts of a cluster: priorities, panic, localities, transports (reference sheet, sections 3.3, 3.4 and 3.8)."""
+"""Hosts of a cluster: priorities, panic, localities, transports."""
 
 from __future__ import annotations
 
