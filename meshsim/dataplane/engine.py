@@ -163,7 +163,7 @@ class Engine:
             t.set("ctl", 0, f"{name}_free", first)
             self._grow_pool(name, _FIRST_ROWS)
         t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
-        t.reserve("cell", _CELLS)
+        t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("stage", _STAGE)
         t.reserve("work", _WORK)
         t.reserve("heap", 4 * _STAGE)
