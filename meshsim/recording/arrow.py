@@ -23,6 +23,12 @@ _TYPES: Final[dict[Kind, Any]] = {
     Kind.NUMBERS: pa.list_(pa.int64()),
     Kind.BYTES: pa.binary(),
 }
+_WIDTHS: Final[dict[Kind, Any]] = {
+    Kind.TIME: np.int64,
+    Kind.INT64: np.int64,
+    Kind.INT32: np.int32,
+    Kind.INT16: np.int16,
+}
 
 
 class Coded(NamedTuple):
@@ -112,8 +118,24 @@ def _array(column: Column, data: ColumnData, rows: int) -> Any:
         if column.kind is Kind.NAME:
             return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([data], pa.string()))
         return pa.array(np.full(rows, data), type=kind)
-    array = pa.array(data, type=pa.string()).dictionary_encode() if column.kind is Kind.NAME else pa.array(data, kind)
-    return array.cast(kind)
+    if column.kind is Kind.NAME:
+        return pa.array(data, type=pa.string()).dictionary_encode()
+    if isinstance(data, np.ndarray) and column.kind in _WIDTHS:
+        # numpy narrows a column at once, Arrow value by value.
+        data = _narrowed(data, column)
+    return pa.array(data, kind)
+
+
+def _narrowed(data: np.ndarray[Any, np.dtype[Any]], column: Column) -> np.ndarray[Any, np.dtype[Any]]:
+    """The values in the width of their column; raises `InternalError` where they do not fit."""
+    limits = np.iinfo(_WIDTHS[column.kind])
+    if (
+        len(data)
+        and data.dtype.itemsize > limits.bits // 8
+        and not limits.min <= data.min() <= data.max() <= limits.max
+    ):
+        raise InternalError(f"column {column.name} has values that do not fit into {limits.bits} bits")
+    return data.astype(_WIDTHS[column.kind], copy=False)
 
 
 def _dictionary(data: Coded, column: Column, rows: int) -> Any:

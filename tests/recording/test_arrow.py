@@ -66,3 +66,8 @@ def test_batches_join_whatever_form_their_names_have() -> None:
     assert isinstance(found, Coded)
     assert [found.names[code] for code in found.codes] == ["b", "", "c", "c", "a", "d", "b"]
     assert joined(TABLE.columns[0], [(5, 2), (np.array([1]), 1), ([7], 1)]).tolist() == [5, 5, 1, 7]
+
+
+def test_numbers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InternalError, match="do not fit into 16 bits"):
+        arrow_table(TABLE, {**columns("x"), "small": np.array([1, 2, 70_000])}, 3)
