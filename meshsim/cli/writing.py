@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from meshsim.cli.outputs import Outputs
 from meshsim.reporting.columns import Colour, style_of
@@ -16,6 +16,9 @@ from meshsim.reporting.junit import write_junit
 from meshsim.reporting.machine import outcomes_json
 from meshsim.reporting.outcome import ScenarioOutcome, exit_code
 from meshsim.reporting.summary import Summary, failures, verdict_line
+
+FINDINGS: Final = 10
+"""So many findings of a scenario are shown."""
 
 
 class Writer:
@@ -34,6 +37,7 @@ class Writer:
         """One scenario is done."""
         if not self._outputs.text:
             return
+        self._findings(outcome)
         if outcome.error is not None:
             self._error(outcome)
         elif self._several or self._quiet:
@@ -55,6 +59,16 @@ class Writer:
                 append_step_summary(Path(summary), outcomes)
         if self._outputs.text and self._several:
             self._out.write(self._total(outcomes) + "\n")
+
+    def _findings(self, outcome: ScenarioOutcome) -> None:
+        """What was found in the files goes to the error stream: the summary is about the run."""
+        if self._quiet:
+            return
+        lines = self._diagnostics.findings(outcome.findings[:FINDINGS])
+        more = len(outcome.findings) - FINDINGS
+        if more > 0:
+            lines.append(f"and {more} more findings: meshsim validate {outcome.file}")
+        self._lines(self._err, lines)
 
     def _full(self, outcome: ScenarioOutcome) -> list[str]:
         assert outcome.run is not None

@@ -97,6 +97,7 @@ def run_loaded(
         run=Run(folder),
         wall_seconds=time.perf_counter() - began,
         recorded=request.record,
+        findings=loaded.findings,
     )
 
 

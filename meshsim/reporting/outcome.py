@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meshsim.checks import Outcome, Verdict
-from meshsim.errors import MeshsimError
+from meshsim.errors import Finding, MeshsimError
 from meshsim.recording import Run
 
 
@@ -23,6 +23,8 @@ class ScenarioOutcome:
     wall_seconds: float = 0.0
     recorded: bool = True
     """Whether the recording stays."""
+    findings: tuple[Finding, ...] = ()
+    """What there is to say about its files that is no error: what is accepted and not simulated, and the like."""
 
     @property
     def ok(self) -> bool:

@@ -6,7 +6,7 @@ import io
 
 from meshsim.cli.outputs import Outputs
 from meshsim.cli.writing import Writer
-from meshsim.errors import InputError, Position
+from meshsim.errors import Finding, InputError, Position, Severity
 from meshsim.reporting.outcome import ScenarioOutcome
 
 
@@ -36,6 +36,15 @@ def test_of_several_everything_is_in_one_place() -> None:
         "2 scenarios: 1 passed, 1 invalid    exit code 2",
     ]
     assert err == ""
+
+
+def test_findings_go_to_the_error_stream_and_are_not_too_many() -> None:
+    findings = tuple(Finding("MSH1", Severity.INFO, f"number {n}", Position("m.yaml", n)) for n in range(1, 14))
+    out, err = write(Outputs(), True, ScenarioOutcome(file="b.yaml", findings=findings))
+    assert err.splitlines()[0] == "m.yaml:1: info: number 1"
+    assert err.splitlines()[-1] == "and 3 more findings: meshsim validate b.yaml"
+    assert len(err.splitlines()) == 11
+    assert "number" not in out
 
 
 def test_without_text_there_is_none() -> None:
