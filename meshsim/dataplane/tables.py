@@ -184,6 +184,23 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
     return Compiled(run, inject)
 
 
+def _plain_passes(numba: Any) -> Any:
+    """The passes that plain arithmetic, branches, loops and calls need, and no others."""
+    manager = numba.core.compiler_machinery.PassManager("part")
+    untyped, typed = numba.core.untyped_passes, numba.core.typed_passes
+    manager.add_pass(untyped.TranslateByteCode, "bytecode")
+    manager.add_pass(untyped.FixupArgs, "arguments")
+    manager.add_pass(untyped.IRProcessing, "processing")
+    manager.add_pass(untyped.ReconstructSSA, "single assignments")
+    manager.add_pass(typed.NopythonTypeInference, "types")
+    manager.add_pass(typed.PreLowerStripPhis, "no phi nodes")
+    manager.add_pass(typed.IRLegalization, "legal form")
+    manager.add_pass(typed.NativeLowering, "lowering")
+    manager.add_pass(typed.NoPythonBackend, "backend")
+    manager.finalize()
+    return manager
+
+
 def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
     """numba's compiler for an entry; unless the cache has it, `compile_parts` is first called with one for the rest.
 
@@ -212,24 +229,12 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
             return 0
 
     class PartCompiler(numba.core.compiler.CompilerBase):  # type: ignore[misc]
-        """Only the passes that plain arithmetic, branches, loops and calls need."""
+        """Passes for one part, and where its code is kept."""
 
         def define_pipelines(self) -> Any:
             self.state.library = Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
             parts.append(self.state.library)
-            manager = numba.core.compiler_machinery.PassManager("part")
-            untyped, typed = numba.core.untyped_passes, numba.core.typed_passes
-            manager.add_pass(untyped.TranslateByteCode, "bytecode")
-            manager.add_pass(untyped.FixupArgs, "arguments")
-            manager.add_pass(untyped.IRProcessing, "processing")
-            manager.add_pass(untyped.ReconstructSSA, "single assignments")
-            manager.add_pass(typed.NopythonTypeInference, "types")
-            manager.add_pass(typed.PreLowerStripPhis, "no phi nodes")
-            manager.add_pass(typed.IRLegalization, "legal form")
-            manager.add_pass(typed.NativeLowering, "lowering")
-            manager.add_pass(typed.NoPythonBackend, "backend")
-            manager.finalize()
-            return [manager]
+            return [_plain_passes(numba)]
 
     class WholeCompiler(numba.core.compiler.Compiler):  # type: ignore[misc]
         """Everything numba does, on all parts together."""

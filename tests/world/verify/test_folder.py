@@ -34,7 +34,11 @@ def test_a_minimal_folder(tmp_path: Path) -> None:
     assert (proxy.id, proxy.node, dict(proxy.resources)) == ("ns/pod", {"id": "x"}, {"cds": [{"name": "c"}]})
 
 
-@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(b"{"), gzip.compress(b"\xff")])
+@pytest.mark.parametrize(
+    "data",
+    [b"not gzip", gzip.compress(b"{"), gzip.compress(b"\xff")],
+    ids=["no gzip", "cut short", "no text"],
+)
 def test_broken_recordings_are_input_errors(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.json.gz"
     path.write_bytes(data)
@@ -42,7 +46,7 @@ def test_broken_recordings_are_input_errors(tmp_path: Path, data: bytes) -> None
         read_json(path)
 
 
-@pytest.mark.parametrize("text", ["- 1\n", "a: 1\n---\nb: 2\n", "a: [\n"])
+@pytest.mark.parametrize("text", ["- 1\n", "a: 1\n---\nb: 2\n", "a: [\n"], ids=["list", "two", "broken"])
 def test_a_mesh_configuration_is_one_mapping(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.yaml"
     path.write_text(text)
