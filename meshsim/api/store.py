@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from meshsim.api.objects import ApiObject, ObjectKey
+
+_Place: TypeAlias = tuple[str, str, str]
+"""Namespace, name and group: the order of the objects of a kind."""
 
 
 class ObjectView(Protocol):
@@ -18,51 +22,115 @@ class ObjectView(Protocol):
     def get(self, key: ObjectKey) -> ApiObject | None: ...
 
 
+class _KindObjects:
+    """The objects of one kind, by key and, once somebody asked for it, in their order."""
+
+    __slots__ = ("_listed", "_order", "by_key")
+
+    def __init__(self) -> None:
+        self.by_key: dict[ObjectKey, ApiObject] = {}
+        self._order: list[tuple[_Place, ApiObject]] | None = None
+        self._listed: tuple[ApiObject, ...] | None = None
+
+    def put(self, key: ObjectKey, item: ApiObject) -> ApiObject | None:
+        before = self.by_key.get(key)
+        self.by_key[key] = item
+        self._listed = None
+        if self._order is not None:
+            entry = (_place(item), item)
+            at = bisect_left(self._order, entry[0], key=_place_of)
+            if before is None:
+                self._order.insert(at, entry)
+            else:
+                self._order[at] = entry
+        return before
+
+    def remove(self, key: ObjectKey) -> ApiObject | None:
+        before = self.by_key.pop(key, None)
+        if before is not None:
+            self._listed = None
+            if self._order is not None:
+                del self._order[bisect_left(self._order, _place(before), key=_place_of)]
+        return before
+
+    def listed(self) -> tuple[ApiObject, ...]:
+        if self._listed is None:
+            self._listed = tuple(item for _, item in self._ordered())
+        return self._listed
+
+    def of_namespace(self, namespace: str) -> list[ApiObject]:
+        order = self._ordered()
+        found: list[ApiObject] = []
+        for at in range(bisect_left(order, (namespace, "", ""), key=_place_of), len(order)):
+            place, item = order[at]
+            if place[0] != namespace:
+                break
+            found.append(item)
+        return found
+
+    def _ordered(self) -> list[tuple[_Place, ApiObject]]:
+        if self._order is None:
+            self._order = sorted(((_place(item), item) for item in self.by_key.values()), key=_place_of)
+        return self._order
+
+
+def _place(item: ApiObject) -> _Place:
+    return item.namespace, item.name, item.group
+
+
+def _place_of(entry: tuple[_Place, ApiObject]) -> _Place:
+    return entry[0]
+
+
 class ObjectStore:
     """Objects by key; the newest value of a key wins."""
 
     def __init__(self, objects: Iterable[ApiObject] = ()) -> None:
-        self._by_kind: dict[str, dict[ObjectKey, ApiObject]] = {}
+        self._by_kind: dict[str, _KindObjects] = {}
         for item in objects:
             self.put(item)
 
     def put(self, item: ApiObject) -> ApiObject | None:
         """Store an object; returns the value it replaces."""
-        kind = self._by_kind.setdefault(item.kind, {})
-        key = item.key
-        before = kind.get(key)
-        kind[key] = item
-        return before
+        kind = self._by_kind.get(item.kind)
+        if kind is None:
+            kind = self._by_kind[item.kind] = _KindObjects()
+        return kind.put(item.key, item)
 
     def remove(self, key: ObjectKey) -> ApiObject | None:
         """Forget an object; returns it."""
-        return self._by_kind.get(key.kind, {}).pop(key, None)
+        kind = self._by_kind.get(key.kind)
+        return kind.remove(key) if kind is not None else None
 
     def get(self, key: ObjectKey) -> ApiObject | None:
-        return self._by_kind.get(key.kind, {}).get(key)
+        kind = self._by_kind.get(key.kind)
+        return kind.by_key.get(key) if kind is not None else None
 
     def find(self, kind: str, namespace: str, name: str) -> ApiObject | None:
         """The object of a kind whatever its API group."""
-        for key, item in self._by_kind.get(kind, {}).items():
+        for key, item in self._by_kind[kind].by_key.items() if kind in self._by_kind else ():
             if key.namespace == namespace and key.name == name:
                 return item
         return None
 
+    def listed(self, kind: str) -> tuple[ApiObject, ...]:
+        """All objects of a kind as `select` gives them: the same tuple until one of them changes."""
+        found = self._by_kind.get(kind)
+        return found.listed() if found is not None else ()
+
     def select(self, kind: str, group: str | None = None, namespace: str | None = None) -> list[ApiObject]:
-        found = [
-            item
-            for key, item in self._by_kind.get(kind, {}).items()
-            if (group is None or key.group == group) and (namespace is None or key.namespace == namespace)
-        ]
-        found.sort(key=lambda o: (o.namespace, o.name, o.group))
-        return found
+        found = self._by_kind.get(kind)
+        if found is None:
+            return []
+        items = found.listed() if namespace is None else found.of_namespace(namespace)
+        return [item for item in items if group is None or item.group == group]
 
     def kinds(self) -> list[str]:
-        return sorted(kind for kind, items in self._by_kind.items() if items)
+        return sorted(kind for kind, items in self._by_kind.items() if items.by_key)
 
     def __iter__(self) -> Iterator[ApiObject]:
         for kind in self.kinds():
             yield from self.select(kind)
 
     def __len__(self) -> int:
-        return sum(len(items) for items in self._by_kind.values())
+        return sum(len(items.by_key) for items in self._by_kind.values())
