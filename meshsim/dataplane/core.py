@@ -21,6 +21,9 @@ import math
 from typing import NamedTuple
 
 i64 = int
+i32 = int
+i16 = int
+i8 = int
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants
@@ -237,6 +240,7 @@ class Ctl:
     stage_n: i64
     work_n: i64
     log_n: i64
+    tally_n: i64
     cell_n: i64
     timer_full: i64
     """1 + the timer class that needs a larger ring, 0 = none."""
@@ -269,125 +273,114 @@ class Dist:
 
 
 class Proxy:
-    workers: i64
-    station: i64
+    workers: i32
+    station: i32
     """First of its `workers` places in the `free` column."""
-    outbound: i64
-    inbound: i64
-    crypto: i64
-    down: i64
+    outbound: i32
+    inbound: i32
+    crypto: i32
+    down: i8
 
 
 class Pod:
     id: i64
-    proxy: i64
-    workload: i64
-    workers: i64
-    hold: i64
-    state: i64
-    busy: i64
-    head: i64
-    tail: i64
-    queued: i64
-    cursor: i64
+    proxy: i32
+    workload: i32
+    workers: i32
+    busy: i32
+    head: i32
+    tail: i32
+    queued: i32
+    call_first: i32
+    """First and number of the calls it makes; the flow of each stands in the `call_flow` column from `flow_at` on."""
+    call_n: i32
+    flow_at: i32
+    cursor: i32
+    hold: i8
+    state: i8
 
 
 class Handler:
-    service: i64
     error: i64
-    error_status: i64
-    call_at: i64
-    call_n: i64
+    service: i32
+    call_at: i32
+    call_n: i32
+    error_status: i16
 
 
 class Call:
-    group: i64
     chance: i64
-    fail: i64
+    group: i32
+    fail: i8
 
 
 class Flow:
-    proxy: i64
-    workers: i64
-    pod: i64
-    edge: i64
-    grpc: i64
-    route: i64
-    version: i64
+    proxy: i32
+    workers: i32
+    pod: i32
+    edge: i32
+    route: i32
+    version: i32
+    grpc: i8
 
 
 class Route:
-    kind: i64
-    status: i64
-    flag: i64
-    share_at: i64
-    share_n: i64
     weight: i64
     timeout: i64
-    timeout_class: i64
-    try_class: i64
-    retries: i64
-    retry_on: i64
-    code_at: i64
-    code_n: i64
-    base_ms: i64
-    max_ms: i64
-    reselect: i64
-    delay_ppm: i64
+    share_at: i32
+    share_n: i32
+    retries: i32
+    retry_on: i32
+    timeout_class: i32
+    try_class: i32
+    delay_ppm: i32
+    abort_ppm: i32
+    mirror_n: i32
+    reselect: i32
+    base_ms: i32
+    kind: i8
+    max_ms: i32
+    mirror_at: i32
+    code_at: i32
+    code_n: i32
+    flag: i32
+    status: i16
+    abort_status: i16
     delay: i64
-    abort_ppm: i64
-    abort_status: i64
-    mirror_at: i64
-    mirror_n: i64
 
 
 class Share:
     """A weighted cluster or a mirror of a route."""
 
-    cluster: i64
     weight: i64
+    cluster: i32
 
 
 class Cluster:
-    id: i64
-    proxy: i64
-    workers: i64
-    policy: i64
-    choice: i64
-    panic: i64
-    max_connections: i64
-    max_pending: i64
-    max_requests: i64
-    max_retries: i64
-    per_connection: i64
-    connect_timeout: i64
-    http2: i64
-    rr: i64
+    proxy: i32
+    host_at: i32
+    view_n: i32
+    choice: i32
+    rr: i32
     """First of its `workers` places in the `turn` column."""
-    host_at: i64
-    host_n: i64
-    view_n: i64
-    use_all: i64
-    weighted: i64
-    order: i64
-    active: i64
-    pending: i64
-    connections: i64
-    retrying: i64
-    retired: i64
-    outlier: i64
-    interval: i64
-    base_ejection: i64
-    max_ejection: i64
-    max_percent: i64
-    limit_5xx: i64
-    limit_gateway: i64
-    limit_local: i64
-    split: i64
-    ejected: i64
-    updated: i64
-    merging: i64
+    active: i32
+    max_requests: i32
+    pending: i32
+    retrying: i32
+    max_retries: i32
+    per_connection: i32
+    limit_5xx: i32
+    limit_gateway: i32
+    policy: i8
+    http2: i8
+    weighted: i8
+    outlier: i8
+    split: i8
+    retired: i8
+    use_all: i8
+    workers: i32
     rq_total: i64
+    lb_panic: i64
     rq_retry: i64
     rq_retry_overflow: i64
     rq_retry_limit: i64
@@ -398,189 +391,204 @@ class Cluster:
     cx_total: i64
     cx_connect_fail: i64
     cx_overflow: i64
-    lb_panic: i64
     ejections: i64
     ejections_overflow: i64
+    id: i64
+    connect_timeout: i64
+    interval: i64
+    base_ejection: i64
+    max_ejection: i64
+    updated: i64
+    merging: i64
+    order: i64
+    panic: i32
+    max_connections: i32
+    max_pending: i32
+    host_n: i32
+    connections: i32
+    max_percent: i32
+    limit_local: i32
+    ejected: i32
 
 
 class Host:
-    cluster: i64
-    pod: i64
-    active: i64
-    pool: i64
-    handler: i64
     latency: i64
     jitter: i64
-    reachable: i64
     lost: i64
-    inbound: i64
-    inbound_status: i64
-    inbound_flag: i64
-    weight: i64
-    healthy: i64
-    rtts: i64
-    external: i64
-    removed: i64
-    ejected: i64
+    active: i32
+    pool: i32
+    pod: i32
+    handler: i32
+    run_5xx: i32
+    run_gateway: i32
+    run_local: i32
+    cluster: i32
+    reachable: i8
+    inbound: i8
+    removed: i8
+    ejected: i8
+    healthy: i8
+    rtts: i8
+    inbound_status: i16
     ejected_at: i64
-    multiplier: i64
-    run_5xx: i64
-    run_gateway: i64
-    run_local: i64
-    refs: i64
-    cursor: i64
+    weight: i64
+    inbound_flag: i32
+    external: i32
+    multiplier: i32
+    cursor: i32
 
 
 class Pool:
     """Connections of one proxy worker to one host."""
 
-    host: i64
-    conn: i64
+    host: i32
+    conn: i32
     """HTTP/2: the connection new streams go to. HTTP/1: the most recently used idle one. -1 = none."""
-    count: i64
-    connecting: i64
-    head: i64
-    tail: i64
-    pending: i64
-    purge: i64
+    head: i32
+    tail: i32
+    count: i32
+    connecting: i32
+    pending: i32
+    purge: i32
     deadline: i64
     order: i64
 
 
 class Conn:
-    next: i64
-    pool: i64
-    host: i64
-    pod: i64
-    state: i64
-    streams: i64
-    used: i64
-    station: i64
-    idle: i64
-    due: i64
-    failing: i64
+    pool: i32
+    streams: i32
+    used: i32
+    station: i32
+    host: i32
+    pod: i32
+    next: i32
+    events: i32
+    state: i8
+    idle: i8
+    failing: i8
     """1 = will be refused or time out, 2 = will time out because the host cannot be reached."""
+    due: i64
     opened: i64
-    events: i64
 
 
 class Source:
     id: i64
-    arrivals: i64
     interval: i64
     """Mean time between requests in picoseconds, 0 = none."""
     n: i64
-    started: i64
     next: i64
     rest: i64
     """While the rate is 0: what was left of the wait, in 1e-9 of a mean interval."""
     origin: i64
     origin_n: i64
     stop: i64
-    flow_at: i64
-    flow_n: i64
     latency: i64
-    think: i64
-    user_at: i64
-    user_n: i64
-    cursor: i64
+    flow_at: i32
+    flow_n: i32
+    think: i32
+    user_at: i32
+    user_n: i32
+    cursor: i32
+    arrivals: i8
+    started: i8
 
 
 class User:
     id: i64
-    source: i64
     n: i64
+    source: i32
 
 
 class Req:
     id: i64
-    root: i64
-    next: i64
-    gen: i64
-    live: i64
-    events: i64
-    parent: i64
-    parent_gen: i64
-    parent_id: i64
-    flow: i64
-    route: i64
-    version: i64
-    cid: i64
-    row: i64
-    source: i64
-    user: i64
-    call: i64
     start: i64
-    tries: i64
-    left: i64
-    cap_ms: i64
-    flags: i64
-    status: i64
-    att: i64
+    flow: i32
+    route: i32
+    parent: i32
+    parent_gen: i32
+    gen: i32
+    att: i32
+    cid: i32
+    row: i32
+    host: i32
+    flags: i32
+    status: i16
+    tries: i16
+    live: i8
+    events: i8
+    sampled: i8
+    mirror: i8
+    root: i64
+    parent_id: i64
     stream: i64
-    worker: i64
-    sampled: i64
-    mirror: i64
-    mirrored: i64
-    retrying: i64
-    decided: i64
-    logged: i64
-    host: i64
+    call: i32
+    source: i32
+    user: i32
+    next: i32
+    left: i32
+    cap_ms: i32
+    retrying: i32
+    version: i32
+    worker: i16
+    mirrored: i16
+    decided: i8
+    logged: i8
 
 
 class Att:
     id: i64
+    gen: i32
+    req: i32
+    cluster: i32
+    host: i32
+    conn: i32
+    pod: i32
+    handler: i32
+    station: i32
+    next: i32
+    flags: i32
+    at_call: i32
+    status: i16
+    events: i8
+    phase: i8
+    open: i8
+    killed: i8
+    attached: i8
+    listed: i8
+    how: i8
+    launching: i8
+    failed: i8
+    sampled: i8
     req_id: i64
     root: i64
-    next: i64
-    gen: i64
-    open: i64
-    events: i64
-    listed: i64
-    phase: i64
-    req: i64
-    number: i64
-    cluster: i64
-    host: i64
-    conn: i64
-    attached: i64
-    pod: i64
-    handler: i64
-    sampled: i64
-    station: i64
     start: i64
     sent: i64
     arrived: i64
     served: i64
     done: i64
-    how: i64
-    status: i64
-    flags: i64
-    at_call: i64
-    group: i64
-    waiting: i64
-    failed: i64
-    launching: i64
-    killed: i64
+    waiting: i32
+    group: i16
+    number: i16
 
 
 class Timer:
     time: i64
     key: i64
-    row: i64
-    gen: i64
+    row: i32
+    gen: i32
 
 
 class TimerClass:
     """Timers of one duration: a ring in order of time, of which only the first is in the heap."""
 
     span: i64
-    per_try: i64
     first: i64
-    cap: i64
+    mask: i64
+    """Length of the ring, a power of two, less one."""
     head: i64
     tail: i64
-    armed: i64
+    per_try: i8
+    armed: i8
 
 
 class Change:
@@ -620,6 +628,14 @@ class Log:
     route_version: i64
 
 
+class Tally:
+    """A finished request that waits to be counted; `place` lacks the bucket of its latency yet."""
+
+    place: i64
+    outcome: i64
+    span: i64
+
+
 class Cell:
     """Requests of one second, edge, destination workload, outcome and latency bucket."""
 
@@ -653,6 +669,7 @@ class State(NamedTuple):
     timer_class: list[TimerClass]
     change: list[Change]
     log: list[Log]
+    tally: list[Tally]
     cell: list[Cell]
     heap: list[int]
     stage: list[int]
@@ -666,8 +683,8 @@ class State(NamedTuple):
     handler_call: list[int]
     source_flow: list[int]
     code: list[int]
-    flow_key: list[int]
-    flow_of: list[int]
+    cell_at: list[int]
+    call_flow: list[int]
     payload: list[int]
 
 
@@ -687,6 +704,11 @@ def mix(x: i64) -> i64:
 def draw(identity: i64, purpose: i64) -> i64:
     """The 62-bit random number of an identity for a purpose."""
     return mix(identity + purpose * STEP)
+
+
+def below(number: i64, n: i64) -> i64:
+    """A drawn number as one of 0 to `n` - 1, `n` less than 2^31."""
+    return ((number >> 31) * n) >> 31
 
 
 def unit(number: i64) -> float:
@@ -849,12 +871,12 @@ def set_timer(s: State, k: i64, row: i64, gen: i64) -> None:
     tc = s.timer_class[k]
     key = ORDINARY | (c.seq << SEQ_SHIFT) | (EV_TIMER << SLOT_BITS) | k
     c.seq += 1
-    if tc.tail - tc.head >= tc.cap - 4:
-        while tc.head < tc.tail and not timer_live(s, k, tc.first + tc.head % tc.cap):
+    if tc.tail - tc.head >= tc.mask - 3:
+        while tc.head < tc.tail and not timer_live(s, k, tc.first + (tc.head & tc.mask)):
             tc.head += 1
-        if tc.tail - tc.head >= tc.cap - 4:
+        if tc.tail - tc.head >= tc.mask - 3:
             c.timer_full = k + 1
-    t = s.timer[tc.first + tc.tail % tc.cap]
+    t = s.timer[tc.first + (tc.tail & tc.mask)]
     t.time = c.now + tc.span
     t.key = key
     t.row = row
@@ -873,7 +895,7 @@ def on_timer(s: State, k: i64) -> None:
     tc = s.timer_class[k]
     tc.armed = 0
     while tc.head < tc.tail:
-        at = tc.first + tc.head % tc.cap
+        at = tc.first + (tc.head & tc.mask)
         t = s.timer[at]
         if timer_live(s, k, at):
             if t.time > c.now or t.key > c.timer_key:
@@ -937,7 +959,7 @@ def take_request(s: State, identity: i64, root: i64, flow: i64) -> i64:
     q.host = -1
     workers = s.flow[flow].workers
     if workers > 1:
-        q.worker = draw(identity, P_WORKER) % workers
+        q.worker = below(draw(identity, P_WORKER), workers)
     else:
         q.worker = 0
     return r
@@ -963,7 +985,6 @@ def give_attempt(s: State, a: i64) -> None:
         t.next = c.att_free
         c.att_free = a
         c.att_free_n += 1
-        s.host[t.host].refs -= 1
 
 
 def give_connection(s: State, k: i64) -> None:
@@ -987,7 +1008,7 @@ def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     src = s.source[i]
     flow = s.source_flow[src.flow_at]
     if src.flow_n > 1:
-        flow = s.source_flow[src.flow_at + draw(identity, P_FLOW) % src.flow_n]
+        flow = s.source_flow[src.flow_at + below(draw(identity, P_FLOW), src.flow_n)]
     r = take_request(s, identity, identity, flow)
     q = s.req[r]
     q.source = i
@@ -1149,7 +1170,7 @@ def decide(s: State, r: i64) -> None:
         push(s, DO_FINISH, r)
         return
     route = s.route[q.route]
-    if route.delay_ppm > 0 and draw(q.id, P_DELAY) % MILLION < route.delay_ppm:
+    if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
         q.flags |= DI
         if route.delay > 0:
             q.events += 1
@@ -1162,7 +1183,7 @@ def forward(s: State, r: i64) -> None:
     """Abort, answer locally, or choose the cluster by the stream's one random number and start the route timeout."""
     q = s.req[r]
     route = s.route[q.route]
-    if route.abort_ppm > 0 and draw(q.id, P_ABORT) % MILLION < route.abort_ppm:
+    if route.abort_ppm > 0 and below(draw(q.id, P_ABORT), MILLION) < route.abort_ppm:
         q.status = route.abort_status
         q.flags |= FI
         push(s, DO_FINISH, r)
@@ -1268,20 +1289,17 @@ def pick(s: State, row: i64, worker: i64, number: i64) -> i64:
     if n == 1 or cl.policy == ORIGINAL_DST:
         return s.seen[at]
     if cl.policy == RANDOM:
-        return s.seen[at + number % n]
+        return s.seen[at + below(number, n)]
     if cl.weighted == 1:
         return pick_weighted(s, row, worker)
     if cl.policy == ROUND_ROBIN:
         turn = s.turn[cl.rr + worker]
         s.turn[cl.rr + worker] = turn + 1
         return s.seen[at + turn % n]
-    best = s.seen[at + number % n]
+    best = s.seen[at + below(number, n)]
     for i in range(1, cl.choice):
-        if i == 1:
-            number = number >> 31
-        else:
-            number = draw(number, P_PICK + i)
-        other = s.seen[at + number % n]
+        number = mix(number)
+        other = s.seen[at + below(number, n)]
         if s.host[other].active < s.host[best].active:
             best = other
     return best
@@ -1392,7 +1410,6 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     c.att_free_n -= 1
     c.attempts += 1
     host = s.host[h]
-    host.refs += 1
     t.id = identity
     t.req_id = q.id
     t.root = q.root
@@ -1580,7 +1597,7 @@ def dial(s: State, pool: i64) -> None:
     cl.cx_total += 1
     if host.pod >= 0 and s.pod[host.pod].proxy >= 0:
         server = s.proxy[s.pod[host.pod].proxy]
-        conn.station = server.station + draw(identity, P_STATION) % server.workers
+        conn.station = server.station + below(draw(identity, P_STATION), server.workers)
     plan_connection(s, k, c.now, identity)
 
 
@@ -1979,15 +1996,12 @@ def make_calls(s: State, a: i64) -> None:
 
 
 def find_flow(s: State, pod: i64, call: i64) -> i64:
-    """The flow of a call made by a pod, -1 without (open addressing in the `flow_key` column)."""
-    key = (pod << 32) | call
-    mask = len(s.flow_key) - 1
-    at = mix(key) & mask
-    while s.flow_key[at] != key:
-        if s.flow_key[at] < 0:
-            return -1
-        at = (at + 1) & mask
-    return s.flow_of[at]
+    """The flow of a call made by a pod, -1 without."""
+    p = s.pod[pod]
+    at = call - p.call_first
+    if at < 0 or at >= p.call_n:
+        return -1
+    return s.call_flow[p.flow_at + at]
 
 
 def launch(s: State, a: i64, call: i64) -> None:
@@ -2277,7 +2291,7 @@ def end_attempt(s: State, a: i64) -> None:
         q.retrying = t.cluster + 1
         write_log(s, r, a, status, flags, 0)
         q.events += 1
-        schedule(s, c.now + draw(t.id, P_BACKOFF) % q.cap_ms * MILLION, EV_BACKOFF, r)
+        schedule(s, c.now + below(draw(t.id, P_BACKOFF), q.cap_ms) * MILLION, EV_BACKOFF, r)
         if q.cap_ms < s.route[q.route].max_ms // 2:
             q.cap_ms = 2 * q.cap_ms
         else:
@@ -2370,26 +2384,44 @@ def bucket(span: i64) -> i64:
 
 
 def count_request(s: State, r: i64, end: i64) -> None:
-    """Add a finished request to the series."""
+    """Have a finished request counted."""
     c = s.ctl[0]
     q = s.req[r]
     workload = 0
     if q.host >= 0 and s.host[q.host].pod >= 0:
         workload = s.pod[s.host[q.host].pod].workload + 1
-    place = ((end // SECOND) << 36) | (s.flow[q.flow].edge << 10) | bucket(end - q.start)
-    outcome = (workload << 32) | (q.mirror << 31) | (q.status << 20) | q.flags
-    mask = len(s.cell) - 1
-    at = mix(place + outcome * STEP) & mask
-    while s.cell[at].requests > 0 and (s.cell[at].place != place or s.cell[at].outcome != outcome):
-        at = (at + 1) & mask
-    cell = s.cell[at]
-    if cell.requests == 0:
-        cell.place = place
-        cell.outcome = outcome
-        cell.total = 0
-        c.cell_n += 1
-    cell.requests += 1
-    cell.total += end - q.start
+    row = s.tally[c.tally_n]
+    row.place = ((end // SECOND) << 36) | (s.flow[q.flow].edge << 10)
+    row.outcome = (workload << 32) | (q.mirror << 31) | (q.status << 20) | q.flags
+    row.span = end - q.start
+    c.tally_n += 1
+
+
+def count_tally(s: State) -> None:
+    """Count the finished requests that wait: many at once, so that the memory they need is fetched side by side."""
+    c = s.ctl[0]
+    mask = len(s.cell_at) - 1
+    for i in range(c.tally_n):
+        row = s.tally[i]
+        place = row.place | bucket(row.span)
+        at = mix(place + row.outcome * STEP) & mask
+        n = s.cell_at[at]
+        while n > 0 and (s.cell[n - 1].place != place or s.cell[n - 1].outcome != row.outcome):
+            at = (at + 1) & mask
+            n = s.cell_at[at]
+        if n == 0:
+            c.cell_n += 1
+            n = c.cell_n
+            s.cell_at[at] = n
+            new = s.cell[n - 1]
+            new.place = place
+            new.outcome = row.outcome
+            new.requests = 0
+            new.total = 0
+        cell = s.cell[n - 1]
+        cell.requests += 1
+        cell.total += row.span
+    c.tally_n = 0
 
 
 def finish(s: State, r: i64) -> None:
@@ -2724,8 +2756,10 @@ def room(s: State) -> i64:
     c = s.ctl[0]
     if c.log_n + 2 > len(s.log):
         return LOGFULL
-    if 2 * c.cell_n > len(s.cell):
-        return CELLFULL
+    if c.tally_n + 2 > len(s.tally):
+        if c.cell_n + len(s.tally) > len(s.cell):
+            return CELLFULL
+        count_tally(s)
     if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full > 0:
         return FULL
     if c.work_n + 2 * CHUNK > len(s.work) or 2 * c.heap_n + len(s.stage) + 8 > len(s.heap):
@@ -2838,10 +2872,13 @@ def run(s: State, until: i64) -> i64:
             do_step(s, item & KINDS, item >> KIND_BITS)
         else:
             settle(s)
-            if c.heap_n == 0:
-                return NEVER
-            time = s.heap[0]
+            time = NEVER
+            if c.heap_n > 0:
+                time = s.heap[0]
             if time >= until:
+                if c.cell_n + c.tally_n > len(s.cell):
+                    return CELLFULL
+                count_tally(s)
                 return time
             key = s.heap[1]
             c.hole = 1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meshsim.dataplane import core
-from meshsim.dataplane.layout import RING, Layout, Row, chance, interval_of, row_of
+from meshsim.dataplane.layout import Layout, Row, chance, interval_of, row_of
 from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -35,7 +35,8 @@ HostKey = Hashable
 
 _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
-_CELLS: Final = 65_536
+_CELLS: Final = 32_768
+_TALLY: Final = 1_024
 _STAGE: Final = 2_048
 _WORK: Final = 4_096
 
@@ -163,11 +164,12 @@ class Engine:
             t.set("ctl", 0, f"{name}_free", first)
             self._grow_pool(name, _FIRST_ROWS)
         t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
+        t.reserve("tally", _TALLY)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
+        t.reserve("cell_at", 2 * t.length("cell"))
         t.reserve("stage", _STAGE)
         t.reserve("work", _WORK)
         t.reserve("heap", 4 * _STAGE)
-        self._write_flow_index(16)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -430,27 +432,20 @@ class Engine:
             t.set("ctl", 0, "tried_width", self._layout.tried_width)
 
     def _index_flows(self) -> None:
-        size = 16
-        while size < 2 * len(self._flow_keys) + 2:
-            size *= 2
-        self._write_flow_index(size)
-        self._flow_index_stale = False
-
-    def _write_flow_index(self, size: int) -> None:
-        """The hash table of `core.find_flow`."""
-        keys = [-1] * size
-        flows = [-1] * size
+        """Put the flows of each pod side by side, by call (`core.find_flow`)."""
+        of_pod: dict[int, dict[int, int]] = {}
         for flow, (pod, call) in enumerate(self._flow_keys):
-            if pod < 0:
-                continue
-            key = (pod << 32) | call
-            at = core.mix(key) & (size - 1)
-            while keys[at] >= 0 and keys[at] != key:
-                at = (at + 1) & (size - 1)
-            keys[at] = key
-            flows[at] = flow
-        self._tables.write("flow_key", 0, keys)
-        self._tables.write("flow_of", 0, flows)
+            if pod >= 0:
+                of_pod.setdefault(pod, {})[call] = flow
+        places: list[int] = []
+        for pod, flows in of_pod.items():
+            first, last = min(flows), max(flows)
+            values = (("call_first", first), ("call_n", last - first + 1), ("flow_at", len(places)))
+            for name, value in values:
+                self._tables.set("pod", pod, name, value)
+            places.extend(flows.get(call, -1) for call in range(first, last + 1))
+        self._tables.write("call_flow", 0, places)
+        self._flow_index_stale = False
 
     def _grow(self) -> None:
         """Make room where the core lacked it."""
@@ -490,13 +485,13 @@ class Engine:
     def _grow_ring(self, number: int) -> None:
         """Give a timer class a ring of twice the length at the end of the timer table."""
         t = self._tables
-        first, cap, head, tail = (t.get("timer_class", number, name) for name in ("first", "cap", "head", "tail"))
-        rows = t.read_rows("timer", first, cap)
-        kept = [rows[at % cap] for at in range(head, tail)]
-        size = max(2 * cap, RING)
+        first, mask, head, tail = (t.get("timer_class", number, name) for name in ("first", "mask", "head", "tail"))
+        rows = t.read_rows("timer", first, mask + 1)
+        kept = [rows[at & mask] for at in range(head, tail)]
+        size = 2 * (mask + 1)
         base = self._layout.timer_ring
         self._layout.timer_ring += size
         t.reserve("timer", self._layout.timer_ring)
         t.write_rows("timer", base, kept)
-        for name, value in (("first", base), ("cap", size), ("head", 0), ("tail", len(kept))):
+        for name, value in (("first", base), ("mask", size - 1), ("head", 0), ("tail", len(kept))):
             t.set("timer_class", number, name, value)

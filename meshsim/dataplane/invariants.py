@@ -135,10 +135,6 @@ class _Check:
             self._field("host", "active"),
             self._count(self._field("att", "host")[attached], hosts),
         )
-        used = self._used("att")
-        yield from _differ(
-            "references to host", self._field("host", "refs"), self._count(self._field("att", "host")[used], hosts)
-        )
         waiting = (
             (self._field("att", "phase") == core.PENDING)
             & (self._field("att", "open") == 1)

@@ -26,7 +26,11 @@ from meshsim.units import MILLISECOND
 
 Row = tuple[int, ...]
 RING: Final = 64
-"""First length of a timer class's ring."""
+"""First length of a timer class's ring, a power of two."""
+LIMIT: Final = (1 << 31) - 1
+"""The largest number that limits need: Envoy's go to 2^32 - 1, and both are out of reach."""
+_RUNNING: Final = frozenset({"ctl", "conn", "req", "att", "timer", "log", "tally", "cell"})
+"""Tables that the core alone fills."""
 
 
 def chance(probability: float) -> int:
@@ -97,7 +101,7 @@ class Layout:
 
     def __init__(self) -> None:
         self.rows = {
-            name: Appender(name) for name in FIELDS if name not in ("ctl", "conn", "req", "att", "timer", "log", "cell")
+            name: Appender(name) for name in FIELDS if name not in _RUNNING
         }
         self.columns = {
             name: ColumnAppender(name)
@@ -143,7 +147,7 @@ class Layout:
         found = self._timers.get(key)
         if found is None:
             found = self.rows["timer_class"].add(
-                row_of("timer_class", span=span, per_try=per_try, first=self.timer_ring, cap=RING)
+                row_of("timer_class", span=span, per_try=per_try, first=self.timer_ring, mask=RING - 1)
             )
             self.timer_ring += RING
             self._timers[key] = found
@@ -191,7 +195,7 @@ class Layout:
         )
 
     def call(self, spec: CallSpec) -> int:
-        return self.rows["call"].add((spec.group, chance(spec.probability), int(spec.fail_parent)))
+        return self.rows["call"].add((chance(spec.probability), spec.group, int(spec.fail_parent)))
 
     def flow(self, spec: FlowSpec, workers: int, edge: int) -> int:
         return self.rows["flow"].add(
@@ -220,7 +224,7 @@ class Layout:
             kind=spec.kind,
             status=spec.status,
             flag=spec.flag,
-            share_at=self.rows["share"].extend(shares or [(-1, 1)]),
+            share_at=self.rows["share"].extend([(weight, cluster) for cluster, weight in shares or [(-1, 1)]]),
             share_n=max(len(shares), 1),
             weight=sum(weight for _, weight in shares),
             timeout=spec.timeout,
@@ -237,7 +241,7 @@ class Layout:
             delay=spec.delay,
             abort_ppm=spec.abort_ppm,
             abort_status=spec.abort_status,
-            mirror_at=self.rows["share"].extend(spec.mirrors),
+            mirror_at=self.rows["share"].extend([(share, cluster) for cluster, share in spec.mirrors]),
             mirror_n=len(spec.mirrors),
         )
 
@@ -252,9 +256,9 @@ class Layout:
                 # max_ejection_time is never below base_ejection_time (outlier_detection_impl.cc).
                 "max_ejection": max(outlier.max_ejection, outlier.base_ejection),
                 "max_percent": min(outlier.max_ejection_percent, 100),
-                "limit_5xx": outlier.consecutive_5xx,
-                "limit_gateway": outlier.consecutive_gateway,
-                "limit_local": outlier.consecutive_local,
+                "limit_5xx": min(outlier.consecutive_5xx, LIMIT),
+                "limit_gateway": min(outlier.consecutive_gateway, LIMIT),
+                "limit_local": min(outlier.consecutive_local, LIMIT),
                 "split": outlier.split_local_errors,
             }
         return self.rows["cluster"].add(
@@ -266,11 +270,11 @@ class Layout:
                 policy=spec.policy,
                 choice=max(spec.choice_count, 1),
                 panic=spec.panic_threshold,
-                max_connections=spec.max_connections,
-                max_pending=spec.max_pending_requests,
-                max_requests=spec.max_requests,
-                max_retries=spec.max_retries,
-                per_connection=spec.max_requests_per_connection,
+                max_connections=min(spec.max_connections, LIMIT),
+                max_pending=min(spec.max_pending_requests, LIMIT),
+                max_requests=min(spec.max_requests, LIMIT),
+                max_retries=min(spec.max_retries, LIMIT),
+                per_connection=min(spec.max_requests_per_connection, LIMIT),
                 connect_timeout=spec.connect_timeout,
                 http2=spec.http2,
                 rr=self.columns["turn"].extend(first_turns),

@@ -27,10 +27,19 @@ SERIES_DTYPE: Final = np.dtype(
 
 
 def merge_cells(chunks: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
-    """Cells of the core (`core.count_request`), decoded, equal ones added, in order of their fields."""
-    cells = np.concatenate(chunks)
-    series = np.zeros(len(cells), SERIES_DTYPE)
-    place, outcome = cells["place"], cells["outcome"]
+    """Cells of the core (`core.count_tally`), decoded, equal ones added, by second, edge, bucket and outcome."""
+    place, outcome, requests, total = (
+        np.concatenate([chunk[name] for chunk in chunks]) for name in ("place", "outcome", "requests", "total")
+    )
+    order = _in_order(place, outcome)
+    place, outcome = place[order], outcome[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (place[1:] != place[:-1]) | (outcome[1:] != outcome[:-1])
+    first = np.flatnonzero(new)
+    series = np.zeros(len(first), SERIES_DTYPE)
+    if len(first) == 0:
+        return series
+    place, outcome = place[first], outcome[first]
     series["second"] = place >> 36
     series["edge"] = (place >> 10) & ((1 << 26) - 1)
     series["bucket"] = place & 1023
@@ -38,19 +47,22 @@ def merge_cells(chunks: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
     series["mirror"] = (outcome >> 31) & 1
     series["status"] = (outcome >> 20) & 2047
     series["flags"] = outcome & ((1 << 20) - 1)
-    series["requests"] = cells["requests"]
-    series["total"] = cells["total"]
-    keys = list(SERIES_DTYPE.names or ())[:7]
-    series = series[np.lexsort([series[key] for key in reversed(keys)])]
-    if len(series) == 0:
-        return series
-    new = np.ones(len(series), bool)
-    new[1:] = series[1:][keys] != series[:-1][keys]
-    first = np.flatnonzero(new)
-    merged = series[first].copy()
-    merged["requests"] = np.add.reduceat(series["requests"], first)
-    merged["total"] = np.add.reduceat(series["total"], first)
-    return merged
+    series["requests"] = np.add.reduceat(requests[order], first)
+    series["total"] = np.add.reduceat(total[order], first)
+    return series
+
+
+def _in_order(place: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """The order by place and, where places are equal, by outcome: sorting by one key alone is several times faster."""
+    order = np.argsort(place)
+    ordered = place[order]
+    tied = np.zeros(len(order), bool)
+    tied[1:] = ordered[1:] == ordered[:-1]
+    tied[:-1] |= tied[1:]
+    those = np.flatnonzero(tied)
+    rows = order[those]
+    order[those] = rows[np.lexsort((outcome[rows], place[rows]))]
+    return order
 
 
 def bucket_bounds(number: int) -> tuple[Nanos, Nanos]:

@@ -40,6 +40,7 @@ ROWS: Final[Mapping[str, type]] = {
     "timer_class": core.TimerClass,
     "change": core.Change,
     "log": core.Log,
+    "tally": core.Tally,
     "cell": core.Cell,
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
@@ -117,7 +118,7 @@ class Tables(ABC):
 
     @abstractmethod
     def take_cells(self) -> npt.NDArray[np.void]:
-        """A copy of the used series cells, which are then empty."""
+        """A copy of the series cells, which are then gone."""
 
     def length(self, name: str) -> int:
         """Length of a table or column."""
@@ -202,11 +203,10 @@ class PlainTables(Tables):
         return np.array(rows, LOG_DTYPE)
 
     def take_cells(self) -> npt.NDArray[np.void]:
-        used = [cell for cell in self._list("cell") if cell.requests]
-        rows = [tuple(getattr(cell, f) for f in FIELDS["cell"]) for cell in used]
-        for cell in used:
-            cell.requests = 0
-        self._list("ctl")[0].cell_n = 0
+        ctl = self._list("ctl")[0]
+        rows = [tuple(getattr(row, f) for f in FIELDS["cell"]) for row in self._list("cell")[: ctl.cell_n]]
+        ctl.cell_n = 0
+        self._list("cell_at")[:] = [0] * self.length("cell_at")
         return np.array(rows, CELL_DTYPE)
 
 
@@ -214,7 +214,35 @@ class PlainTables(Tables):
 # Compiled
 # ---------------------------------------------------------------------------------------------------------------------
 
-DTYPES: Final = {name: np.dtype([(field, np.int64) for field in fields]) for name, fields in FIELDS.items()}
+_LINE: Final = 64
+"""Bytes of a cache line."""
+_SIZES: Final = {"i64": 8, "i32": 4, "i16": 2, "i8": 1}
+_IN_SEQUENCE: Final = frozenset({"ctl", "log", "tally", "cell", "timer", "change"})
+"""Tables that are walked through, whose rows lie close; rows of the others are on as few cache lines as possible."""
+
+
+def _dtype(name: str) -> np.dtype[np.void]:
+    """A table's record: fields in order, each as wide as `core` declares it, at its natural alignment."""
+    formats, offsets, end = [], [], 0
+    for kind in ROWS[name].__annotations__.values():
+        size = _SIZES[kind]
+        offsets.append(-(-end // size) * size)
+        formats.append(f"i{size}")
+        end = offsets[-1] + size
+    step = 8 if name in _IN_SEQUENCE else _LINE if end > _LINE else 1 << (end - 1).bit_length()
+    itemsize = -(-end // step) * step
+    return np.dtype({"names": FIELDS[name], "formats": formats, "offsets": offsets, "itemsize": itemsize})
+
+
+DTYPES: Final = {name: _dtype(name) for name in FIELDS}
+
+
+def _zeros(n: int, dtype: Any) -> npt.NDArray[Any]:
+    """An array of zeros that begins on a cache line."""
+    size = np.dtype(dtype).itemsize * n
+    room = np.zeros(size + _LINE, np.uint8)
+    first = -room.ctypes.data % _LINE
+    return room[first : first + size].view(dtype)
 
 
 class Compiled(NamedTuple):
@@ -252,7 +280,7 @@ class ArrayTables(Tables):
     def reserve(self, name: str, capacity: int) -> None:
         old = self._array(name)
         if capacity > len(old):
-            new = np.zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
+            new = _zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
             new[: len(old)] = old
             tables: dict[str, Any] = {**self.state._asdict(), name: new}
             self.state = State(**tables)
@@ -291,12 +319,11 @@ class ArrayTables(Tables):
         return rows
 
     def take_cells(self) -> npt.NDArray[np.void]:
-        table = self._array("cell")
-        rows = table[table["requests"] > 0].copy()
-        table["requests"] = 0
+        rows = self._array("cell")[: self.get("ctl", 0, "cell_n")].copy()
+        self._array("cell_at")[:] = 0
         self.set("ctl", 0, "cell_n", 0)
         return rows
 
 
-_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "cell", "flow_key", "flow_of", "timer", "tried"})
+_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "tally", "cell", "cell_at", "timer", "tried"})
 """Tables whose length means something to the core, or which their owner grows by a rule of its own."""

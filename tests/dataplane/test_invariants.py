@@ -27,7 +27,6 @@ def test_sound_tables_pass() -> None:
     ("table", "field", "value"),
     [
         ("host", "active", 5),
-        ("host", "refs", 0),
         ("cluster", "active", 1),
         ("cluster", "pending", 1),
         ("cluster", "connections", 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshsim.dataplane.storage import ArrayTables, Compiled, Mode, PlainTables, Tables
+from meshsim.dataplane.storage import DTYPES, FIELDS, ArrayTables, Compiled, Mode, PlainTables, Tables
 
 
 def arrays() -> Tables:
@@ -23,7 +23,7 @@ def test_rows_and_columns_come_back(make: type[Tables]) -> None:
     tables.set("share", 1, "weight", 9)
     assert tables.get("share", 1, "weight") == 9
     tables.fill("share", "cluster", 1, [7, 8])
-    assert tables.field("share", "cluster").tolist()[:4] == [1, 7, 8, 0]
+    assert tables.field("share", "cluster").tolist()[:4] == [2, 7, 8, 0]
     tables.write("code", 0, [503, 504])
     assert tables.column("code").tolist()[:2] == [503, 504]
     assert tables.length("share") >= 5
@@ -37,7 +37,29 @@ def test_log_and_cells_are_taken_once(make: type[Tables]) -> None:
     tables.reserve("cell", 4)
     tables.set("log", 0, "status", 200)
     tables.set("ctl", 0, "log_n", 1)
-    tables.set("cell", 2, "requests", 5)
+    tables.reserve("cell_at", 8)
+    tables.set("cell", 0, "requests", 5)
+    tables.set("ctl", 0, "cell_n", 1)
     assert tables.take_log()["status"].tolist() == [200]
     assert tables.take_cells()["requests"].tolist() == [5]
     assert (len(tables.take_log()), len(tables.take_cells())) == (0, 0)
+
+
+def test_records_are_as_wide_as_declared_and_lie_on_few_cache_lines() -> None:
+    for name, dtype in DTYPES.items():
+        ends = [dtype.fields[field][1] + dtype.fields[field][0].itemsize for field in FIELDS[name]]
+        assert ends == sorted(ends), name
+        assert dtype.itemsize >= ends[-1]
+    assert DTYPES["att"].fields["id"][0] == "i8"
+    assert DTYPES["att"].fields["status"][0] == "i2"
+    assert DTYPES["req"].itemsize == DTYPES["att"].itemsize == 128
+    tables = arrays()
+    for name in ("att", "host", "cluster"):
+        tables.reserve(name, 3)
+        assert getattr(tables.state, name).ctypes.data % 64 == 0
+
+
+def test_numbers_that_do_not_fit_are_refused() -> None:
+    tables = arrays()
+    with pytest.raises(OverflowError):
+        tables.write_rows("share", 0, [(1, 1 << 40)])
