@@ -66,24 +66,22 @@ EV_VIEW = 16
 EV_CHANGE = 17
 
 # Steps of the stack.
-DO_ENTER = 0
-DO_DECIDE = 1
-DO_FORWARD = 2
-DO_TRY = 3
-DO_ATTACH = 4
-DO_POOL = 5
-DO_PURGE = 6
-DO_END = 7
-DO_FINISH = 8
-DO_CALLS = 9
-DO_MIRROR = 10
-DO_TIMEOUT = 11
-DO_KILL = 12
-DO_KILL_CONNECTIONS = 13
-DO_KILL_REQUESTS = 14
-DO_REACH = 15
-DO_REACH_CONNECTIONS = 16
-DO_USERS = 17
+DO_CALLS = 0
+DO_FINISH = 1
+DO_END = 2
+DO_ATTACH = 3
+DO_POOL = 4
+DO_ENTER = 5
+DO_TRY = 6
+DO_PURGE = 7
+DO_MIRROR = 8
+DO_TIMEOUT = 9
+DO_KILL = 10
+DO_KILL_CONNECTIONS = 11
+DO_KILL_REQUESTS = 12
+DO_REACH = 13
+DO_REACH_CONNECTIONS = 14
+DO_USERS = 15
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -1133,9 +1131,6 @@ def enter(s: State, r: i64) -> None:
     c = s.ctl[0]
     q = s.req[r]
     p = s.flow[q.flow].proxy
-    step = DO_DECIDE
-    if q.decided == 1:
-        step = DO_TRY
     if p >= 0 and s.proxy[p].down == 1:
         q.status = 0
         q.flags |= UF
@@ -1149,7 +1144,15 @@ def enter(s: State, r: i64) -> None:
             q.events += 1
             schedule(s, leaves, EV_OUT, r)
             return
-    push(s, step, r)
+    pass_out(s, r)
+
+
+def pass_out(s: State, r: i64) -> None:
+    """The event loop has read a request, or begins its next try."""
+    if s.req[r].decided == 1:
+        try_upstream(s, r)
+    else:
+        decide(s, r)
 
 
 def decide(s: State, r: i64) -> None:
@@ -1176,7 +1179,7 @@ def decide(s: State, r: i64) -> None:
             q.events += 1
             schedule(s, c.now + route.delay, EV_DELAYED, r)
             return
-    push(s, DO_FORWARD, r)
+    forward(s, r)
 
 
 def forward(s: State, r: i64) -> None:
@@ -1210,7 +1213,7 @@ def forward(s: State, r: i64) -> None:
     q.cap_ms = route.base_ms
     if route.timeout > 0:
         set_timer(s, route.timeout_class, r, q.gen)
-    push(s, DO_TRY, r)
+    try_upstream(s, r)
 
 
 def mirror(s: State, r: i64) -> None:
@@ -1475,7 +1478,7 @@ def try_upstream(s: State, r: i64) -> None:
     k = ready_connection(s, pool, cl.http2)
     if k >= 0:
         t.conn = k
-        push(s, DO_ATTACH, a)
+        attach(s, a)
     elif cl.pending >= cl.max_pending:
         cl.rq_pending_overflow += 1
         t.how = OVERFLOW
@@ -1959,8 +1962,7 @@ def on_served(s: State, a: i64) -> None:
         t.phase = CALLING
         if s.pod[t.pod].hold == 0:
             free_worker(s, t.pod)
-        t.launching = 1
-        push(s, DO_CALLS, a)
+        make_calls(s, a)
 
 
 def make_calls(s: State, a: i64) -> None:
@@ -1981,10 +1983,13 @@ def make_calls(s: State, a: i64) -> None:
             t.group = call.group
         t.at_call += 1
         if draw(t.id, P_CALL + t.at_call) < call.chance:
-            t.launching = 1
-            push(s, DO_CALLS, a)
-            launch(s, a, i)
-            return
+            if t.at_call < hd.call_n and s.call[s.handler_call[hd.call_at + t.at_call]].group == t.group:
+                t.launching = 1
+                push(s, DO_CALLS, a)
+            if launch(s, a, i):
+                return
+            if t.launching == 1:
+                return
     if t.waiting > 0:
         return
     if s.pod[t.pod].hold == 1:
@@ -2004,12 +2009,12 @@ def find_flow(s: State, pod: i64, call: i64) -> i64:
     return s.call_flow[p.flow_at + at]
 
 
-def launch(s: State, a: i64, call: i64) -> None:
-    """A handler makes one call."""
+def launch(s: State, a: i64, call: i64) -> bool:
+    """A handler makes one call; returns whether its pod knows where it leads."""
     t = s.att[a]
     flow = find_flow(s, t.pod, call)
     if flow < 0:
-        return
+        return False
     r = take_request(s, draw(t.id, P_CHILD + t.at_call), t.root, flow)
     q = s.req[r]
     q.parent = a
@@ -2018,7 +2023,8 @@ def launch(s: State, a: i64, call: i64) -> None:
     q.call = call
     q.sampled = t.sampled
     t.waiting += 1
-    push(s, DO_ENTER, r)
+    enter(s, r)
+    return True
 
 
 def respond(s: State, a: i64, status: i64) -> None:
@@ -2079,7 +2085,7 @@ def on_response(s: State, a: i64) -> None:
     t.phase = OVER
     if t.open == 1:
         t.how = ANSWERED
-        push(s, DO_END, a)
+        end_attempt(s, a)
     else:
         give_attempt(s, a)
 
@@ -2090,7 +2096,7 @@ def on_reset(s: State, a: i64) -> None:
     t.events -= 1
     if t.open == 1:
         t.how = TERMINATED
-        push(s, DO_END, a)
+        end_attempt(s, a)
     else:
         give_attempt(s, a)
 
@@ -2300,7 +2306,7 @@ def end_attempt(s: State, a: i64) -> None:
         q.status = status
         q.flags |= flags
         write_log(s, r, a, status, q.flags, 1)
-        push(s, DO_FINISH, r)
+        finish(s, r)
     give_attempt(s, a)
 
 
@@ -2741,14 +2747,11 @@ def on_request_event(s: State, kind: i64, r: i64) -> None:
     if q.live == 0:
         give_request(s, r)
     elif kind == EV_DELAYED:
-        push(s, DO_FORWARD, r)
+        forward(s, r)
     elif kind == EV_OUT:
-        if q.decided == 1:
-            push(s, DO_TRY, r)
-        else:
-            push(s, DO_DECIDE, r)
+        pass_out(s, r)
     else:
-        push(s, DO_ENTER, r)
+        enter(s, r)
 
 
 def room(s: State) -> i64:
@@ -2769,20 +2772,12 @@ def room(s: State) -> i64:
 
 def do_step(s: State, step: i64, row: i64) -> None:
     """Do one of the common steps."""
-    if step == DO_END:
-        end_attempt(s, row)
+    if step == DO_CALLS:
+        make_calls(s, row)
     elif step == DO_FINISH:
         finish(s, row)
-    elif step == DO_CALLS:
-        make_calls(s, row)
-    elif step == DO_ENTER:
-        enter(s, row)
-    elif step == DO_DECIDE:
-        decide(s, row)
-    elif step == DO_FORWARD:
-        forward(s, row)
-    elif step == DO_TRY:
-        try_upstream(s, row)
+    elif step == DO_END:
+        end_attempt(s, row)
     elif step == DO_ATTACH:
         attach(s, row)
     else:
@@ -2793,6 +2788,10 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
     """Do one of the steps that are not worth a place in the compiled loop."""
     if step == DO_POOL:
         serve_pool(s, row)
+    elif step == DO_ENTER:
+        enter(s, row)
+    elif step == DO_TRY:
+        try_upstream(s, row)
     elif step == DO_PURGE:
         purge(s, row)
     elif step == DO_MIRROR:
