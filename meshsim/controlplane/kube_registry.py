@@ -6,7 +6,7 @@ istio pilot/pkg/serviceregistry/kube/conversion.go and pilot/pkg/serviceregistry
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,7 @@ from meshsim.controlplane.kube_services import (
     target_port,
 )
 from meshsim.controlplane.model import Endpoint, Health, Locality, Protocol, Proxy, Service, ServiceTarget
-from meshsim.controlplane.snapshot import identical
+from meshsim.controlplane.snapshot import Difference, identical, kept
 from meshsim.controlplane.topology import (
     CLUSTER_LABEL,
     HOSTNAME_LABEL,
@@ -33,8 +33,8 @@ from meshsim.controlplane.topology import (
 )
 
 if TYPE_CHECKING:
-    from meshsim.api import ObjectView
     from meshsim.controlplane.mesh import MeshConfig
+    from meshsim.controlplane.snapshot import Snapshot
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 TLS_MODE_LABEL: Final = "security.istio.io/tlsMode"
@@ -64,33 +64,52 @@ def workload_name(pod: ApiObject) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _SliceEndpoints:
+class SliceEndpoints:
     """Endpoints of one slice and the objects they were read from."""
 
-    owner: str
-    """Namespace of the slice."""
     sources: tuple[ApiObject | None, ...]
+    """The slice, its Service, and for each address its pod and the pod's node."""
+    found_by_address: bool
+    """Whether some pod was looked for by its address, so that another pod may take its place."""
     endpoints: tuple[Endpoint, ...]
+
+    @property
+    def item(self) -> ApiObject:
+        """The slice."""
+        item = self.sources[0]
+        assert item is not None
+        return item
+
+    def reads(self, gone: Set[int]) -> bool:
+        """Whether it may differ when objects (by identity) are gone and others have come."""
+        if self.found_by_address or None in self.sources[2:]:
+            return True
+        return any(id(source) in gone for source in self.sources)
 
 
 class KubeRegistry:
-    """Services, their endpoints and their workloads, read from Kubernetes objects."""
+    """Services, their endpoints and their workloads, read from Kubernetes objects.
+
+    What the objects that changed do not touch is taken over from the registry before.
+    """
 
     _mesh: MeshConfig
     _namespaces: frozenset[str] | None
-    _pod_objects: list[ApiObject]
     services: tuple[Service, ...]
     pods: dict[tuple[str, str], ApiObject]
     pods_by_ip: dict[str, ApiObject]
     nodes: dict[str, ApiObject]
+    _pods_at: dict[str, tuple[ApiObject, ...]]
+    """All pods at an address; `pods_by_ip` has the first by name."""
 
     def __init__(
         self,
-        objects: ObjectView,
+        objects: Snapshot,
         mesh: MeshConfig,
         namespaces: frozenset[str] | None,
         previous: KubeRegistry | None = None,
     ) -> None:
+        self._objects = objects
         self._mesh = mesh
         spaces = {item.name: item for item in objects.select("Namespace", "")}
         root = spaces.get(mesh.root_namespace)
@@ -101,82 +120,147 @@ class KubeRegistry:
         ):
             previous = None
         self._namespaces = namespaces
-        self._pod_objects = objects.select("Pod", "")
-        node_objects = objects.select("Node", "")
-        self._same_pods = (
-            previous is not None
-            and identical(self._pod_objects, previous._pod_objects)
-            and identical(node_objects, list(previous.nodes.values()))
-        )
-        if previous is not None and self._same_pods:
-            self.pods, self.pods_by_ip, self.nodes = previous.pods, previous.pods_by_ip, previous.nodes
+        self.same_pods = previous is not None and objects.same(previous._objects, "Pod", "Node")
+        """Whether pods and nodes are those of the registry before."""
+        self._read_pods(previous)
+        self._read_services(spaces, previous)
+        self._slices: dict[str, tuple[SliceEndpoints, ...]] = {}
+        self.changed: frozenset[str] | None = None
+        """Hosts whose endpoints differ from those of the registry before; `None` when there is none."""
+        if previous is None:
+            self._read_slices()
         else:
-            self._read_pods(node_objects)
+            self._update_slices(previous)
+
+    def _takes(self, namespace: str) -> bool:
+        return self._namespaces is None or namespace in self._namespaces
+
+    def _read_pods(self, previous: KubeRegistry | None) -> None:
+        objects = self._objects
+        if previous is not None and objects.same(previous._objects, "Node"):
+            self.nodes = previous.nodes
+        else:
+            self.nodes = {node.name: node for node in objects.select("Node", "")}
+        if previous is None:
+            self.pods, self._pods_at = {}, {}
+            gone, come = Difference((), objects.listed("Pod"))
+        else:
+            gone, come = objects.since(previous._objects, "Pod")
+            self.pods, self._pods_at, self.pods_by_ip = previous.pods, previous._pods_at, previous.pods_by_ip
+            if not gone and not come:
+                return
+            self.pods, self._pods_at = dict(self.pods), dict(self._pods_at)
+        touched: dict[str, None] = {}
+        for pod in gone:
+            if self.pods.pop((pod.namespace, pod.name), None) is not None and _address(pod):
+                address = _address(pod)
+                self._pods_at[address] = tuple(p for p in self._pods_at[address] if p is not pod)
+                touched[address] = None
+        for pod in come:
+            if self._takes(pod.namespace):
+                self.pods[pod.namespace, pod.name] = pod
+                address = _address(pod)
+                if address:
+                    self._pods_at[address] = (*self._pods_at.get(address, ()), pod)
+                    touched[address] = None
+        self.pods_by_ip = {} if previous is None else dict(self.pods_by_ip)
+        for address in touched:
+            if self._pods_at[address]:
+                self.pods_by_ip[address] = min(self._pods_at[address], key=_by_name)
+            else:
+                del self._pods_at[address]
+                self.pods_by_ip.pop(address, None)
+
+    def _read_services(self, spaces: Mapping[str, ApiObject], previous: KubeRegistry | None) -> None:
+        objects = self._objects
+        same_namespaces = previous is not None and objects.same(previous._objects, "Namespace")
+        if previous is not None and same_namespaces and objects.same(previous._objects, "Service"):
+            self.services = previous.services
+            self.by_hostname: Mapping[str, Service] = previous.by_hostname
+            self._by_namespace: Mapping[str, tuple[Service, ...]] = previous._by_namespace
+            return
         before = {id(service.source): service for service in previous.services} if previous is not None else {}
         found: list[Service] = []
         for item in objects.select("Service", ""):
-            if namespaces is None or item.namespace in namespaces:
+            if self._takes(item.namespace):
                 known = before.get(id(item))
-                distribution = service_distribution(item, _annotations(spaces.get(item.namespace)))
-                if known is None or known.traffic_distribution != distribution:
-                    known = convert_service(item, mesh, distribution)
+                if known is None or not same_namespaces:
+                    distribution = service_distribution(item, _annotations(spaces.get(item.namespace)))
+                    if known is None or known.traffic_distribution != distribution:
+                        known = convert_service(item, self._mesh, distribution)
                 found.append(known)
-        self.services = tuple(found)
-        self._by_namespace: dict[str, list[Service]] = {}
+        self.services = tuple(found) if previous is None else kept(previous.services, tuple(found))
+        self.by_hostname = {service.hostname: service for service in self.services}
+        grouped: dict[str, list[Service]] = {}
         for service in self.services:
-            self._by_namespace.setdefault(service.namespace, []).append(service)
-        self._slices: dict[str, list[_SliceEndpoints]] = {}
-        self._known: dict[int, _SliceEndpoints] = {}
-        self._read_slices(objects, namespaces, previous)
-
-    def _read_pods(self, node_objects: Sequence[ApiObject]) -> None:
-        self.nodes = {node.name: node for node in node_objects}
-        self.pods = {}
-        self.pods_by_ip = {}
-        for pod in self._pod_objects:
-            if self._namespaces is not None and pod.namespace not in self._namespaces:
-                continue
-            self.pods[pod.namespace, pod.name] = pod
-            status = pod.status
-            address = status.text("podIP")
-            if address and status.text("phase") not in ("Succeeded", "Failed") and not pod.spec.flag("hostNetwork"):
-                self.pods_by_ip.setdefault(address, pod)
+            grouped.setdefault(service.namespace, []).append(service)
+        known_groups = previous._by_namespace if previous is not None else {}
+        self._by_namespace = {name: kept(known_groups.get(name, ()), tuple(group)) for name, group in grouped.items()}
 
     # --- endpoints ------------------------------------------------------------------------------------------
 
-    def _read_slices(
-        self, objects: ObjectView, namespaces: frozenset[str] | None, previous: KubeRegistry | None
-    ) -> None:
-        before = previous._known if previous is not None else {}
-        by_host = {service.hostname: service for service in self.services}
-        for item in objects.select("EndpointSlice"):
-            name = item.labels.get(SERVICE_NAME_LABEL, "")
-            if not name or (namespaces is not None and item.namespace not in namespaces):
-                continue
-            if item.fields.text("addressType") == "FQDN":
-                continue
-            host = service_hostname(name, item.namespace, self._mesh.domain)
-            service = by_host.get(host)
-            known = before.get(id(item))
-            owner = service.source if service is not None else None
-            if known is not None and self._same_pods and known.sources[0] is item and known.sources[1] is owner:
-                self._known[id(item)] = known
-                self._slices.setdefault(host, []).append(known)
-                continue
-            sources = self._slice_sources(item, service)
-            if known is None or not identical(known.sources, sources):
-                known = _SliceEndpoints(item.namespace, sources, tuple(self._convert_slice(item, service)))
-            self._known[id(item)] = known
-            self._slices.setdefault(host, []).append(known)
+    def _read_slices(self) -> None:
+        found: dict[str, list[SliceEndpoints]] = {}
+        for item in self._objects.listed("EndpointSlice"):
+            host = self._host_of(item)
+            if host:
+                found.setdefault(host, []).append(self._convert(item, host))
+        self._slices = {host: tuple(held) for host, held in found.items()}
 
-    def _slice_sources(self, item: ApiObject, service: Service | None) -> tuple[ApiObject | None, ...]:
+    def _update_slices(self, previous: KubeRegistry) -> None:
+        """Read the slices anew that changed themselves, or whose Service, pods or nodes did."""
+        gone, come = self._objects.since(previous._objects, "EndpointSlice")
+        touched: dict[str, None] = dict.fromkeys(self._host_of(item) for item in (*gone, *come))
+        touched.pop("", None)
+        if self.by_hostname is not previous.by_hostname:
+            # Other hosts by the difference of the two, but in the order of the dictionaries.
+            for one, other in ((self.by_hostname, previous.by_hostname), (previous.by_hostname, self.by_hostname)):
+                touched.update((host, None) for host, service in one.items() if other.get(host) is not service)
+        slices = dict(previous._slices)
+        if not self.same_pods:
+            lost = {id(item) for kind in ("Pod", "Node") for item in self._objects.since(previous._objects, kind).gone}
+            for host, held in slices.items():
+                if any(one.reads(lost) for one in held):
+                    touched[host] = None
+        left = {id(item) for item in gone}
+        arrived: dict[str, list[ApiObject]] = {}
+        for item in come:
+            arrived.setdefault(self._host_of(item), []).append(item)
+        changed: list[str] = []
+        for host in touched:
+            before = slices.get(host, ())
+            items = [held.item for held in before if id(held.item) not in left] + arrived.get(host, [])
+            known = {id(held.item): held for held in before}
+            now = tuple(self._convert(item, host, known.get(id(item))) for item in sorted(items, key=_by_name))
+            if not identical(now, before):
+                changed.append(host)
+                slices[host] = now
+                if not now:
+                    del slices[host]
+        self._slices = slices
+        self.changed = frozenset(changed)
+
+    def _host_of(self, item: ApiObject) -> str:
+        """Host of the Service a slice belongs to; empty for slices that Pilot does not read."""
+        name = item.labels.get(SERVICE_NAME_LABEL, "")
+        if not name or not self._takes(item.namespace) or item.fields.text("addressType") == "FQDN":
+            return ""
+        return service_hostname(name, item.namespace, self._mesh.domain)
+
+    def _convert(self, item: ApiObject, host: str, known: SliceEndpoints | None = None) -> SliceEndpoints:
+        """The endpoints of a slice: those known when they were read from the very same objects."""
+        service = self.by_hostname.get(host)
         sources: list[ApiObject | None] = [item, service.source if service is not None else None]
+        by_address = False
         for endpoint in item.fields.items("endpoints"):
             for address in endpoint.texts("addresses"):
-                pod, _ = self._slice_pod(item, endpoint, address)
+                pod, named = self._slice_pod(item, endpoint, address)
                 sources.append(pod)
                 sources.append(self.nodes.get(pod.spec.text("nodeName")) if pod is not None else None)
-        return tuple(sources)
+                by_address = by_address or not named
+        if known is not None and identical(known.sources, sources):
+            return known
+        return SliceEndpoints(tuple(sources), by_address, tuple(self._convert_slice(item, service)))
 
     def _slice_pod(self, item: ApiObject, endpoint: Fields, address: str) -> tuple[ApiObject | None, bool]:
         """The pod behind an address, and whether there should be one."""
@@ -265,16 +349,16 @@ class KubeRegistry:
             endpoint
             for held in self._slices.get(hostname, ())
             for endpoint in held.endpoints
-            if held.owner == namespace
+            if held.item.namespace == namespace
         ]
 
     def has_endpoints(self, hostname: str, namespace: str) -> bool:
         """Whether any slice of a host holds an address."""
-        return any(held.endpoints and held.owner == namespace for held in self._slices.get(hostname, ()))
+        return any(held.endpoints and held.item.namespace == namespace for held in self._slices.get(hostname, ()))
 
     def sources(self, hostname: str, namespace: str) -> tuple[object, ...]:
         """What the endpoints of a host are made of; equal identities mean equal endpoints."""
-        return tuple(held for held in self._slices.get(hostname, ()) if held.owner == namespace)
+        return tuple(held for held in self._slices.get(hostname, ()) if held.item.namespace == namespace)
 
     # --- workloads ------------------------------------------------------------------------------------------
 
@@ -282,7 +366,7 @@ class KubeRegistry:
         """Pods with an address of their own that are ready and stay."""
         return [
             pod
-            for pod in self.pods_by_ip.values()
+            for pod in sorted(self.pods_by_ip.values(), key=_by_name)
             if "deletionTimestamp" not in pod.metadata
             and any(c.text("type") == "Ready" and c.text("status") == "True" for c in pod.status.items("conditions"))
         ]
@@ -329,6 +413,18 @@ class KubeRegistry:
                 if port is not None:
                     found.append(ServiceTarget(service=service, port=port, target_port=endpoint.port))
         return found
+
+
+def _address(pod: ApiObject) -> str:
+    """The address at which a pod alone is found; empty before it has one, after its end, and on its node's network."""
+    status = pod.status
+    if status.text("phase") in ("Succeeded", "Failed") or pod.spec.flag("hostNetwork"):
+        return ""
+    return status.text("podIP")
+
+
+def _by_name(item: ApiObject) -> tuple[str, str]:
+    return item.namespace, item.name
 
 
 def _annotations(item: ApiObject | None) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from meshsim.api import ApiObject, Fields, ObjectView
+from meshsim.api import ApiObject, Fields, ObjectStore
 from meshsim.controlplane.destination_rules import DestinationRuleIndex, MergedDestinationRule
 from meshsim.controlplane.envoy_filters import EnvoyFilterIndex, PatchSet
 from meshsim.controlplane.generation_cache import GenerationCache
@@ -61,7 +61,7 @@ class PushContext:
     _rules: DestinationRuleIndex
     _envoy_filters: EnvoyFilterIndex
 
-    def __init__(self, objects: ObjectView, mesh: MeshConfig, previous: PushContext | None = None) -> None:
+    def __init__(self, objects: ObjectStore, mesh: MeshConfig, previous: PushContext | None = None) -> None:
         self.mesh = mesh
         self.objects = Snapshot(objects)
         self.status = PushStatus()
@@ -350,6 +350,6 @@ class PushContext:
         return proxy.metadata.fields("PROXY_CONFIG")
 
 
-def build_push_context(objects: ObjectView, mesh: MeshConfig, previous: PushContext | None = None) -> PushContext:
+def build_push_context(objects: ObjectStore, mesh: MeshConfig, previous: PushContext | None = None) -> PushContext:
     """An immutable reading of the objects; what did not change since `previous` is shared with it."""
     return PushContext(objects, mesh, previous)

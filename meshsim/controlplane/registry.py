@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from meshsim.controlplane.kube_registry import KubeRegistry
 from meshsim.controlplane.kube_services import selected_port
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.namespaces import discovered_namespaces
 from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload
-from meshsim.controlplane.snapshot import identical
+from meshsim.controlplane.snapshot import identical, kept
 from meshsim.controlplane.topology import labels_match
 
 if TYPE_CHECKING:
@@ -32,45 +32,115 @@ class EndpointSet:
     service_accounts: tuple[str, ...]
 
 
+_Key: TypeAlias = tuple[str, str]
+"""A host and the namespace that defines it."""
+_ByHost: TypeAlias = Mapping[str, Mapping[str, Service]]
+
+
 class ServiceRegistry:
     """Both registries together, indexed by host."""
 
     kube: KubeRegistry
     external: ServiceEntryRegistry
     services: tuple[Service, ...]
+    by_host: _ByHost
+    _owners: Mapping[_Key, Sequence[Service]]
+    """All services of a host in a namespace: a ServiceEntry with several addresses is several."""
 
     def __init__(self, objects: Snapshot, mesh: MeshConfig, previous: ServiceRegistry | None = None) -> None:
         namespaces = discovered_namespaces(objects, mesh)
         self.kube = KubeRegistry(objects, mesh, namespaces, previous.kube if previous else None)
-        self.external = ServiceEntryRegistry(
-            objects, mesh, namespaces, self.kube, previous.external if previous else None
-        )
-        merged = sorted([*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace))
-        self.services = tuple(_with_aliases(merged, previous))
-        self.by_host: dict[str, dict[str, Service]] = {}
-        for service in self.services:
-            owners = self.by_host.setdefault(service.hostname, {})
-            have = owners.get(service.namespace)
-            if have is None or (have.registry is not Registry.KUBERNETES and service.registry is Registry.KUBERNETES):
-                owners[service.namespace] = service
-        self._endpoints: dict[tuple[str, str], EndpointSet] = {}
-        self._previous_endpoints: dict[tuple[str, str], EndpointSet] = {}
+        if previous is not None and previous.external.holds(objects, mesh, namespaces, self.kube):
+            self.external = previous.external
+        else:
+            self.external = ServiceEntryRegistry(
+                objects, mesh, namespaces, self.kube, previous.external if previous else None
+            )
+        self._read_services(previous)
+        self._endpoints: dict[_Key, EndpointSet] = {}
+        self._previous_endpoints: dict[_Key, EndpointSet] = {}
+        self._accounts: Mapping[Service, tuple[str, ...]] | None = None
         if previous is not None:
-            self._remember(previous)
+            self._take_over(previous)
 
-    def _remember(self, previous: ServiceRegistry) -> None:
-        """Hand on the sets of services that still exist, asked for or not: Pilot does not wait to be asked either."""
-        for hostname, owners in self.by_host.items():
-            for namespace in owners:
-                key = (hostname, namespace)
-                before = previous._endpoints.get(key) or previous._previous_endpoints.get(key)
-                old = previous.by_host.get(hostname, {}).get(namespace)
-                if before is None and old and previous._has_endpoints(key) and not self._has_endpoints(key):
-                    before = previous.endpoint_set(old)
-                if before is not None:
-                    self._previous_endpoints[key] = before
+    def _read_services(self, previous: ServiceRegistry | None) -> None:
+        """All services, and by host those of each namespace."""
+        if (
+            previous is not None
+            and self.kube.services is previous.kube.services
+            and self.external.services is previous.external.services
+        ):
+            self.services, self.by_host, self._owners = previous.services, previous.by_host, previous._owners
+            return
+        merged = sorted([*self.kube.services, *self.external.services], key=lambda s: (s.created, s.name, s.namespace))
+        found = tuple(_with_aliases(merged, previous))
+        self.services = found if previous is None else kept(previous.services, found)
+        owners_of: dict[_Key, list[Service]] = {}
+        for service in self.services:
+            owners_of.setdefault((service.hostname, service.namespace), []).append(service)
+        by_host: dict[str, dict[str, Service]] = {}
+        for (hostname, namespace), owners in owners_of.items():
+            kubernetes = (service for service in owners if service.registry is Registry.KUBERNETES)
+            by_host.setdefault(hostname, {})[namespace] = next(kubernetes, owners[0])
+        self.by_host, self._owners = by_host, owners_of
 
-    def _has_endpoints(self, key: tuple[str, str]) -> bool:
+    def _take_over(self, previous: ServiceRegistry) -> None:
+        """Keep the sets of endpoints that nothing touched, and remember those that were."""
+        self._endpoints = dict(previous._endpoints)
+        self._previous_endpoints = dict(previous._previous_endpoints)
+        touched = self._touched(previous)
+        for key in touched:
+            self._remember(previous, key)
+        if previous._accounts is None:
+            return
+        if self.services is previous.services:
+            if not touched:
+                self._accounts = previous._accounts
+                return
+            accounts = dict(previous._accounts)
+        else:
+            known = previous._accounts
+            accounts = {service: known[service] for service in self.services if service in known}
+            accounts.update(
+                (service, self._find_accounts(service)) for service in self.services if service not in known
+            )
+        for key in touched:
+            accounts.update((service, self._find_accounts(service)) for service in self._owners.get(key, ()))
+        self._accounts = previous._accounts if accounts == previous._accounts else accounts
+
+    def _touched(self, previous: ServiceRegistry) -> Mapping[_Key, None]:
+        """Hosts and namespaces whose endpoints may differ from those of the registry before."""
+        found: dict[_Key, None] = dict.fromkeys(self.external.changed_since(previous.external))
+        entries = self.external.workload_entries or previous.external.workload_entries
+        hosts: Iterable[str] = sorted(self.kube.changed or ())
+        if self.kube.changed is None or (entries and self.external is not previous.external):
+            # Which Services select a WorkloadEntry is not kept.
+            hosts = (*self.by_host, *previous.by_host)
+        elif self.by_host is not previous.by_host:
+            other = (h for h in (*self.by_host, *previous.by_host) if not self._same_owners(previous, h))
+            hosts = (*hosts, *other)
+        for hostname in hosts:
+            owners = (*self.by_host.get(hostname, ()), *previous.by_host.get(hostname, ()))
+            found.update(((hostname, namespace), None) for namespace in owners)
+        return found
+
+    def _same_owners(self, previous: ServiceRegistry, hostname: str) -> bool:
+        now, before = self.by_host.get(hostname, {}), previous.by_host.get(hostname, {})
+        return len(now) == len(before) and all(before.get(name) is service for name, service in now.items())
+
+    def _remember(self, previous: ServiceRegistry, key: _Key) -> None:
+        """Hand on the set of a service that still exists, asked for or not: Pilot does not wait to be asked either."""
+        before = self._endpoints.pop(key, None) or self._previous_endpoints.pop(key, None)
+        hostname, namespace = key
+        if namespace not in self.by_host.get(hostname, {}):
+            return
+        old = previous.by_host.get(hostname, {}).get(namespace)
+        if before is None and old and previous._has_endpoints(key) and not self._has_endpoints(key):
+            before = previous.endpoint_set(old)
+        if before is not None:
+            self._previous_endpoints[key] = before
+
+    def _has_endpoints(self, key: _Key) -> bool:
         """Whether a host and namespace have an endpoint of their own, WorkloadEntries selected by Services aside."""
         return self.kube.has_endpoints(*key) or self.external.has_endpoints(*key)
 
@@ -83,9 +153,12 @@ class ServiceRegistry:
             self._endpoints[key] = found
         return found
 
-    def _build(self, key: tuple[str, str]) -> EndpointSet:
+    def _build(self, key: _Key) -> EndpointSet:
         selected = self._selected_entries(key)
         sources = (*self.kube.sources(*key), *self.external.sources(*key), *selected)
+        if selected:
+            # Their ports are those of the service.
+            sources = (*sources, self.by_host[key[0]][key[1]])
         before = self._previous_endpoints.get(key)
         if before is not None and identical(before.sources, sources):
             return before
@@ -107,7 +180,7 @@ class ServiceRegistry:
             found = before.service_accounts
         return EndpointSet(sources, {name: tuple(items) for name, items in by_port.items()}, found)
 
-    def _selected_entries(self, key: tuple[str, str]) -> list[Workload]:
+    def _selected_entries(self, key: _Key) -> list[Workload]:
         """WorkloadEntries that a Kubernetes Service selects (ENABLE_K8S_SERVICE_SELECT_WORKLOAD_ENTRIES, on)."""
         hostname, namespace = key
         service = self.by_host.get(hostname, {}).get(namespace)
@@ -123,7 +196,7 @@ class ServiceRegistry:
             if not workload.dns_only and _selects(service, workload)
         ]
 
-    def _endpoints_of(self, key: tuple[str, str], selected: Sequence[Workload]) -> Iterator[Endpoint]:
+    def _endpoints_of(self, key: _Key, selected: Sequence[Workload]) -> Iterator[Endpoint]:
         yield from self.kube.endpoints(*key)
         service = self.by_host.get(key[0], {}).get(key[1])
         if service is not None:
@@ -138,8 +211,19 @@ class ServiceRegistry:
         """Addresses behind a port."""
         return self.endpoint_set(service).by_port.get(port.name, ())
 
+    @property
+    def accounts(self) -> Mapping[Service, tuple[str, ...]]:
+        """SPIFFE ids that may serve each service: the same object as long as none of them changes."""
+        if self._accounts is None:
+            self._accounts = {service: self._find_accounts(service) for service in self.services}
+        return self._accounts
+
     def service_accounts(self, service: Service) -> tuple[str, ...]:
-        """SPIFFE ids that may serve a service."""
+        """SPIFFE ids that may serve a service, or one cut down to some of its ports."""
+        found = self.accounts.get(service)
+        return found if found is not None else self._find_accounts(service)
+
+    def _find_accounts(self, service: Service) -> tuple[str, ...]:
         own = service.service_accounts
         found = self.endpoint_set(service).service_accounts
         return found if not own else tuple(sorted({*own, *found}))

@@ -26,6 +26,7 @@ from meshsim.controlplane.model import (
 )
 from meshsim.controlplane.protobuf_values import UNIX_PREFIX
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.controlplane.snapshot import identical
 from meshsim.controlplane.topology import (
     CLUSTER_LABEL,
     LOCALITY_LABEL,
@@ -38,9 +39,9 @@ from meshsim.controlplane.topology import (
 )
 
 if TYPE_CHECKING:
-    from meshsim.api import ObjectView
     from meshsim.controlplane.kube_registry import KubeRegistry
     from meshsim.controlplane.mesh import MeshConfig
+    from meshsim.controlplane.snapshot import Snapshot
 
 _RESOLUTIONS: Final = {
     "NONE": Resolution.PASSTHROUGH,
@@ -77,14 +78,16 @@ class ServiceEntryRegistry:
 
     def __init__(
         self,
-        objects: ObjectView,
+        objects: Snapshot,
         mesh: MeshConfig,
         namespaces: frozenset[str] | None,
         kube: KubeRegistry,
         previous: ServiceEntryRegistry | None = None,
     ) -> None:
+        self._objects = objects
         self._mesh = mesh
         self._network = kube.network
+        self._namespaces = namespaces
         if previous is not None and (previous._mesh is not mesh or previous._network != kube.network):
             previous = None
         annotations = {item.name: item.annotations for item in objects.select("Namespace", "")}
@@ -114,6 +117,7 @@ class ServiceEntryRegistry:
                 self.workload_entries.setdefault(item.namespace, []).append(made)
         self._pods: dict[str, list[Workload]] = {}
         selecting = {e.source.namespace for e in self._entries if "workloadSelector" in e.source.spec}
+        self._selects_pods = bool(selecting)
         if selecting:
             for pod in kube.ready_pods():
                 if pod.namespace in selecting:
@@ -133,6 +137,16 @@ class ServiceEntryRegistry:
             held = (sources, make())
         self._known_workloads[key] = held
         return held[1]
+
+    def holds(self, objects: Snapshot, mesh: MeshConfig, namespaces: frozenset[str] | None, kube: KubeRegistry) -> bool:
+        """Whether a registry of these objects would be the same."""
+        return (
+            self._mesh is mesh
+            and self._network == kube.network
+            and self._namespaces == namespaces
+            and objects.same(self._objects, "Namespace", "ServiceEntry", "WorkloadEntry")
+            and (kube.same_pods or not self._selects_pods)
+        )
 
     # --- conversion -----------------------------------------------------------------------------------------
 
@@ -241,6 +255,14 @@ class ServiceEntryRegistry:
         return Workload(endpoint, ports, bool(address) and not _is_ip(address))
 
     # --- reading --------------------------------------------------------------------------------------------
+
+    def changed_since(self, previous: ServiceEntryRegistry) -> Iterator[tuple[str, str]]:
+        """Hosts, each with its namespace, whose endpoints may differ from those in another registry."""
+        if self is previous:
+            return
+        for key in dict.fromkeys((*self._by_host, *previous._by_host)):
+            if not identical(self.sources(*key), previous.sources(*key)):
+                yield key
 
     def sources(self, hostname: str, namespace: str) -> tuple[object, ...]:
         """What the endpoints of a host are made of; equal identities mean equal endpoints."""

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshsim.api import make_object
-from meshsim.controlplane.snapshot import Snapshot, identical
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshsim.api import ApiObject, ObjectStore, make_object
+from meshsim.controlplane.snapshot import Snapshot, identical, kept
 
 
 def test_a_later_change_does_not_reach_it(shop: Any) -> None:
@@ -40,3 +43,35 @@ def test_identical_means_the_very_objects() -> None:
     assert identical((one,), [one])
     assert not identical((one,), (other,))
     assert not identical((), (one,))
+
+
+_STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=8)
+
+
+@given(st.sets(st.integers(0, 5)), _STEPS)
+def test_a_difference_names_what_came_and_went(first: set[int], steps: list[tuple[bool, int]]) -> None:
+    store = ObjectStore(_pod(number) for number in first)
+    before = Snapshot(store)
+    for puts, number in steps:
+        if puts:
+            store.put(_pod(number))
+        else:
+            store.remove(_pod(number).key)
+    after = Snapshot(store)
+    gone, come = after.since(before, "Pod")
+    old, new = ({id(item) for item in snapshot.select("Pod")} for snapshot in (before, after))
+    assert {id(item) for item in gone} == old - new
+    assert {id(item) for item in come} == new - old
+    assert after.since(before, "Service") == ((), ())
+
+
+def _pod(number: int) -> ApiObject:
+    return ApiObject(api_version="v1", kind="Pod", name=f"pod-{number}", namespace="n")
+
+
+def test_a_tuple_of_the_same_objects_stays_the_same_tuple() -> None:
+    one, other = [1], [2]
+    before = (one, other)
+    assert kept(before, tuple([one, other])) is before
+    now = (other, one)
+    assert kept(before, now) is now
