@@ -4,6 +4,11 @@ A cluster warms until its endpoints arrive, a listener until its route tables ar
 Rules measured on Envoy 1.40; source/common/upstream/
 cluster_manager_impl.cc and source/common/listener_manager/listener_manager_impl.cc.
 
+Where one resource cannot be read or breaks a constraint of its own message, Envoy applies nothing of the response;
+otherwise each CDS and LDS resource is tried by itself.
+
+DEVIATION: of an EDS or RDS response with a resource that is refused later than that, every other resource applies here;
+in Envoy each name is its own watch, and those behind the refused one in the order of a hash table get nothing.
 DEVIATION: DNS clusters are warm at once (Envoy waits for the first answer), and secrets and discovered filter
 configurations count as present (a listener or cluster of a real Envoy waits for them).
 """
@@ -12,14 +17,20 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
 from meshsim.dataplane.decide.listeners import Listener, decode_listener
-from meshsim.dataplane.decide.rejected import NotModelledError, ResourceRejectedError
+from meshsim.dataplane.decide.rejected import (
+    MalformedResourceError,
+    NotModelledError,
+    ResourceRejectedError,
+    check_constraints,
+)
 from meshsim.dataplane.decide.route_decoding import HostMemo, decode_route_configuration
 from meshsim.dataplane.decide.routes import RouteConfiguration
 from meshsim.errors import InternalError
@@ -27,19 +38,63 @@ from meshsim.xds import type_urls
 from meshsim.xds.ads_client import Applied, Change, Rejected
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_pb2
 
+M = TypeVar("M", bound=Message)
 Resource: TypeAlias = Listener | Cluster | LoadAssignment | RouteConfiguration
 
+_VIRTUAL_HOSTS: Final = ("virtual_hosts",)
+"""Checked by their decoder, which remembers those it has seen."""
+
+
+def _parse(kind: type[M], body: bytes, checked_later: Sequence[str] = ()) -> M:
+    """The message; raises `MalformedResourceError` as Envoy's resource decoder does."""
+    try:
+        message = kind.FromString(body)
+    except DecodeError as error:
+        raise MalformedResourceError(f"Unable to unpack as {kind.DESCRIPTOR.full_name}: {error}") from error
+    check_constraints(message, checked_later)
+    return message
+
+
+def _listener(body: bytes, _: HostMemo) -> Listener:
+    message = _parse(listener_pb2.Listener, body)
+    with _packed():
+        return decode_listener(message)
+
+
+def _cluster(body: bytes, _: HostMemo) -> Cluster:
+    message = _parse(cluster_pb2.Cluster, body)
+    with _packed():
+        return decode_cluster(message)
+
+
+def _assignment(body: bytes, _: HostMemo) -> LoadAssignment:
+    return decode_assignment(_parse(endpoint_pb2.ClusterLoadAssignment, body))
+
+
+def _routes(body: bytes, memo: HostMemo) -> RouteConfiguration:
+    return decode_route_configuration(_parse(route_pb2.RouteConfiguration, body, _VIRTUAL_HOSTS), memo)
+
+
+@contextmanager
+def _packed() -> Iterator[None]:
+    """What is packed in a resource is looked at when it is applied: its faults are those of this resource alone."""
+    try:
+        yield
+    except MalformedResourceError as error:
+        raise ResourceRejectedError(error.message) from error
+
+
 _DECODE: Final[Mapping[str, Callable[[bytes, HostMemo], Resource]]] = {
-    type_urls.LISTENER: lambda body, _: decode_listener(listener_pb2.Listener.FromString(body)),
-    type_urls.CLUSTER: lambda body, _: decode_cluster(cluster_pb2.Cluster.FromString(body)),
-    type_urls.ENDPOINT: lambda body, _: decode_assignment(endpoint_pb2.ClusterLoadAssignment.FromString(body)),
-    type_urls.ROUTE: lambda body, memo: decode_route_configuration(route_pb2.RouteConfiguration.FromString(body), memo),
+    type_urls.LISTENER: _listener,
+    type_urls.CLUSTER: _cluster,
+    type_urls.ENDPOINT: _assignment,
+    type_urls.ROUTE: _routes,
 }
 
 
 _MALFORMED: Final = (DecodeError, NotModelledError, InternalError, ValueError, KeyError, RecursionError, OverflowError)
-"""What a decoder meets in bytes that are no such message: broken wire format, an Any of another type, a number that its
-enum has not. Envoy refuses these resources too."""
+"""What a decoder meets in packed parts that are no such message: broken wire format, an Any of another type, a number
+that its enum has not. Envoy refuses these resources too."""
 
 
 class ResourceCache:
@@ -110,6 +165,8 @@ class ActiveConfig:
         for name, body in changed.items():
             try:
                 decoded[name] = self.cache.decode(type_url, body)
+            except MalformedResourceError as error:
+                return self, self._refuse(error.message)
             except ResourceRejectedError as error:
                 rejected.append(Rejected(name, error.message))
         step = _STEPS[type_url]
@@ -117,7 +174,16 @@ class ActiveConfig:
         if not rejected:
             state = replace(state, versions={**self.versions, type_url: version})
         wanted = {type_urls.ENDPOINT: state.endpoint_names, type_urls.ROUTE: state.route_names}
-        return state, Applied(tuple(effective), tuple(rejected), wanted, bool(state.warming_clusters))
+        warming = state.warming_clusters
+        rewatched = type_url == type_urls.CLUSTER and any(
+            self.warming_clusters.get(n) is not w for n, w in warming.items()
+        )
+        return state, Applied(tuple(effective), tuple(rejected), wanted, bool(warming), rewatched)
+
+    def _refuse(self, reason: str) -> Applied:
+        """A response of which nothing is applied."""
+        wanted = {type_urls.ENDPOINT: self.endpoint_names, type_urls.ROUTE: self.route_names}
+        return Applied((), (Rejected("", reason),), wanted, bool(self.warming_clusters))
 
     def unmodelled(self) -> Iterator[Unmodelled]:
         """Everything in the active resources that decisions leave out."""

@@ -8,6 +8,7 @@ from meshsim.trace.records import (
     PushAnswer,
     PushSent,
     TimelineMark,
+    XdsEvent,
 )
 from meshsim.trace.taps import Tap, Taps
 
@@ -21,4 +22,5 @@ __all__ = [
     "Tap",
     "Taps",
     "TimelineMark",
+    "XdsEvent",
 ]

@@ -75,6 +75,26 @@ class ProxyEffective(NamedTuple):
     version: str
 
 
+class XdsEvent(NamedTuple):
+    """A message on one ADS stream as the server saw it; a real Envoy's stream leaves the same records."""
+
+    time: Nanos
+    stream: str
+    kind: str
+    """``first``, ``subscribe``, ``unsubscribe``, ``ack``, ``nack`` or ``expired`` for a request, ``send``."""
+    type_url: str
+    nonce: str
+    """Of the response that is sent or answered; empty for a request that answers none."""
+    version: str
+    """Of the response; in a request the version the client says it follows (state of the world only)."""
+    names: tuple[str, ...]
+    """Sorted: resources sent, names that a request asks for."""
+    removed: tuple[str, ...]
+    """Sorted: resources removed, names that a request lets go."""
+    reason: str
+    """Error text of a NACK."""
+
+
 class PodPhase(NamedTuple):
     """A step of a pod's life."""
 

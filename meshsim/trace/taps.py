@@ -14,6 +14,7 @@ from meshsim.trace.records import (
     PushAnswer,
     PushSent,
     TimelineMark,
+    XdsEvent,
 )
 
 T = TypeVar("T")
@@ -48,5 +49,6 @@ class Taps:
     push_sent: Tap[PushSent] = field(default_factory=Tap)
     push_answer: Tap[PushAnswer] = field(default_factory=Tap)
     proxy_effective: Tap[ProxyEffective] = field(default_factory=Tap)
+    xds_event: Tap[XdsEvent] = field(default_factory=Tap)
     pod_phase: Tap[PodPhase] = field(default_factory=Tap)
     timeline: Tap[TimelineMark] = field(default_factory=Tap)

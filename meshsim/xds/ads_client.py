@@ -1,13 +1,13 @@
-"""Envoy's end of one delta ADS stream, without I/O: responses in, requests out, in the order Envoy sends them.
+"""Envoy's end of one ADS stream, without I/O: responses in, requests out, in the order Envoy sends them.
 
-Rules: Envoy source/extensions/config_subscription/grpc/{new_grpc_mux_impl,delta_subscription_state}.cc (1.37-dev) and
-source/common/upstream/cluster_manager_impl.cc (updateClusterCounts). Measured on Envoy 1.40: the EDS request leaves
-before the CDS ACK, LDS is asked for once every cluster is warm, and after start-up the CDS ACK waits for warm clusters.
+`AdsClient` speaks delta; `meshsim.xds.sotw_client` has the state-of-the-world client, which shares what is not
+protocol. Rules: Envoy source/extensions/config_subscription/grpc/{new_grpc_mux_impl,delta_subscription_state}.cc
+(1.37-dev) and source/common/upstream/cluster_manager_impl.cc (updateClusterCounts). Measured on Envoy 1.40: the EDS
+request leaves before the CDS ACK, LDS is asked for once every cluster is warm, after start-up the CDS ACK waits for
+warm clusters, and the routes of a listener that went away or changed stay subscribed to until it has drained.
 
 DEVIATION: fetch timeouts do not run (Istio sets ``initial_fetch_timeout: 0s`` everywhere: wait for ever); a client with
 another timeout would proceed without the resource when it expires.
-DEVIATION: a listener that went away lets go of its route configurations at once; Envoy keeps the subscription until the
-listener has drained.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from google.protobuf.message import DecodeError
 from meshsim.xds import type_urls
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
-_GRPC_INTERNAL: Final = 13
+GRPC_INTERNAL: Final = 13
+"""Code of every NACK (google.rpc.Code INTERNAL)."""
 
 
 class Rejected(NamedTuple):
-    """A resource that was refused, and why; the one of this name that was active before stays."""
+    """A resource that was refused, and why; the one of this name that was active before stays.
+
+    An empty name is the response as a whole: nothing of it was applied.
+    """
 
     name: str
     reason: str
@@ -51,6 +55,8 @@ class Applied(NamedTuple):
     """Names that the configuration refers to now, for each type that is subscribed to by name."""
     warming_clusters: bool
     """Whether a cluster still waits for its endpoints."""
+    rewatched: bool = False
+    """Whether a cluster began to wait, which asks for endpoints again under state of the world."""
 
 
 class Applier(Protocol):
@@ -67,6 +73,9 @@ class Reaction(NamedTuple):
     send: tuple[discovery_pb2.DeltaDiscoveryRequest, ...] = ()
     changes: tuple[Change, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    """With an empty name: the response as a whole."""
+    drains: bool = False
+    """Names stay subscribed to on behalf of listeners that drain; `on_drained` lets them go."""
 
 
 @dataclass(slots=True)
@@ -82,6 +91,8 @@ class Subscription:
     asked_on_stream: bool = False
     followed: tuple[str, ...] = ()
     """The names of the last `want`."""
+    lingers: bool = False
+    """Whether names that nobody wants any more stay until `let_go`."""
 
     @property
     def pending(self) -> bool:
@@ -91,16 +102,26 @@ class Subscription:
         return self.wildcard or bool(self.versions)
 
     def want(self, names: tuple[str, ...]) -> None:
-        """Follow exactly these names."""
+        """Follow these names, and no others unless it lingers."""
         if names is self.followed:
             return
         self.followed = names
-        wanted = dict.fromkeys(names)
-        for name in wanted:
+        for name in dict.fromkeys(names):
             if name not in self.versions:
                 self.versions[name] = None
                 self.dropped.pop(name, None)
                 self.added[name] = None
+        if not self.lingers:
+            self.let_go()
+
+    @property
+    def drains(self) -> bool:
+        """Whether names are held that nobody wants any more."""
+        return self.lingers and len(self.versions) > len(dict.fromkeys(self.followed))
+
+    def let_go(self) -> None:
+        """Stop following what nobody wants any more."""
+        wanted = frozenset(self.followed)
         for name in [n for n in self.versions if n not in wanted]:
             del self.versions[name]
             self.added.pop(name, None)
@@ -133,6 +154,27 @@ class Subscription:
         return request
 
 
+@dataclass(slots=True)
+class Warmth:
+    """How far the clusters are, which holds listeners back at first and cluster ACKs later."""
+
+    initialized: bool = False
+    """Whether the first clusters are warm, which is when listeners are asked for."""
+    cds_paused: bool = False
+
+    def on_applied(self, warming: bool) -> bool:
+        """A response was applied; true when listeners are to be asked for from now on."""
+        if self.initialized:
+            self.cds_paused = warming
+            return False
+        self.initialized = not warming
+        return self.initialized
+
+    def pauses(self, type_url: str) -> bool:
+        """Whether requests of a type wait."""
+        return self.cds_paused and type_url == type_urls.CLUSTER
+
+
 class _Answer(NamedTuple):
     """An ACK or NACK that has not left yet."""
 
@@ -142,23 +184,36 @@ class _Answer(NamedTuple):
 
 
 class AdsClient:
-    """One proxy's client; `applier` decides what a response does, `types` are asked for by name besides EDS and RDS."""
+    """One proxy's client; `applier` decides what a response does, `types` are asked for by name besides EDS and RDS.
 
-    def __init__(self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = ()) -> None:
+    `at_once` are types asked for as a whole together with the clusters, as an agent asks for its name table. With
+    `drains`, what only draining listeners need stays subscribed to until `on_drained`.
+    """
+
+    def __init__(
+        self,
+        node: base_pb2.Node,
+        applier: Applier,
+        types: Sequence[str] = (),
+        at_once: Sequence[str] = (),
+        *,
+        drains: bool = False,
+    ) -> None:
         self._node = node
         self._applier = applier
         self._named = (type_urls.ENDPOINT, type_urls.ROUTE, *types)
+        self._at_once = tuple(at_once)
         self._subscriptions: dict[str, Subscription] = {}
         self._answers: list[_Answer] = []
         self._connected = False
         self._node_sent = False
-        self._clusters_initialized = False
-        self._cds_paused = False
+        self._warmth = Warmth()
+        self._drains = drains
 
     @property
     def clusters_initialized(self) -> bool:
         """Whether the first clusters are warm, which is when listeners are asked for."""
-        return self._clusters_initialized
+        return self._warmth.initialized
 
     def names(self, type_url: str) -> tuple[str, ...]:
         """Names of a type that the client holds or waits for, in order of arrival."""
@@ -170,7 +225,8 @@ class AdsClient:
         self._connected = True
         self._node_sent = False
         self._answers.clear()
-        self._subscription(type_urls.CLUSTER)
+        for type_url in (type_urls.CLUSTER, *self._at_once):
+            self._subscription(type_url)
         for subscription in self._subscriptions.values():
             subscription.asked_on_stream = False
         return Reaction(send=tuple(self._drain()))
@@ -205,10 +261,18 @@ class AdsClient:
         if not applied.rejected:
             subscription.accept(response)
         self._answers.append(
-            _Answer(response.type_url, response.nonce, _error_text(response.type_url, applied.rejected))
+            _Answer(response.type_url, response.nonce, error_text(response.type_url, applied.rejected))
         )
         send += self._drain()
-        return Reaction(tuple(send), applied.effective, applied.rejected)
+        drains = any(s.drains for s in self._subscriptions.values())
+        return Reaction(tuple(send), applied.effective, applied.rejected, drains)
+
+    def on_drained(self) -> Reaction:
+        """Every draining listener is gone: let go of the names that only they needed."""
+        for subscription in self._subscriptions.values():
+            if subscription.drains:
+                subscription.let_go()
+        return Reaction(tuple(self._drain()))
 
     def _follow(self, applied: Applied) -> list[discovery_pb2.DeltaDiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
@@ -216,17 +280,17 @@ class AdsClient:
             names = applied.wanted.get(type_url, ())
             if names or type_url in self._subscriptions:
                 self._subscription(type_url).want(names)
-        if self._clusters_initialized:
-            self._cds_paused = applied.warming_clusters
-        elif not applied.warming_clusters:
-            self._clusters_initialized = True
+        if self._warmth.on_applied(applied.warming_clusters):
             self._subscription(type_urls.LISTENER)
         return self._drain()
 
     def _subscription(self, type_url: str) -> Subscription:
         found = self._subscriptions.get(type_url)
         if found is None:
-            found = self._subscriptions[type_url] = Subscription(type_url, type_url in type_urls.WILDCARD)
+            found = self._subscriptions[type_url] = Subscription(
+                type_url, type_url in type_urls.WILDCARD or type_url in self._at_once
+            )
+            found.lingers = self._drains and not found.wildcard and type_url != type_urls.ENDPOINT
         return found
 
     def _drain(self) -> list[discovery_pb2.DeltaDiscoveryRequest]:
@@ -236,26 +300,23 @@ class AdsClient:
         send: list[discovery_pb2.DeltaDiscoveryRequest] = []
         held: list[_Answer] = []
         for answer in self._answers:
-            if self._paused(answer.type_url):
+            if self._warmth.pauses(answer.type_url):
                 held.append(answer)
                 continue
             request = self._subscriptions[answer.type_url].request()
             request.response_nonce = answer.nonce
             if answer.error:
-                request.error_detail.code = _GRPC_INTERNAL
+                request.error_detail.code = GRPC_INTERNAL
                 request.error_detail.message = answer.error
             send.append(request)
         self._answers = held
         for type_url, subscription in self._subscriptions.items():
-            if subscription.pending and not self._paused(type_url):
+            if subscription.pending and not self._warmth.pauses(type_url):
                 send.append(subscription.request())
         if send and not self._node_sent:
             self._node_sent = True
             send[0].node.CopyFrom(self._node)
         return send
-
-    def _paused(self, type_url: str) -> bool:
-        return self._cds_paused and type_url == type_urls.CLUSTER
 
 
 def _protocol_error(response: discovery_pb2.DeltaDiscoveryResponse) -> str:
@@ -279,10 +340,12 @@ def _protocol_error(response: discovery_pb2.DeltaDiscoveryResponse) -> str:
     return ""
 
 
-def _error_text(type_url: str, rejected: Sequence[Rejected]) -> str:
+def error_text(type_url: str, rejected: Sequence[Rejected]) -> str:
     """The error detail of a NACK as Envoy words it; empty for an ACK."""
     if not rejected:
         return ""
+    if not rejected[0].name:
+        return rejected[0].reason
     if type_url == type_urls.CLUSTER:
         return "Error adding/updating cluster(s) " + ", ".join(f"{r.name}: {r.reason}" for r in rejected)
     if type_url == type_urls.LISTENER:

@@ -42,9 +42,7 @@ def _map(owner: str, name: str, number: int, value_kind: str, value_type: str = 
 def _enum(name: str, *values: str) -> Any:
     return descriptor_pb2.EnumDescriptorProto(
         name=name,
-        value=[
-            descriptor_pb2.EnumValueDescriptorProto(name=v, number=i) for i, v in enumerate(values)
-        ],
+        value=[descriptor_pb2.EnumValueDescriptorProto(name=v, number=i) for i, v in enumerate(values)],
     )
 
 
@@ -115,11 +113,7 @@ def _alpn_file() -> Any:
                         ],
                     )
                 ],
-                field=[
-                    _field(
-                        "alpn_override", 1, "message", f".{package}.FilterConfig.AlpnOverride", repeated=True
-                    )
-                ],
+                field=[_field("alpn_override", 1, "message", f".{package}.FilterConfig.AlpnOverride", repeated=True)],
             )
         ],
     )
@@ -142,9 +136,7 @@ def _name_table_file() -> Any:
         name="meshsim/istio_nds.proto",
         package=package,
         syntax="proto3",
-        message_type=[
-            descriptor_pb2.DescriptorProto(name="NameTable", nested_type=[info, entry], field=[table])
-        ],
+        message_type=[descriptor_pb2.DescriptorProto(name="NameTable", nested_type=[info, entry], field=[table])],
     )
 
 

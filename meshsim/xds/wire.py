@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 _VIRTUAL_HOSTS: Final = 2
 """Field number of RouteConfiguration.virtual_hosts."""
 
@@ -37,3 +39,30 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
+
+
+def resource_name(resource: bytes) -> str:
+    """The name of a serialized xDS resource: field 1 of every type; raises `DecodeError` for broken wire format."""
+    name = b""
+    position, end = 0, len(resource)
+    try:
+        while position < end:
+            tag, position = _varint(resource, position)
+            field, kind = tag >> 3, tag & 7
+            start = position
+            if kind == 2:
+                size, start = _varint(resource, position)
+                position = start + size
+            elif kind == 0:
+                _, position = _varint(resource, position)
+            elif kind in (1, 5):
+                position += 8 if kind == 1 else 4
+            else:
+                raise DecodeError(f"wire type {kind} at byte {start}")
+            if position > end:
+                raise DecodeError(f"field {field} ends after its message")
+            if field == 1 and kind == 2:
+                name = resource[start:position]
+        return name.decode()
+    except (IndexError, UnicodeDecodeError) as error:
+        raise DecodeError(f"no resource name: {error}") from error

@@ -251,8 +251,14 @@ def test_two_listeners_cannot_have_one_address() -> None:
 
 
 def test_broken_bytes_are_a_refusal() -> None:
-    _, applied = ActiveConfig(ResourceCache()).apply(LDS, {"l": b"\x0a\xff"}, (), "1")
-    assert [r.name for r in applied.rejected] == ["l"]
+    """Of the whole response, as when a constraint is broken: Envoy decodes every resource before it applies one."""
+    state = ActiveConfig(ResourceCache())
+    after, applied = state.apply(CDS, {"good": eds_cluster("good"), "l": b"\x0a\xff"}, (), "1")
+    assert [r.name for r in applied.rejected] == [""]
+    assert after is state
+    after, applied = state.apply(CDS, {"good": eds_cluster("good"), "bad": eds_cluster("bad", "-1s")}, (), "1")
+    assert [r.reason for r in applied.rejected] == ["Invalid duration: Expected positive duration"]
+    assert after is state
 
 
 def test_equal_bytes_are_decoded_once_and_forgotten_with_their_last_user() -> None:

@@ -14,7 +14,7 @@ from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndp
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
 from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assignment
 from meshsim.dataplane.decide.endpoints import labels
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import Notes, parse_ip
 from meshsim.dataplane.decide.transport_sockets import PLAIN, UpstreamSocket, decode_upstream_socket
@@ -26,7 +26,6 @@ from meshsim.xds.messages import (
     http_protocol_options_pb2,
     outlier_detection_pb2,
 )
-from meshsim.xds.packing import unpack
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -234,7 +233,7 @@ def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
 def _http_options(message: cluster_pb2.Cluster) -> http_protocol_options_pb2.HttpProtocolOptions:
     packed = message.typed_extension_protocol_options
     if _HTTP_OPTIONS in packed:
-        return unpack(packed[_HTTP_OPTIONS], http_protocol_options_pb2.HttpProtocolOptions)
+        return unpack_valid(packed[_HTTP_OPTIONS], http_protocol_options_pb2.HttpProtocolOptions)
     return http_protocol_options_pb2.HttpProtocolOptions()
 
 

@@ -18,6 +18,7 @@ from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, decode_jwt, dec
 from meshsim.dataplane.decide.metadata import MetadataMatcher, decode_metadata_matcher
 from meshsim.dataplane.decide.mutations import HeaderMutations, decode_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
+from meshsim.dataplane.decide.rejected import unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.units import Nanos
 from meshsim.xds.istio_messages import AlpnFilterConfig
@@ -36,7 +37,6 @@ from meshsim.xds.messages import (
     typed_struct_pb2,
     xds_typed_struct_pb2,
 )
-from meshsim.xds.packing import unpack
 
 
 class Passive(NamedTuple):
@@ -194,8 +194,8 @@ def decode_filter_config(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
 
 def _typed_struct(packed: any_pb2.Any, type_name: str) -> str:
     if type_name.startswith("udpa"):
-        return unpack(packed, typed_struct_pb2.TypedStruct).type_url
-    return unpack(packed, xds_typed_struct_pb2.TypedStruct).type_url
+        return unpack_valid(packed, typed_struct_pb2.TypedStruct).type_url
+    return unpack_valid(packed, xds_typed_struct_pb2.TypedStruct).type_url
 
 
 def _passive_or_not(type_name: str, notes: Notes) -> FilterConfig:
@@ -206,7 +206,7 @@ def _passive_or_not(type_name: str, notes: Notes) -> FilterConfig:
 
 
 def _fault(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, fault_pb2.HTTPFault)
+    message = unpack_valid(packed, fault_pb2.HTTPFault)
     if message.HasField("response_rate_limit"):
         notes.append("response rate limit of the fault filter")
     delay, abort = message.delay, message.abort
@@ -241,7 +241,7 @@ def cors_config(message: cors_pb2.CorsPolicy | route_components_pb2.CorsPolicy, 
 
 
 def _cors(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return cors_config(unpack(packed, cors_pb2.CorsPolicy), notes)
+    return cors_config(unpack_valid(packed, cors_pb2.CorsPolicy), notes)
 
 
 def rbac_config(message: http_rbac_pb2.RBAC, notes: Notes) -> RbacConfig:
@@ -256,24 +256,24 @@ def rbac_config(message: http_rbac_pb2.RBAC, notes: Notes) -> RbacConfig:
 
 
 def _rbac(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return rbac_config(unpack(packed, http_rbac_pb2.RBAC), notes)
+    return rbac_config(unpack_valid(packed, http_rbac_pb2.RBAC), notes)
 
 
 def _rbac_per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, http_rbac_pb2.RBACPerRoute)
+    message = unpack_valid(packed, http_rbac_pb2.RBACPerRoute)
     return RbacPerRoute(rbac_config(message.rbac, notes) if message.HasField("rbac") else None)
 
 
 def _jwt(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return decode_jwt(unpack(packed, jwt_authn_pb2.JwtAuthentication), notes)
+    return decode_jwt(unpack_valid(packed, jwt_authn_pb2.JwtAuthentication), notes)
 
 
 def _jwt_per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return decode_jwt_per_route(unpack(packed, jwt_authn_pb2.PerRouteConfig))
+    return decode_jwt_per_route(unpack_valid(packed, jwt_authn_pb2.PerRouteConfig))
 
 
 def _ext_authz(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, http_ext_authz_pb2.ExtAuthz)
+    message = unpack_valid(packed, http_ext_authz_pb2.ExtAuthz)
     service = message.WhichOneof("services")
     grpc, http = message.grpc_service, message.http_service.server_uri
     has_metadata = message.HasField("filter_enabled_metadata")
@@ -288,7 +288,7 @@ def _ext_authz(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
 
 
 def _local_rate_limit(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, http_local_ratelimit_pb2.LocalRateLimit)
+    message = unpack_valid(packed, http_local_ratelimit_pb2.LocalRateLimit)
     if message.descriptors:
         notes.append("local rate limit descriptors")
     bucket = message.token_bucket
@@ -304,11 +304,11 @@ def _local_rate_limit(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
 
 
 def _buffer(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return BufferConfig(unpack(packed, buffer_pb2.Buffer).max_request_bytes.value)
+    return BufferConfig(unpack_valid(packed, buffer_pb2.Buffer).max_request_bytes.value)
 
 
 def _header_mutation(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    mutations = unpack(packed, header_mutation_pb2.HeaderMutation).mutations
+    mutations = unpack_valid(packed, header_mutation_pb2.HeaderMutation).mutations
 
     def one(remove: str, append: base_pb2.HeaderValueOption) -> HeaderMutations:
         return decode_mutations((), (remove,)) if remove else decode_mutations((append,), ())
@@ -320,16 +320,16 @@ def _header_mutation(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
 
 
 def _alpn(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, AlpnFilterConfig)
+    message = unpack_valid(packed, AlpnFilterConfig)
     return AlpnConfig({o.upstream_protocol: tuple(o.alpn_override) for o in message.alpn_override})
 
 
 def _router(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return RouterConfig(unpack(packed, router_pb2.Router).suppress_envoy_headers)
+    return RouterConfig(unpack_valid(packed, router_pb2.Router).suppress_envoy_headers)
 
 
 def _per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    message = unpack(packed, route_components_pb2.FilterConfig)
+    message = unpack_valid(packed, route_components_pb2.FilterConfig)
     inner = decode_filter_config(message.config, notes) if message.HasField("config") else None
     return PerRoute(message.disabled, inner)
 

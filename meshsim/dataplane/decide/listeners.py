@@ -13,7 +13,7 @@ from meshsim.dataplane.decide.connection_managers import ConnectionManager
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.network_filters import NetworkFilter, decode_network_filter
 from meshsim.dataplane.decide.network_filters import TcpProxy as TcpProxy
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
 from meshsim.dataplane.decide.transport_sockets import ServerTls, decode_server_tls
@@ -23,7 +23,6 @@ from meshsim.xds.messages import (
     listener_pb2,
     listener_proxy_protocol_pb2,
 )
-from meshsim.xds.packing import unpack
 
 
 class Direction(Enum):
@@ -245,7 +244,7 @@ def _listener_filter(message: listener_components_pb2.ListenerFilter, notes: Not
         kind = ListenerFilterKind.OTHER
     allow = False
     if kind is ListenerFilterKind.PROXY_PROTOCOL:
-        config = unpack(message.typed_config, listener_proxy_protocol_pb2.ProxyProtocol)
+        config = unpack_valid(message.typed_config, listener_proxy_protocol_pb2.ProxyProtocol)
         allow = config.allow_requests_without_proxy_protocol
     return ListenerFilter(message.name, kind, disabled, allow)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher, decode_header_matcher
 from meshsim.dataplane.decide.metadata import DynamicMetadata, MetadataMatcher, decode_metadata_matcher
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import (
     IpAddress,
     IpNetwork,
@@ -26,7 +26,6 @@ from meshsim.dataplane.decide.strings import (
 from meshsim.dataplane.decide.uri_template import UriTemplate, parse_uri_template
 from meshsim.dataplane.decide.values import PeerCertificate
 from meshsim.xds.messages import path_pb2, rbac_pb2, uri_template_match_pb2
-from meshsim.xds.packing import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +291,7 @@ def _permission(message: rbac_pb2.Permission, notes: Notes) -> Rule:
     if kind == "url_path":
         return _path(message.url_path, notes)
     if kind == "uri_template":
-        config = unpack(message.uri_template.typed_config, uri_template_match_pb2.UriTemplateMatchConfig)
+        config = unpack_valid(message.uri_template.typed_config, uri_template_match_pb2.UriTemplateMatchConfig)
         return TemplateRule(parse_uri_template(config.path_template))
     if kind == "destination_ip":
         return AddressRule(Side.DESTINATION, decode_cidr(message.destination_ip))

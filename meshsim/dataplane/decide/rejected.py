@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
 
 from meshsim.errors import InputError
+from meshsim.xds.constraints import violation
+from meshsim.xds.packing import unpack
+
+M = TypeVar("M", bound=Message)
 
 
 class ResourceRejectedError(InputError):
@@ -13,7 +21,35 @@ class ResourceRejectedError(InputError):
     code: ClassVar[str] = "MSH0410"
 
 
+class MalformedResourceError(ResourceRejectedError):
+    """A resource whose message cannot be read or breaks a constraint of its own fields.
+
+    Envoy looks at this before it applies anything, and refuses the whole response that brought the resource.
+    """
+
+    code: ClassVar[str] = "MSH0412"
+
+
 class NotModelledError(InputError):
     """A field or extension that Envoy takes and the model does not know: refused by name rather than ignored."""
 
     code: ClassVar[str] = "MSH0411"
+
+
+def check_constraints(message: Message, checked_later: Sequence[str] = ()) -> None:
+    """Raise `MalformedResourceError` when the message breaks a constraint of its own definition."""
+    reason = violation(message, checked_later)
+    if reason.startswith("Invalid duration"):
+        raise MalformedResourceError(reason)
+    if reason:
+        raise MalformedResourceError(f"Proto constraint validation failed ({reason})")
+
+
+def unpack_valid(packed: any_pb2.Any, into: type[M]) -> M:
+    """The message inside an Any, checked as whoever unpacks it in Envoy does.
+
+    Raises `MalformedResourceError` for a broken constraint, `meshsim.errors.InternalError` for another message.
+    """
+    message = unpack(packed, into)
+    check_constraints(message)
+    return message

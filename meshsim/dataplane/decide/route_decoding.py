@@ -14,7 +14,7 @@ from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
 from meshsim.dataplane.decide.headers import decode_header_matcher
 from meshsim.dataplane.decide.mutations import decode_mutations
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints, unpack_valid
 from meshsim.dataplane.decide.route_match import PathKind, RouteMatch, decode_match
 from meshsim.dataplane.decide.route_policies import (
     decode_hash_policy,
@@ -50,7 +50,6 @@ from meshsim.xds.messages import (
     route_pb2,
     uri_template_rewrite_pb2,
 )
-from meshsim.xds.packing import unpack
 
 _CORS: Final = "envoy.filters.http.cors"
 _MAX_BODY: Final = 4096
@@ -145,11 +144,8 @@ def _remembered(
 def _virtual_host(
     message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...]
 ) -> VirtualHost:
+    check_constraints(message)
     notes: Notes = []
-    if not message.name:
-        raise ResourceRejectedError("VirtualHostValidationError.Name: value length must be at least 1")
-    if not message.domains:
-        raise ResourceRejectedError("VirtualHostValidationError.Domains: value must contain at least 1 item(s)")
     if message.HasField("matcher"):
         notes.append("route matcher tree")
     mirrors = tuple(decode_mirror(m) for m in message.request_mirror_policies) or shared
@@ -324,7 +320,7 @@ def _path_rewrite(message: route_components_pb2.RouteAction, match: RouteMatch) 
         )
     if message.HasField("path_rewrite_policy"):
         packed = message.path_rewrite_policy.typed_config
-        template = unpack(packed, uri_template_rewrite_pb2.UriTemplateRewriteConfig).path_template_rewrite
+        template = unpack_valid(packed, uri_template_rewrite_pb2.UriTemplateRewriteConfig).path_template_rewrite
         if match.template is None or match.kind is not PathKind.TEMPLATE:
             raise ResourceRejectedError(f"unable to use {template} extension without {match.kind.value} extension")
         check_rewrite_template(template, match.template)

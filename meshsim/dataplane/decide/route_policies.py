@@ -8,12 +8,11 @@ from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.headers import decode_header_matcher
 from meshsim.dataplane.decide.re2 import compile_re2
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.routes import HashPolicy, HashSource, Mirror, RegexRewrite, RetryPolicy
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
 from meshsim.xds.messages import previous_priorities_pb2, regex_pb2, route_components_pb2
-from meshsim.xds.packing import unpack
 
 
 def decode_regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRewrite:
@@ -41,7 +40,7 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
     update_frequency = 0
     if message.HasField("retry_priority"):
         packed = message.retry_priority.typed_config
-        update_frequency = unpack(packed, previous_priorities_pb2.PreviousPrioritiesConfig).update_frequency
+        update_frequency = unpack_valid(packed, previous_priorities_pb2.PreviousPrioritiesConfig).update_frequency
     base: Nanos = 25_000_000
     highest: Nanos = 0
     if message.HasField("retry_back_off"):

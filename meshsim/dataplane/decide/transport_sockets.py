@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, TypeAlias
 
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.xds.messages import base_pb2, tls_common_pb2, tls_pb2, upstream_proxy_protocol_pb2
-from meshsim.xds.packing import unpack
 
 _TLS: Final = "envoy.extensions.transport_sockets.tls.v3."
 _RAW: Final = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
@@ -109,9 +108,9 @@ def decode_upstream_socket(message: base_pb2.TransportSocket, notes: Notes) -> U
     """The socket of a cluster or of one of its matches; an absent one is plain."""
     type_name = message.typed_config.type_url.rpartition("/")[2]
     if type_name == f"{_TLS}UpstreamTlsContext":
-        return _client_tls(unpack(message.typed_config, tls_pb2.UpstreamTlsContext), notes)
+        return _client_tls(unpack_valid(message.typed_config, tls_pb2.UpstreamTlsContext), notes)
     if type_name == _PROXY:
-        config = unpack(message.typed_config, upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport)
+        config = unpack_valid(message.typed_config, upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport)
         inner = decode_upstream_socket(config.transport_socket, notes)
         version = 2 if config.config.version else 1
         return ProxyProtocol(version, inner if not isinstance(inner, ProxyProtocol) else inner.inner)
@@ -145,7 +144,7 @@ def decode_server_tls(message: base_pb2.TransportSocket, notes: Notes) -> Server
     if type_name != f"{_TLS}DownstreamTlsContext":
         notes.append(f"transport socket {message.name}")
         return None
-    context = unpack(message.typed_config, tls_pb2.DownstreamTlsContext)
+    context = unpack_valid(message.typed_config, tls_pb2.DownstreamTlsContext)
     common = context.common_tls_context
     certificates = _certificates(common)
     if not certificates:

@@ -1,0 +1,216 @@
+"""Envoy's end of one state-of-the-world ADS stream, without I/O.
+
+Rules: Envoy source/extensions/config_subscription/grpc/grpc_mux_impl.cc (1.37-dev): one kind of request, with the
+version followed, the newest nonce and every name; one leaves whenever something that watches the type comes or goes.
+Measured on Envoy 1.40: a changed cluster asks for its endpoints again with the same names, version and nonce; what is
+absent from a CDS or LDS response is removed; what is absent from an EDS or RDS response stays.
+
+DEVIATION: fetch timeouts do not run here either (see `meshsim.xds.ads_client`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
+
+from meshsim.xds import type_urls
+from meshsim.xds.ads_client import (
+    GRPC_INTERNAL,
+    Applied,
+    Applier,
+    Change,
+    Rejected,
+    Warmth,
+    error_text,
+)
+from meshsim.xds.messages import base_pb2, discovery_pb2
+from meshsim.xds.wire import resource_name
+
+_WRAPPER = type_urls.PREFIX + discovery_pb2.Resource.DESCRIPTOR.full_name
+
+
+class SotwReaction(NamedTuple):
+    """What an input to the client leads to."""
+
+    send: tuple[discovery_pb2.DiscoveryRequest, ...] = ()
+    changes: tuple[Change, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    """With an empty name: the response as a whole."""
+    drains: bool = False
+    """Names stay subscribed to on behalf of listeners that drain; `on_drained` lets them go."""
+
+
+@dataclass(slots=True)
+class _Type:
+    """What the client remembers of one type; names and version survive a reconnect, nonce and error do not."""
+
+    type_url: str
+    wildcard: bool
+    names: dict[str, None] = field(default_factory=dict)
+    """Names asked for; of a wildcard type those held."""
+    wanted: tuple[str, ...] = ()
+    version: str = ""
+    nonce: str = ""
+    error: str = ""
+    due: bool = False
+    """Whether a request waits to leave."""
+
+    def request(self) -> discovery_pb2.DiscoveryRequest:
+        """Everything the server has to know of this type."""
+        request = discovery_pb2.DiscoveryRequest(
+            type_url=self.type_url, version_info=self.version, response_nonce=self.nonce
+        )
+        if not self.wildcard:
+            request.resource_names.extend(self.names)
+        if self.error:
+            request.error_detail.code = GRPC_INTERNAL
+            request.error_detail.message = self.error
+            self.error = ""
+        self.due = False
+        return request
+
+
+class SotwClient:
+    """One proxy's client; arguments as of `meshsim.xds.ads_client.AdsClient`."""
+
+    def __init__(
+        self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = (), *, drains: bool = False
+    ) -> None:
+        self._node = node
+        self._applier = applier
+        self._named = (type_urls.ENDPOINT, type_urls.ROUTE, *types)
+        self._types: dict[str, _Type] = {}
+        self._connected = False
+        self._node_sent = False
+        self._warmth = Warmth()
+        self._drains = drains
+
+    @property
+    def clusters_initialized(self) -> bool:
+        """Whether the first clusters are warm, which is when listeners are asked for."""
+        return self._warmth.initialized
+
+    def names(self, type_url: str) -> tuple[str, ...]:
+        """Names of a type that the client holds or waits for, in order of arrival."""
+        known = self._types.get(type_url)
+        return tuple(known.names) if known else ()
+
+    def on_connected(self) -> SotwReaction:
+        """A stream is up: ask for CDS at the first time, for everything after a reconnect."""
+        self._connected = True
+        self._node_sent = False
+        self._type(type_urls.CLUSTER)
+        for known in self._types.values():
+            known.nonce, known.error = "", ""
+            known.due = True
+        return SotwReaction(tuple(self._drain()))
+
+    def on_disconnected(self) -> SotwReaction:
+        """The stream ended: configuration and versions stay."""
+        self._connected = False
+        return SotwReaction()
+
+    def on_response(self, response: discovery_pb2.DiscoveryResponse | bytes) -> SotwReaction:
+        """Apply a response. A response that is no protobuf or breaks the protocol is a NACK as a whole."""
+        if isinstance(response, bytes):
+            try:
+                response = discovery_pb2.DiscoveryResponse.FromString(response)
+            except DecodeError as error:
+                return SotwReaction(rejected=(Rejected("", f"not a DiscoveryResponse: {error}"),))
+        known = self._types.get(response.type_url)
+        if known is None:
+            return SotwReaction(rejected=(Rejected("", f"response of type {response.type_url} was not asked for"),))
+        known.nonce = response.nonce
+        try:
+            changed = _bodies(response)
+        except DecodeError as error:
+            return self._refused(known, str(error))
+        removed = [n for n in known.names if n not in changed] if known.wildcard else []
+        applied = self._applier(response.type_url, changed, removed, response.version_info)
+        whole = any(not r.name for r in applied.rejected)
+        send = self._follow(applied, response.type_url)
+        if known.wildcard and not whole:
+            refused = frozenset(r.name for r in applied.rejected)
+            known.names = dict.fromkeys(n for n in changed if n not in refused or n in known.names)
+        if not applied.rejected:
+            known.version = response.version_info
+        known.error = error_text(response.type_url, applied.rejected)
+        known.due = True
+        send += self._drain()
+        return SotwReaction(tuple(send), applied.effective, applied.rejected, self._draining())
+
+    def on_drained(self) -> SotwReaction:
+        """Every draining listener is gone: let go of the names that only they needed."""
+        for known in self._types.values():
+            if not known.wildcard and len(known.names) > len(known.wanted):
+                known.names = {n: None for n in known.names if n in known.wanted}
+                known.due = True
+        return SotwReaction(tuple(self._drain()))
+
+    def _refused(self, known: _Type, reason: str) -> SotwReaction:
+        known.error, known.due = reason, True
+        return SotwReaction(tuple(self._drain()), (), (Rejected("", reason),))
+
+    def _follow(self, applied: Applied, type_url: str) -> list[discovery_pb2.DiscoveryRequest]:
+        """Requests that leave while a response is being applied, before its own ACK."""
+        for wanted_type in self._named:
+            names = applied.wanted.get(wanted_type, ())
+            if names or wanted_type in self._types:
+                self._want(self._type(wanted_type), names)
+        if type_url == type_urls.CLUSTER and applied.rewatched and type_urls.ENDPOINT in self._types:
+            self._types[type_urls.ENDPOINT].due = True
+        if self._warmth.on_applied(applied.warming_clusters):
+            self._type(type_urls.LISTENER).due = True
+        return self._drain(besides=type_url)
+
+    def _want(self, known: _Type, names: tuple[str, ...]) -> None:
+        known.wanted = tuple(dict.fromkeys(names))
+        lingers = self._drains and known.type_url != type_urls.ENDPOINT
+        kept = known.names if lingers else {n: None for n in known.names if n in known.wanted}
+        after = {**kept, **dict.fromkeys(known.wanted)}
+        known.due = known.due or after.keys() != known.names.keys()
+        known.names = after
+
+    def _draining(self) -> bool:
+        return any(not k.wildcard and len(k.names) > len(k.wanted) for k in self._types.values())
+
+    def _type(self, type_url: str) -> _Type:
+        found = self._types.get(type_url)
+        if found is None:
+            found = self._types[type_url] = _Type(type_url, type_url in type_urls.WILDCARD)
+        return found
+
+    def _drain(self, besides: str = "") -> list[discovery_pb2.DiscoveryRequest]:
+        """Everything that may leave now, in the order in which types were first asked for."""
+        if not self._connected:
+            return []
+        send = [
+            known.request()
+            for type_url, known in self._types.items()
+            if known.due and type_url != besides and not self._warmth.pauses(type_url)
+        ]
+        if send and not self._node_sent:
+            self._node_sent = True
+            send[0].node.CopyFrom(self._node)
+        return send
+
+
+def _bodies(response: discovery_pb2.DiscoveryResponse) -> dict[str, bytes]:
+    """Resources by name; raises `DecodeError` with Envoy's reason for what it refuses before it looks at any."""
+    found: dict[str, bytes] = {}
+    for packed in response.resources:
+        body = _unwrap(packed, response.type_url)
+        found[resource_name(body)] = body
+    return found
+
+
+def _unwrap(packed: any_pb2.Any, type_url: str) -> bytes:
+    if packed.type_url == _WRAPPER:
+        packed = discovery_pb2.Resource.FromString(packed.value).resource
+    if packed.type_url != type_url:
+        raise DecodeError(f"{packed.type_url} does not match the message-wide type URL {type_url} in DiscoveryResponse")
+    return packed.value
