@@ -197,6 +197,10 @@ class ServiceRegistry:
         ]
 
     def _endpoints_of(self, key: _Key, selected: Sequence[Workload]) -> Iterator[Endpoint]:
+        yield from self._kube_endpoints(key, selected)
+        yield from self.external.endpoints(*key)
+
+    def _kube_endpoints(self, key: _Key, selected: Sequence[Workload]) -> Iterator[Endpoint]:
         yield from self.kube.endpoints(*key)
         service = self.by_host.get(key[0], {}).get(key[1])
         if service is not None:
@@ -205,7 +209,13 @@ class ServiceRegistry:
                     number = selected_port(service, port, workload.ports)
                     if number:
                         yield replace(workload.endpoint, port=number, port_name=port.name)
-        yield from self.external.endpoints(*key)
+
+    def shard(self, hostname: str, namespace: str, source: Registry) -> tuple[Endpoint, ...]:
+        """The endpoints of a host that come from one of the registries."""
+        key = (hostname, namespace)
+        if source is Registry.EXTERNAL:
+            return tuple(self.external.endpoints(*key))
+        return tuple(self._kube_endpoints(key, self._selected_entries(key)))
 
     def endpoints(self, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
         """Addresses behind a port."""

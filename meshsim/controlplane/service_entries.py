@@ -264,6 +264,11 @@ class ServiceEntryRegistry:
             if not identical(self.sources(*key), previous.sources(*key)):
                 yield key
 
+    def declared(self, hostname: str, namespace: str) -> tuple[Service, ...]:
+        """The services that ServiceEntries of a namespace make of a host, one for each address."""
+        entries = self._by_host.get((hostname, namespace), ())
+        return tuple(s for entry in entries for s in entry.services if s.hostname == hostname)
+
     def sources(self, hostname: str, namespace: str) -> tuple[object, ...]:
         """What the endpoints of a host are made of; equal identities mean equal endpoints."""
         found: list[object] = []
