@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from meshsim.checks.context import Context
-from meshsim.checks.frame import Frame, Mask
+from meshsim.checks.frame import Mask
 from meshsim.checks.latencies import statistic
+from meshsim.checks.rows import Latencies, Rows
 from meshsim.checks.wording import clock, count, percent, span
 from meshsim.scenario import Span
 from meshsim.units import SECOND, Nanos
@@ -34,11 +35,12 @@ class Bad(NamedTuple):
     """The statistic that a latency expectation is about."""
     part: Mask | None = None
     """The requests that make up a share."""
+    inside: bool = False
+    """Whether the way of clients outside to their gateway is left out of a latency."""
 
 
-def causes(context: Context, case: Bad, repeat: bool = True) -> tuple[str, ...]:
+def causes(context: Context, frame: Rows, case: Bad) -> tuple[str, ...]:
     """A few lines: the worst window and its figures, the edge behind it, the action in force, how to repeat it."""
-    frame = context.frame
     window = worst_window(frame, case)
     if window is None:
         return ()
@@ -52,12 +54,11 @@ def causes(context: Context, case: Bad, repeat: bool = True) -> tuple[str, ...]:
     moved = _pods(context, window)
     if moved:
         lines.append(f"meanwhile: {moved}")
-    if repeat:
-        lines.append(f"repeat: {_repeat(context, case, inside, window)}")
+    lines.append(f"repeat: {_repeat(context, frame, case, inside, window)}")
     return tuple(lines)
 
 
-def worst_window(frame: Frame, case: Bad) -> Span | None:
+def worst_window(frame: Rows, case: Bad) -> Span | None:
     """The contiguous seconds with the most bad requests beyond what is tolerated (greatest sum of excess)."""
     bad = frame.by_second(case.subject & case.bad)
     if not bad.any():
@@ -76,21 +77,21 @@ def worst_window(frame: Frame, case: Bad) -> Span | None:
     return Span(best[1] * SECOND, min(best[2] * SECOND, frame.run.duration))
 
 
-def _figures(frame: Frame, case: Bad, inside: Mask) -> str:
+def _figures(frame: Rows, case: Bad, inside: Mask) -> str:
     rows = case.subject & inside
     samples = int(rows.sum())
     if case.part is not None:
         return f"{percent(int((rows & case.part).sum()) / samples)} (n = {count(samples)})"
     if case.what == "slow":
-        ordered = np.sort(frame.latency[rows])
-        text = f"{case.quantile} {span(statistic(ordered, case.quantile))}"
+        sample = frame.sample(rows, case.inside)
+        text = f"{case.quantile} {span(statistic(sample, case.quantile))}"
     else:
         hits = int((rows & case.bad).sum())
         text = f"{count(hits)} of them" if case.what == "requests" else f"{percent(hits / samples)} failed"
     return f"{text} (n = {count(samples)}){_flags(frame, rows & case.bad)}{_retries(frame, rows & case.bad)}"
 
 
-def _flags(frame: Frame, rows: Mask) -> str:
+def _flags(frame: Rows, rows: Mask) -> str:
     column = frame.names("flags")
     codes, sizes = np.unique(column.codes[rows], return_counts=True)
     named = [(int(size), column.names[code]) for code, size in zip(codes, sizes, strict=True) if column.names[code]]
@@ -101,7 +102,7 @@ def _flags(frame: Frame, rows: Mask) -> str:
     return f", flags {', '.join(texts)}"
 
 
-def _retries(frame: Frame, rows: Mask) -> str:
+def _retries(frame: Rows, rows: Mask) -> str:
     retried = int((frame.retried & rows).sum())
     return f", {percent(retried / int(rows.sum()), 1)} of them retried" if retried else ""
 
@@ -115,7 +116,7 @@ class _Edge(NamedTuple):
         return f"{self.source} -> {self.destination}{f' {self.version}' if self.version else ''}"
 
 
-def _culprit(frame: Frame, case: Bad, window: Span) -> str:
+def _culprit(frame: Rows, case: Bad, window: Span) -> str:
     """The deepest edge that was bad in the window: what its caller suffered from, not what it passed on."""
     if case.what in ("requests", "share"):
         return ""
@@ -129,7 +130,7 @@ def _culprit(frame: Frame, case: Bad, window: Span) -> str:
     return f"where: {worst[1]} {worst[2]}" if worst else ""
 
 
-def edges(frame: Frame, rows: Mask) -> list[tuple[_Edge, Mask]]:
+def edges(frame: Rows, rows: Mask) -> list[tuple[_Edge, Mask]]:
     """The edges that these requests use, each with all its requests, by name."""
     columns = ("source", "destination", "destination_version")
     found: list[tuple[_Edge, Mask]] = []
@@ -139,7 +140,7 @@ def edges(frame: Frame, rows: Mask) -> list[tuple[_Edge, Mask]]:
     return found
 
 
-def _failing(frame: Frame, rows: Mask) -> tuple[float, str] | None:
+def _failing(frame: Rows, rows: Mask) -> tuple[float, str] | None:
     """Failures of an edge less those its destination's own calls explain."""
     failed = rows & ~frame.good
     bad = int(failed.sum())
@@ -155,13 +156,13 @@ def _failing(frame: Frame, rows: Mask) -> tuple[float, str] | None:
     return float(own), f"failed {percent(bad / int(rows.sum()))} (n = {count(int(rows.sum()))}){_flags(frame, failed)}"
 
 
-def _slower(frame: Frame, rows: Mask, inside: Mask, outside: Mask) -> tuple[float, str] | None:
+def _slower(frame: Rows, rows: Mask, inside: Mask, outside: Mask) -> tuple[float, str] | None:
     """How much slower an edge's own time was in the window than outside of it."""
     here, there = frame.own_time[rows & inside], frame.own_time[rows & outside]
     if len(here) < _FEW:
         return None
-    now = statistic(np.sort(here), "p99")
-    before = statistic(np.sort(there), "p99") if len(there) else 0.0
+    now = Latencies(np.sort(here)).quantile(0.99)
+    before = Latencies(np.sort(there)).quantile(0.99)
     if now <= before:
         return None
     usual = f", {span(before)} at other times" if len(there) else ""
@@ -203,8 +204,8 @@ def _pods(context: Context, window: Span) -> str:
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
-def _repeat(context: Context, case: Bad, inside: Mask, window: Span) -> str:
-    seeds = context.frame.seed[case.subject & case.bad & inside]
+def _repeat(context: Context, frame: Rows, case: Bad, inside: Mask, window: Span) -> str:
+    seeds = frame.seed[case.subject & case.bad & inside]
     values, sizes = np.unique(seeds, return_counts=True)
     seed = int(values[sizes.argmax()]) if len(values) else context.run.manifest.seeds[0]
     until: Nanos = min(window.end + 5 * SECOND, context.run.duration)

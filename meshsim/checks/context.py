@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from meshsim.checks.cells import Cells
 from meshsim.checks.frame import Frame, Mask
 from meshsim.checks.verdict import Outcome, Verdict
 from meshsim.errors import Position
 from meshsim.recording import Run
 from meshsim.scenario import Anchors, Selection, Span, Window, Windowed
 from meshsim.units import Nanos
+
+Within = Callable[[Iterable[Span]], Mask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,13 @@ class Context:
 
     run: Run
     frame: Frame
+    """The requests that are looked at: all of them, or the rows of a sample."""
     anchors: Anchors
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only some requests were recorded one by one."""
+        return self.run.manifest.sampling < 1
 
     @property
     def end(self) -> Nanos:
@@ -37,15 +46,31 @@ class Context:
         return detail.during is None or bool(self.spans(detail.during))
 
     def windowed(self, detail: Windowed) -> Mask:
-        """Requests in the windows of an expectation."""
-        mask = self.frame.all() if detail.during is None else self.frame.within(self.spans(detail.during))
+        """Requests that began in the windows of an expectation; where only counts are known those that surely did."""
+        return self.limits(detail)[0]
+
+    def limits(self, detail: Windowed) -> tuple[Mask, Mask]:
+        """Requests that surely began in the windows of an expectation, and those that may have."""
+        frame = self.frame
+        if not isinstance(frame, Cells):
+            mask = self._windowed(detail, frame.within, frame.within)
+            return mask, mask
+        surely = self._windowed(detail, frame.surely_within, frame.maybe_within)
+        return surely, self._windowed(detail, frame.maybe_within, frame.surely_within)
+
+    def _windowed(self, detail: Windowed, during: Within, without: Within) -> Mask:
+        mask = self.frame.all() if detail.during is None else during(self.spans(detail.during))
         if detail.except_ is not None:
-            mask &= ~self.frame.within(self.spans(detail.except_))
+            mask &= ~without(self.spans(detail.except_))
         return mask
 
     def selected(self, detail: Selection, of: str | None) -> Mask:
         """The requests an expectation is about."""
-        mask = self.windowed(detail)
+        return self.windowed(detail) & self.between(detail, of)
+
+    def between(self, detail: Selection, of: str | None) -> Mask:
+        """The requests of an expectation's ends and traffic, whenever they were."""
+        mask = self.frame.all()
         if of is not None:
             mask &= self.frame.of_traffic(of)
         if detail.from_ is not None:

@@ -15,8 +15,12 @@ def limit_text(detail: RequestCount | Nacks) -> str:
     return " and ".join(parts)
 
 
+def is_met(found: int, detail: RequestCount | Nacks) -> bool:
+    """Whether a number is within the limits."""
+    return (detail.min is None or found >= detail.min) and (detail.max is None or found <= detail.max)
+
+
 def judge_count(found: int, samples: int, detail: RequestCount | Nacks) -> Judged:
     """Judge a number; it is exact, so there is no interval. `samples` is how many were looked at."""
-    met = (detail.min is None or found >= detail.min) and (detail.max is None or found <= detail.max)
-    outcome = Outcome.MET if met else Outcome.NOT_MET
+    outcome = Outcome.MET if is_met(found, detail) else Outcome.NOT_MET
     return Judged(outcome, count(found), limit_text(detail), float(found), samples, None, ())

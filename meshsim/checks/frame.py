@@ -1,46 +1,66 @@
-"""The requests of a run as numpy columns: one row a request as its caller sees it."""
+"""The requests of a run as numpy columns, selected by masks: what rows and the counted series have in common."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from meshsim.checks.intervals import Interval
 from meshsim.recording import Run
 from meshsim.scenario import End, Span
-from meshsim.units import SECOND
+from meshsim.units import SECOND, Nanos
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Times = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_FAR: Final = np.uint64(0x9E3779B97F4A7C15)
 _SMALL: Final = 1 << 22
 """Up to so many combinations it is faster to count them than to sort the requests."""
-COLUMNS: Final = (
-    "root",
-    "request",
-    "parent",
-    "attempt",
-    "last",
-    "mirror",
-    "start",
-    "request_end",
-    "traffic",
-    "source",
-    "source_namespace",
-    "source_version",
-    "source_pod",
-    "destination",
-    "destination_namespace",
-    "destination_version",
-    "service",
-    "pod",
-    "status",
-    "flags",
-    "seed",
-)
+
+
+class Grid(NamedTuple):
+    """A run cut into bins of equal width."""
+
+    width: Nanos
+    bins: int
+
+    @classmethod
+    def of(cls, duration: Nanos, width: Nanos) -> Grid:
+        """As many bins as the duration needs."""
+        return cls(width, max(int(-(-duration // width)), 1))
+
+
+class Sample(Protocol):
+    """Latencies of some requests, in nanoseconds."""
+
+    @property
+    def size(self) -> int:
+        """How many requests."""
+        ...
+
+    def quantile(self, share: float) -> float:
+        """The latency that this share of them does not exceed; 0 without any."""
+        ...
+
+    def quantile_interval(self, share: float) -> Interval:
+        """Its 95 % interval; needs at least one request."""
+        ...
+
+    def mean(self) -> float:
+        """Their mean; 0 without any."""
+        ...
+
+    def mean_interval(self) -> Interval:
+        """Its 95 % interval; needs at least one request."""
+        ...
+
+    def resolution(self, value: float) -> Interval:
+        """Latencies that cannot be told from this one."""
+        ...
 
 
 class Names:
@@ -67,69 +87,57 @@ class Names:
         return [self.names[code] for code in self.codes.tolist()]
 
 
-class Frame:
-    """Last attempts, without mirrored copies."""
+class Frame(ABC):
+    """Requests as their callers see them, without mirrored copies; each row stands for one or more."""
 
-    def __init__(self, run: Run) -> None:
-        import pyarrow as pa
+    fraction: float
+    """Share of the run's requests that it holds."""
 
-        table = run.requests(COLUMNS).unify_dictionaries()
-        seen = table["last"].to_numpy() & ~table["mirror"].to_numpy()
-        self._table = table.filter(pa.array(seen))
-        self._names: dict[str, Names] = {}
+    def __init__(self, run: Run, table: Any) -> None:
         self.run = run
+        self._table = table
+        self._names: dict[str, Names] = {}
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
 
-    @cached_property
+    @property
+    @abstractmethod
     def start(self) -> Times:
-        """When each request was sent."""
-        times: Times = self._table["start"].to_numpy()
-        return times
+        """When the requests of each row were sent, as exactly as it is known."""
 
-    @cached_property
-    def latency(self) -> Times:
-        """From sending to the whole answer, retries included."""
-        times: Times = self._table["request_end"].to_numpy() - self.start
-        return times
+    @property
+    @abstractmethod
+    def from_client(self) -> Mask:
+        """Sent by a client, not by a handler."""
 
-    @cached_property
-    def root(self) -> Times:
-        """The client's request each one belongs to; unique over all replications."""
-        return self._identity("root")
+    @property
+    @abstractmethod
+    def counts(self) -> Times:
+        """How many requests each row stands for."""
 
-    @cached_property
-    def request(self) -> Times:
-        """Id of each request; unique over all replications."""
-        return self._identity("request")
+    @abstractmethod
+    def sample(self, mask: Mask, inside: bool = False) -> Sample:
+        """The latencies of these requests as those who sent them see them, retries included.
 
-    @cached_property
-    def own_time(self) -> Times:
-        """Latency of each request less that of the calls its handler made.
-
-        Calls may overlap: what counts is the span from the first one's begin to the last one's end.
+        `inside`: as the mesh sees them, for which the gateway is the caller and the way to it does not count.
         """
-        parents = self._identity("parent")
-        order = np.argsort(self.request, kind="stable")
-        known = self.request[order]
-        place = np.minimum(np.searchsorted(known, parents), max(len(known) - 1, 0))
-        called = (known[place] == parents) & ~self.from_client if len(known) else np.zeros(0, bool)
-        row = order[place[called]]
-        first = np.full(len(self), np.iinfo(np.int64).max)
-        last = np.zeros(len(self), np.int64)
-        np.minimum.at(first, row, self.start[called])
-        np.maximum.at(last, row, self.start[called] + self.latency[called])
-        inner = np.where(last > 0, last - np.minimum(first, last), 0)
-        own: Times = np.maximum(self.latency - inner, 0)
-        return own
 
-    def _identity(self, column: str) -> Times:
-        """Ids of a replication moved by an offset of its own, far from that of any other."""
-        ids = self._table[column].to_numpy().view(np.uint64)
-        _, number = np.unique(self.seed, return_inverse=True)
-        unique: Times = (ids + number.astype(np.uint64) * _FAR).view(np.int64)
-        return unique
+    @abstractmethod
+    def quantiles(self, mask: Mask, grid: Grid, share: float, inside: bool = False) -> Floats:
+        """A latency quantile (ns) of those begun in each bin; not a number where there were none."""
+
+    def count(self, mask: Mask) -> int:
+        """How many requests these rows stand for."""
+        return int(self.counts[mask].sum())
+
+    def bins(self, mask: Mask, grid: Grid) -> Times:
+        """The bin in which each of these rows began; the last one takes what is later."""
+        return np.asarray(np.minimum(self.start[mask] // grid.width, grid.bins - 1))
+
+    def per_bin(self, mask: Mask, grid: Grid) -> Times:
+        """How many of these requests began in each bin."""
+        return np.bincount(self.bins(mask, grid), weights=self.counts[mask], minlength=grid.bins).astype(np.int64)
 
     @cached_property
     def status(self) -> np.ndarray[Any, np.dtype[np.int16]]:
@@ -143,20 +151,31 @@ class Frame:
         return (self.status > 0) & (self.status < 500)
 
     @cached_property
-    def retried(self) -> Mask:
-        """More than one attempt."""
-        return np.asarray(self._table["attempt"].to_numpy() > 1)
-
-    @cached_property
-    def from_client(self) -> Mask:
-        """Sent by a client, not by a handler."""
-        return np.asarray(self._table["parent"].to_numpy() < 0)
-
-    @cached_property
     def seed(self) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Replication of each request."""
         seeds: np.ndarray[Any, np.dtype[np.int32]] = self._table["seed"].to_numpy()
         return seeds
+
+    @cached_property
+    def ways(self) -> dict[str, Nanos]:
+        """Traffic that enters through a gateway, with the one-way latency between its clients and that gateway."""
+        return {row["traffic"]: row["way"] for row in self.run.traffic().to_pylist() if row["gateway"]}
+
+    @cached_property
+    def entered(self) -> Mask:
+        """Sent by a client outside and taken in by a gateway, which is the caller from there on."""
+        if not self.ways:
+            return np.zeros(len(self), bool)
+        clients = self.from_client & self.names("traffic").where(self.ways)
+        # Where no gateway was up the client itself is the caller, and belongs to no namespace.
+        return clients & ~self.names("source_namespace").where([""])
+
+    @cached_property
+    def way(self) -> Times:
+        """Time that each request spent between a client outside and its gateway, both ways."""
+        traffic = self.names("traffic")
+        of_names = np.array([2 * self.ways.get(name, 0) for name in traffic.names] or [0], np.int64)
+        return np.where(self.entered, of_names[traffic.codes], 0)
 
     def names(self, column: str) -> Names:
         """A column of names."""
@@ -177,8 +196,18 @@ class Frame:
         return self._end(end, "source", "source_pod")
 
     def to_end(self, end: End) -> Mask:
-        """Requests sent to this end."""
-        return self._end(end, "destination", "pod")
+        """Requests sent to this end; to a gateway those that clients outside sent through it."""
+        return self._end(end, "destination", "pod") | self._entering(end)
+
+    def is_gateway(self, end: End) -> bool:
+        """Whether clients outside come in there."""
+        return bool(self._entering(end).any()) and not self._end(end, "destination", "pod").any()
+
+    def _entering(self, end: End) -> Mask:
+        """Requests that came in through this end."""
+        if end.service is not None or not self.entered.any():
+            return np.zeros(len(self), bool)
+        return self.entered & self._end(end, "source", "source_pod")
 
     def _end(self, end: End, side: str, pod: str) -> Mask:
         mask = self.all()
@@ -239,8 +268,6 @@ class Frame:
             found.append(tuple(reversed(parts)))
         return sorted(set(found))
 
-    def by_second(self, mask: Mask) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def by_second(self, mask: Mask) -> Times:
         """How many of these requests began in each second of the run."""
-        seconds = int(-(-self.run.duration // SECOND)) or 1
-        index = np.minimum(self.start[mask] // SECOND, seconds - 1)
-        return np.bincount(index, minlength=seconds)
+        return self.per_bin(mask, Grid.of(self.run.duration, SECOND))

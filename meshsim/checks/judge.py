@@ -1,21 +1,31 @@
-"""Every expectation of a scenario judged on a run."""
+"""Every expectation of a scenario judged on a run.
+
+Where every request was recorded, its rows are judged. Of a sampled run the engine's own counts are, which are complete;
+only what they do not tell (which pod it was) is judged on the sample, and says so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from meshsim.checks import counts, latencies, propagation, ratios
 from meshsim.checks.causes import Bad, causes, in_force
+from meshsim.checks.cells import counted, is_counted
 from meshsim.checks.context import Context, not_judged
 from meshsim.checks.frame import Frame, Mask
 from meshsim.checks.ratios import Judged
+from meshsim.checks.rows import Rows
 from meshsim.checks.verdict import Outcome, Verdict
-from meshsim.checks.wording import NEVER, clock, percent, seconds
+from meshsim.checks.wording import NEVER, clock, count, percent, seconds
 from meshsim.errors import Position
 from meshsim.recording import Run
 from meshsim.scenario import (
+    End,
     Expectation,
     Latency,
     LoadedScenario,
@@ -25,101 +35,204 @@ from meshsim.scenario import (
     Share,
     Span,
     SuccessRate,
+    Windowed,
 )
 from meshsim.units import SECOND
 
 _NOT_REACHED: Final = "the run ended before"
+_OPEN: Final = "the windows are too short for the series, which knows seconds: record every request"
+_Case = Callable[[Context], Bad]
+"""What speaks against an expectation, among the requests of a context."""
 
 
 def judge(run: Run, loaded: LoadedScenario) -> tuple[Verdict, ...]:
     """One verdict for each expectation, in the order of the file."""
-    context = Context(run, Frame(run), loaded.anchors)
+    court = _Court(Context(run, counted(run), loaded.anchors))
     verdicts = []
     for index, expectation in enumerate(loaded.scenario.expect):
-        verdicts.append(_judge(context, expectation, loaded.position(f"expect[{index}]")))
+        verdicts.append(_judge(court, expectation, loaded.position(f"expect[{index}]")))
     return tuple(verdicts)
 
 
-def _judge(context: Context, expectation: Expectation, position: Position) -> Verdict:
+@dataclass
+class _Court:
+    """What there is to judge by."""
+
+    counted: Context
+    """All requests."""
+
+    @cached_property
+    def recorded(self) -> Context:
+        """The requests recorded one by one."""
+        frame = self.counted.frame
+        return replace(self.counted, frame=frame if isinstance(frame, Rows) else Rows(self.counted.run))
+
+    def hears(self, *ends: End | None) -> tuple[Context, tuple[str, ...]]:
+        """The requests that an expectation with these ends is judged on, and what to know about them."""
+        if not self.counted.sampled or is_counted(*ends):
+            return self.counted, ()
+        share = percent(self.counted.run.manifest.sampling)
+        return self.recorded, (f"judged on the {share} of the requests that were recorded: only they tell pods apart",)
+
+
+def _judge(court: _Court, expectation: Expectation, position: Position) -> Verdict:
     name, kind = expectation.name, expectation.kind
     if expectation.success_rate is not None:
-        return _success_rate(context, name, expectation.success_rate, position)
+        return _success_rate(court, name, expectation.success_rate, position)
     if expectation.share is not None:
-        return _share(context, name, expectation.share, position)
+        return _share(court, name, expectation.share, position)
     if expectation.latency is not None:
-        return _latency(context, name, expectation.latency, position)
+        return _latency(court, name, expectation.latency, position)
     if expectation.requests is not None:
-        return _requests(context, name, expectation.requests, position)
+        return _requests(court, name, expectation.requests, position)
     if expectation.propagation is not None:
-        return _propagation(context, name, expectation.propagation, position)
+        return _propagation(court.counted, name, expectation.propagation, position)
     if expectation.nacks is not None:
-        return _nacks(context, name, expectation.nacks, position)
+        return _nacks(court.counted, name, expectation.nacks, position)
     raise AssertionError(f"expectation '{name}' has the unknown kind {kind}")
 
 
-def _success_rate(context: Context, name: str, detail: SuccessRate, position: Position) -> Verdict:
+def _success_rate(court: _Court, name: str, detail: SuccessRate, position: Position) -> Verdict:
+    context, notes = court.hears(detail.from_, detail.to)
     if not context.is_reached(detail):
         return not_judged(name, "success_rate", ratios.limit_text(detail), _NOT_REACHED, position)
+    frame = context.frame
+    if _is_open(context, detail, context.between(detail, detail.of)):
+        return not_judged(name, "success_rate", ratios.limit_text(detail), _OPEN, position)
     subject = context.selected(detail, detail.of)
-    good = context.frame.good
-    judged = ratios.judge_ratio(int((subject & good).sum()), int(subject.sum()), detail)
+    judged = ratios.judge_ratio(frame.count(subject & frame.good), frame.count(subject), detail)
     low, _ = ratios.band(detail)
-    return _verdict(context, name, "success_rate", judged, Bad(subject, ~good, 1 - low, "failures"), position)
+
+    def case(seen: Context) -> Bad:
+        return Bad(seen.selected(detail, detail.of), ~seen.frame.good, 1 - low, "failures")
+
+    return _verdict(court, name, "success_rate", _noted(judged, notes), case, position)
 
 
-def _share(context: Context, name: str, detail: Share, position: Position) -> Verdict:
+def _share(court: _Court, name: str, detail: Share, position: Position) -> Verdict:
+    context, notes = court.hears(detail.of, detail.among, detail.from_)
     if not context.is_reached(detail):
         return not_judged(name, "share", ratios.limit_text(detail), _NOT_REACHED, position)
-    subject = context.windowed(detail) & context.frame.to_end(detail.among)
-    if detail.from_ is not None:
-        subject &= context.frame.from_end(detail.from_)
-    part = context.frame.to_end(detail.of)
-    judged = ratios.judge_ratio(int((subject & part).sum()), int(subject.sum()), detail)
+    frame = context.frame
+    whole, part = _whole(context, detail), frame.to_end(detail.of)
+    if _is_open(context, detail, whole):
+        return not_judged(name, "share", ratios.limit_text(detail), _OPEN, position)
+    subject = whole & context.windowed(detail)
+    judged = ratios.judge_ratio(frame.count(subject & part), frame.count(subject), detail)
     low, high = ratios.band(detail)
     too_many = judged.value is not None and judged.value > high
-    case = Bad(subject, part if too_many else ~part, high if too_many else 1 - low, "share", part=part)
-    return _verdict(context, name, "share", judged, case, position)
+
+    def case(seen: Context) -> Bad:
+        own = seen.frame.to_end(detail.of)
+        tolerated = high if too_many else 1 - low
+        return Bad(
+            _whole(seen, detail) & seen.windowed(detail), own if too_many else ~own, tolerated, "share", part=own
+        )
+
+    return _verdict(court, name, "share", _noted(judged, notes), case, position)
 
 
-def _latency(context: Context, name: str, detail: Latency, position: Position) -> Verdict:
+def _whole(context: Context, detail: Share) -> Mask:
+    """The requests of which a share is asked for, whenever they began."""
+    mask = context.frame.to_end(detail.among)
+    return mask if detail.from_ is None else mask & context.frame.from_end(detail.from_)
+
+
+def _latency(court: _Court, name: str, detail: Latency, position: Position) -> Verdict:
+    context, notes = court.hears(detail.from_, detail.to)
     if not context.is_reached(detail):
         return not_judged(name, "latency", latencies.limit_text(detail), _NOT_REACHED, position)
+    if _is_open(context, detail, context.between(detail, detail.of)):
+        return not_judged(name, "latency", latencies.limit_text(detail), _OPEN, position)
     subject = context.selected(detail, detail.of)
-    judged = latencies.judge_latency(context.frame.latency[subject], detail)
-    return _verdict(context, name, "latency", judged, _slow(context.frame, subject, detail), position)
+    judged = latencies.judge_latency(context.frame.sample(subject, _from_inside(context.frame, detail)), detail)
+    return _verdict(
+        court, name, "latency", _noted(judged, notes), lambda seen: _slow(seen, court.recorded, detail), position
+    )
 
 
-def _slow(frame: Frame, subject: Mask, detail: Latency) -> Bad:
+def _from_inside(frame: Frame, detail: Latency) -> bool:
+    """Whether the way of clients outside to their gateway is left out: it is theirs, not the gateway's."""
+    return detail.of is None and (detail.to is None or not frame.is_gateway(detail.to))
+
+
+def _slow(context: Context, recorded: Context, detail: Latency) -> Bad:
     """The requests beyond the first limit that the sample does not meet."""
-    sample = np.sort(frame.latency[subject])
+    frame = recorded.frame
+    assert isinstance(frame, Rows)
+    inside = _from_inside(frame, detail)
+    subject = context.selected(detail, detail.of)
+    sample = frame.sample(subject, inside)
     for statistic, bounds in latencies.given(detail):
-        failed = len(sample) > 0 and not latencies.is_within(latencies.statistic(sample, statistic), bounds)
+        failed = sample.size > 0 and not latencies.is_within(latencies.statistic(sample, statistic), bounds)
         if failed and bounds.max is not None:
             tolerated = 1 - latencies.QUANTILES.get(statistic, 0.5)
-            return Bad(subject, frame.latency > bounds.max, tolerated, "slow", statistic)
+            slow = (frame.inner if inside else frame.latency) > bounds.max
+            return Bad(subject, slow, tolerated, "slow", statistic, inside=inside)
     return Bad(subject, np.zeros(len(frame), bool), 1.0, "slow")
 
 
-def _requests(context: Context, name: str, detail: RequestCount, position: Position) -> Verdict:
+def _requests(court: _Court, name: str, detail: RequestCount, position: Position) -> Verdict:
+    context, _ = court.hears(detail.from_, detail.to)
     if not context.is_reached(detail):
         return not_judged(name, "requests", counts.limit_text(detail), _NOT_REACHED, position)
-    subject = context.selected(detail, detail.of)
-    if detail.status:
-        subject &= context.frame.with_status(detail.status)
-    if detail.flags:
-        subject &= context.frame.with_flags(detail.flags)
-    found = int(subject.sum())
-    judged = counts.judge_count(found, found, detail)
-    sampling = context.run.manifest.sampling
-    if sampling < 1 and not (detail.max is not None and found > detail.max):
-        reason = f"only {percent(sampling)} of the requests were recorded"
+    frame = context.frame
+    chosen = _counted_ones(context, detail)
+    surely, maybe = (frame.count(chosen & mask) for mask in context.limits(detail))
+    judged = counts.judge_count(surely, surely, detail)
+    reason = ""
+    if frame.fraction < 1:
+        exceeded = detail.max is not None and surely > detail.max
+        reason = "" if exceeded else f"only {percent(frame.fraction)} of the requests were recorded"
+    elif counts.is_met(surely, detail) != counts.is_met(maybe, detail):
+        reason = f"between {count(surely)} and {count(maybe)}, which the series does not tell: record every request"
+    if reason:
         return not_judged(name, "requests", counts.limit_text(detail), reason, position)
-    return _verdict(context, name, "requests", judged, Bad(subject, subject, 0.0, "requests"), position)
+
+    def case(seen: Context) -> Bad:
+        subject = seen.windowed(detail) & _counted_ones(seen, detail)
+        return Bad(subject, subject, 0.0, "requests")
+
+    return _verdict(court, name, "requests", judged, case, position)
 
 
-def _verdict(context: Context, name: str, kind: str, judged: Judged, case: Bad, position: Position) -> Verdict:
-    explained = causes(context, case) if judged.outcome is Outcome.NOT_MET and judged.samples else ()
+def _counted_ones(context: Context, detail: RequestCount) -> Mask:
+    """The requests that are counted, whenever they began."""
+    mask = context.between(detail, detail.of)
+    if detail.status:
+        mask &= context.frame.with_status(detail.status)
+    if detail.flags:
+        mask &= context.frame.with_flags(detail.flags)
+    return mask
+
+
+def _is_open(context: Context, detail: Windowed, chosen: Mask) -> bool:
+    """Whether some of these requests may have begun in the windows, but none surely did."""
+    surely, maybe = (context.frame.count(chosen & mask) for mask in context.limits(detail))
+    return maybe > 0 and surely == 0
+
+
+def _noted(judged: Judged, notes: tuple[str, ...]) -> Judged:
+    return judged._replace(warnings=notes + judged.warnings) if notes else judged
+
+
+def _verdict(court: _Court, name: str, kind: str, judged: Judged, case: _Case, position: Position) -> Verdict:
+    explained: tuple[str, ...] = ()
+    if judged.outcome is Outcome.NOT_MET and judged.samples:
+        context = court.recorded
+        assert isinstance(context.frame, Rows)
+        explained = causes(context, context.frame, case(context))
+        if context.sampled:
+            explained = _of_sample(context, explained)
     return _from(judged, name, kind, explained, position)
+
+
+def _of_sample(context: Context, explained: tuple[str, ...]) -> tuple[str, ...]:
+    """What the requests recorded one by one tell of a verdict on all of them."""
+    share = percent(context.run.manifest.sampling)
+    if not explained:
+        return (f"the {share} of the requests that were recorded tell no more: record more of them",)
+    return (f"among the {share} of the requests that were recorded:", *explained)
 
 
 def _from(judged: Judged, name: str, kind: str, explained: tuple[str, ...], position: Position) -> Verdict:

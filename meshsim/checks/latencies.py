@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from meshsim.checks.intervals import Interval, mean_interval, quantile_rank, quantile_ranks
+from meshsim.checks.frame import Sample
+from meshsim.checks.intervals import Interval
 from meshsim.checks.ratios import Judged
 from meshsim.checks.verdict import Outcome
 from meshsim.checks.wording import count, limit_span, span
@@ -18,22 +17,15 @@ MEAN: Final = "mean"
 _FEW: Final = 10
 """A percentile that rests on fewer requests above it is a guess."""
 
-Values = np.ndarray[Any, np.dtype[np.int64]]
+
+def statistic(sample: Sample, name: str) -> float:
+    """A statistic of a sample."""
+    return sample.mean() if name == MEAN else sample.quantile(QUANTILES[name])
 
 
-def statistic(ordered: Values, name: str) -> float:
-    """A statistic of a sorted sample."""
-    if name == MEAN:
-        return float(ordered.mean())
-    return float(ordered[quantile_rank(QUANTILES[name], len(ordered))])
-
-
-def statistic_interval(ordered: Values, name: str) -> Interval:
+def statistic_interval(sample: Sample, name: str) -> Interval:
     """Its 95 % interval."""
-    if name == MEAN:
-        return mean_interval(float(ordered.mean()), float(ordered.std()), len(ordered))
-    low, high = quantile_ranks(QUANTILES[name], len(ordered))
-    return Interval(float(ordered[low]), float(ordered[high]))
+    return sample.mean_interval() if name == MEAN else sample.quantile_interval(QUANTILES[name])
 
 
 def limit_texts(name: str, bounds: Bounds) -> list[str]:
@@ -53,13 +45,12 @@ def limit_text(detail: Latency) -> str:
     return ", ".join(text for name, bounds in given(detail) for text in limit_texts(name, bounds))
 
 
-def judge_latency(sample: Values, detail: Latency) -> Judged:
+def judge_latency(sample: Sample, detail: Latency) -> Judged:
     """Judge a sample; of several statistics the first that is not met decides."""
     limit = limit_text(detail)
-    if len(sample) == 0:
+    if sample.size == 0:
         return Judged(Outcome.NOT_MET, "no requests", limit, None, 0, None, ())
-    ordered = np.sort(sample)
-    results = [(name, bounds, statistic(ordered, name)) for name, bounds in given(detail)]
+    results = [(name, bounds, statistic(sample, name)) for name, bounds in given(detail)]
     failed = [(name, bounds, value) for name, bounds, value in results if not is_within(value, bounds)]
     name, _, value = (failed or results)[0]
     texts = [span(result) if len(results) == 1 else f"{key} {span(result)}" for key, _, result in results]
@@ -68,9 +59,9 @@ def judge_latency(sample: Values, detail: Latency) -> Judged:
         ", ".join(texts),
         limit,
         value,
-        len(ordered),
-        statistic_interval(ordered, name),
-        tuple(_warnings(ordered, results)),
+        sample.size,
+        statistic_interval(sample, name),
+        tuple(_warnings(sample, results)),
     )
 
 
@@ -79,17 +70,24 @@ def is_within(value: float, bounds: Bounds) -> bool:
     return (bounds.min is None or value >= bounds.min) and (bounds.max is None or value <= bounds.max)
 
 
-def _warnings(ordered: Values, results: list[tuple[str, Bounds, float]]) -> list[str]:
-    samples = len(ordered)
+def _warnings(sample: Sample, results: list[tuple[str, Bounds, float]]) -> list[str]:
+    samples = sample.size
     found: list[str] = []
-    for name, bounds, _ in results:
+    for name, bounds, value in results:
         quantile = QUANTILES.get(name)
         beyond = samples * (1 - quantile) if quantile is not None else samples
         if beyond < _FEW:
             found.append(f"{name} of n = {count(samples)} rests on {beyond:.0f} requests; run longer or more seeds")
             continue
-        interval = statistic_interval(ordered, name)
+        interval = statistic_interval(sample, name)
         limits: list[Nanos] = [edge for edge in (bounds.min, bounds.max) if edge is not None]
+        bucket = sample.resolution(value)
+        if name != MEAN and any(bucket.low < edge < bucket.high for edge in limits):
+            found.append(
+                f"{name} lies between {span(bucket.low)} and {span(bucket.high)}, more the series does not tell: "
+                "record every request (--sampling 100%)"
+            )
+            continue
         inside = [edge for edge in limits if interval.low < edge < interval.high]
         if inside:
             found.append(

@@ -95,7 +95,7 @@ def replicate(
 def _notes(settings: RunSettings) -> tuple[str, ...]:
     if settings.sampling >= 1:
         return ()
-    return (f"{percent(settings.sampling)} of the requests were recorded: rates are scaled up, counts are not judged",)
+    return (f"{percent(settings.sampling)} of the requests were recorded one by one; all were counted and judged",)
 
 
 def command(loaded: LoadedScenario, seeds: tuple[int, ...], settings: RunSettings) -> str:

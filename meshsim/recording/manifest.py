@@ -72,9 +72,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"the manifest cannot be read: {error}", Position(str(path))) from None
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise InputError("this is not the manifest of a recording", Position(str(path)))
-    if content["schema"] > SCHEMA_VERSION:
-        message = f"the recording has version {content['schema']}, this meshsim reads up to {SCHEMA_VERSION}"
-        raise InputError(message, Position(str(path)), "use the meshsim that wrote it")
+    if content["schema"] != SCHEMA_VERSION:
+        message = f"the recording has version {content['schema']}, this meshsim reads version {SCHEMA_VERSION}"
+        raise InputError(message, Position(str(path)), "use the meshsim that wrote it, or run the scenario again")
     known = Manifest.__dataclass_fields__
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in content.items() if key in known

@@ -20,6 +20,7 @@ from meshsim.recording.schema import (
     REQUESTS,
     SERIES,
     TIMELINE,
+    TRAFFIC,
     Table,
 )
 from meshsim.units import Nanos
@@ -87,12 +88,12 @@ class Run:
         return self._table(PROXIES)
 
     def objects(self) -> Any:
-        """Where objects were written; empty in recordings of versions that did not keep it."""
-        if not all((part / f"{OBJECTS.name}.parquet").is_file() for part in self._parts):
-            from meshsim.recording.arrow import arrow_schema
-
-            return arrow_schema(OBJECTS).empty_table()
+        """Where objects were written."""
         return self._table(OBJECTS)
+
+    def traffic(self) -> Any:
+        """What clients send."""
+        return self._table(TRAFFIC)
 
     def series(self) -> Any:
         """Requests counted by second, edge, outcome and latency bucket."""

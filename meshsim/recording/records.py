@@ -41,3 +41,13 @@ class ObjectSource(NamedTuple):
     name: str
     file: str
     line: int
+
+
+class TrafficInfo(NamedTuple):
+    """A traffic of the scenario."""
+
+    traffic: str
+    gateway: str
+    """Service it enters through, empty for what pods send."""
+    way: Nanos
+    """One-way latency between its clients and the proxy they come to."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 1
-"""Raised when a column changes its meaning or goes; new columns do not raise it."""
+SCHEMA_VERSION: Final = 2
+"""Raised when tables or columns change their meaning, come or go."""
 
 
 class Kind(Enum):
@@ -66,7 +66,11 @@ REQUESTS: Final = Table(
         Column("end", _T, "the attempt ends at the caller's proxy"),
         Column("request_end", _T, "the caller has the answer, or gave up"),
         Column("traffic", _N, "name of the traffic whose client sent it, empty for what handlers send"),
-        Column("source", _N, "canonical service of the caller; of the gateway for a client outside"),
+        Column(
+            "source",
+            _N,
+            "canonical service of the caller; of a client outside that of its gateway, else its traffic's name",
+        ),
         Column("source_namespace", _N, "its namespace"),
         Column("source_version", _N, "its version"),
         Column("source_pod", _N, "its pod"),
@@ -189,21 +193,34 @@ OBJECTS: Final = Table(
     "where the objects that shape configuration were written",
 )
 
+TRAFFIC: Final = Table(
+    "traffic",
+    (
+        Column("traffic", _N, "name of the traffic"),
+        Column("gateway", _N, "Service it enters through, empty for what pods send"),
+        Column("way", _T, "one-way latency between its clients and the proxy they come to"),
+        Column("seed", Kind.INT32, "seed of the replication"),
+    ),
+    "one row a traffic of the scenario",
+)
+
 SERIES: Final = Table(
     "series",
     (
-        Column("second", Kind.INT32, "second of the run in which the requests began"),
-        Column("traffic", _N, "name of the traffic"),
+        Column("second", Kind.INT32, "second of the run in which the requests ended"),
+        Column("traffic", _N, "name of the traffic whose clients sent them, empty for what handlers send"),
         Column("source", _N, "caller"),
         Column("source_namespace", _N, "its namespace"),
         Column("source_version", _N, "its version"),
         Column("destination", _N, "destination"),
         Column("destination_namespace", _N, "its namespace"),
         Column("destination_version", _N, "its version"),
+        Column("service", _N, "host asked for"),
         Column("status", Kind.INT16, "HTTP status"),
         Column("flags", _N, "Envoy response flags"),
-        Column("bucket", Kind.INT16, "latency bucket"),
-        Column("count", _I, "requests (last attempts, no mirrored copies)"),
+        Column("bucket", Kind.INT16, "latency bucket: eight equal ones in each power of two of nanoseconds"),
+        Column("count", _I, "requests, all of them whatever the sampling; no mirrored copies"),
+        Column("total", _I, "sum of their latencies in nanoseconds"),
         Column("seed", Kind.INT32, "seed of the replication"),
     ),
     "requests by second, edge, outcome and latency bucket",
@@ -227,5 +244,5 @@ CONFIG_BLOBS: Final = Table(
     "each distinct resource once",
 )
 
-TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, OBJECTS, SERIES)
+TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, OBJECTS, TRAFFIC, SERIES)
 """The tables of every recording, each one parquet file."""

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, check_columns, joined, rows_table
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
-from meshsim.recording.records import ObjectSource, ProxyInfo
+from meshsim.recording.records import ObjectSource, ProxyInfo, TrafficInfo
 from meshsim.recording.schema import (
     CHANGES,
     CONFIG_BLOBS,
@@ -25,26 +24,36 @@ from meshsim.recording.schema import (
     REQUESTS,
     SERIES,
     TIMELINE,
+    TRAFFIC,
     Kind,
     Table,
 )
-from meshsim.recording.series import series_of
 from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
 from meshsim.units import Nanos
 
 Record = (
-    ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark | ProxyInfo | ObjectSource
+    ConfigChange
+    | Push
+    | PushSent
+    | PushAnswer
+    | ProxyEffective
+    | PodPhase
+    | TimelineMark
+    | ProxyInfo
+    | ObjectSource
+    | TrafficInfo
 )
 """Everything but requests and configuration."""
 
 ROW_GROUP: Final = 1 << 17
-"""Requests of a row group: batches of a run are gathered up to about this many."""
+"""Rows of a row group: batches of a run are gathered up to about this many."""
 _PLAIN: Final[dict[type, Table]] = {
     ConfigChange: CHANGES,
     PodPhase: PODS,
     TimelineMark: TIMELINE,
     ProxyInfo: PROXIES,
     ObjectSource: OBJECTS,
+    TrafficInfo: TRAFFIC,
 }
 
 
@@ -53,9 +62,54 @@ class RunSink(Protocol):
 
     def add_requests(self, columns: Mapping[str, ColumnData]) -> None: ...
 
+    def add_series(self, columns: Mapping[str, ColumnData]) -> None: ...
+
     def add_record(self, record: Record) -> None: ...
 
     def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None: ...
+
+
+class _Stream:
+    """A table that is written while its rows come: batches are gathered to row groups of about `ROW_GROUP`."""
+
+    def __init__(self, folder: Path, table: Table, seed: int, **options: Any) -> None:
+        self.rows = 0
+        self._table = table
+        self._seed = seed
+        self._waiting: list[tuple[Mapping[str, ColumnData], int]] = []
+        self._waiting_rows = 0
+        path = folder / f"{table.name}.parquet"
+        self._file = pq.ParquetWriter(path, arrow_schema(table), compression="zstd", **options)
+
+    def add(self, columns: Mapping[str, ColumnData]) -> None:
+        """Append a batch, every column of the table but the seed."""
+        rows = _rows(columns)
+        if not rows:
+            return
+        check_columns(self._table, {**columns, "seed": self._seed}, rows)
+        self._waiting.append((columns, rows))
+        self._waiting_rows += rows
+        self.rows += rows
+        if self._waiting_rows >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        columns: dict[str, ColumnData] = {
+            column.name: joined(column, [(batch[column.name], rows) for batch, rows in self._waiting])
+            for column in self._table.columns
+            if column.name != "seed"
+        }
+        table = arrow_table(self._table, {**columns, "seed": self._seed}, self._waiting_rows)
+        self._waiting.clear()
+        self._waiting_rows = 0
+        self._file.write_table(table, row_group_size=table.num_rows)
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        self._flush()
+        self._file.close()
 
 
 class RunWriter:
@@ -64,25 +118,25 @@ class RunWriter:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.seed = seed
-        self.rows = 0
-        """Rows of requests so far."""
-        self._waiting: list[tuple[Mapping[str, ColumnData], int]] = []
-        self._waiting_rows = 0
         # Ids are all different and times lie close together: a dictionary would cost the former, and the latter take
         # half the time and space as differences.
-        self._requests = pq.ParquetWriter(
-            folder / "requests.parquet",
-            arrow_schema(REQUESTS),
-            compression="zstd",
+        self._requests = _Stream(
+            folder,
+            REQUESTS,
+            seed,
             use_dictionary=[c.name for c in REQUESTS.columns if c.kind in (Kind.NAME, Kind.INT16, Kind.INT32)],
             column_encoding={c.name: "DELTA_BINARY_PACKED" for c in REQUESTS.columns if c.kind is Kind.TIME},
         )
-        self._series: list[Any] = []
-        self._series_given = False
+        self._series = _Stream(folder, SERIES, seed)
         self._pushes = PushLog()
         self._records: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _PLAIN.values()}
         self._config: list[tuple[Nanos, str, str, str, str]] = []
         self._blobs: dict[str, bytes] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows of requests so far."""
+        return self._requests.rows
 
     def listen(self, taps: Taps) -> None:
         """Record everything that appears at these taps."""
@@ -103,38 +157,11 @@ class RunWriter:
         Times and ids are arrays, names are `Coded` (codes into a list of names), an array or list of text, or one text
         for all rows.
         """
-        rows = _rows(columns)
-        if not rows:
-            return
-        check_columns(REQUESTS, {**columns, "seed": self.seed}, rows)
-        self._waiting.append((columns, rows))
-        self._waiting_rows += rows
-        self.rows += rows
-        if self._waiting_rows >= ROW_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write the waiting batches as one row group."""
-        if not self._waiting:
-            return
-        columns: dict[str, ColumnData] = {
-            column.name: joined(column, [(batch[column.name], rows) for batch, rows in self._waiting])
-            for column in REQUESTS.columns
-            if column.name != "seed"
-        }
-        table = arrow_table(REQUESTS, {**columns, "seed": self.seed}, self._waiting_rows)
-        self._waiting.clear()
-        self._waiting_rows = 0
-        self._requests.write_table(table, row_group_size=table.num_rows)
-        if not self._series_given:
-            self._series.append(series_of(table))
+        self._requests.add(columns)
 
     def add_series(self, columns: Mapping[str, ColumnData]) -> None:
-        """Append counts made by the event core itself; needed when it hands over a sample of the requests only."""
-        if not self._series_given:
-            self._series.clear()
-            self._series_given = True
-        self._series.append(arrow_table(SERIES, {**columns, "seed": self.seed}, _rows(columns)))
+        """Append counts of requests: one entry a column of `SERIES`, `seed` excepted."""
+        self._series.add(columns)
 
     def add_record(self, record: Record) -> None:
         """Append a record of any type."""
@@ -153,9 +180,7 @@ class RunWriter:
 
     def finish(self, manifest: Manifest) -> None:
         """Write what is still in memory, and the manifest last."""
-        self._flush()
-        self._requests.close()
-        self._write(SERIES, pa.concat_tables(self._series) if self._series else rows_table(SERIES, ()))
+        self.close()
         self._write(PUSHES, rows_table(PUSHES, self._pushes.rows(self.seed)))
         for table in _PLAIN.values():
             self._write(table, rows_table(table, self._records[table.name]))
@@ -166,8 +191,9 @@ class RunWriter:
         manifest.write(self.folder)
 
     def close(self) -> None:
-        """Let go of the open file of a run that failed."""
+        """Complete the open files, also those of a run that failed."""
         self._requests.close()
+        self._series.close()
 
     def _write(self, table: Table, rows: Any) -> None:
         _write(self.folder / f"{table.name}.parquet", rows)

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from meshsim.checks.frame import Frame, Mask
-from meshsim.checks.intervals import quantile_rank
 from meshsim.scenario import Span
 from meshsim.units import SECOND
 
@@ -39,26 +38,47 @@ class Edge(NamedTuple):
 
 
 def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
-    """The edges of a run (or of a part of it), callers before those they call."""
+    """The edges of a run (or of a part of it), callers before those they call.
+
+    What clients outside send is an edge to the gateway, and from there one to whom it passes the requests on to.
+    """
     rows = frame.all() if during is None else frame.within([during])
     length = (during.end - during.begin) if during is not None else frame.run.duration
-    manifest = frame.run.manifest
-    seconds = max(length, 1) / SECOND * max(len(manifest.seeds), 1) * manifest.sampling
+    seconds = max(length, 1) / SECOND * max(len(frame.run.manifest.seeds), 1) * frame.fraction
     source, version, destination = (frame.names(n) for n in ("source", "source_version", "destination"))
     split = _callers_by_version(frame, rows)
-    found: list[Edge] = []
-    seen: set[tuple[str, str, str]] = set()
+    found: dict[_Key, Mask] = {}
     for names in frame.combinations("source", "source_version", "destination", rows=rows):
         shown = names[1] if names[0] in split and names[1] not in _UNVERSIONED else ""
-        key = (names[0], shown, names[2])
-        if key in seen:
+        key = _Key(names[0], shown, names[2])
+        if key in found:
             continue
-        seen.add(key)
         mask = rows & source.where([names[0]]) & destination.where([names[2]])
-        if shown:
-            mask &= version.where([shown])
-        found.append(_edge(frame, key, mask, seconds))
-    return _in_call_order(found)
+        found[key] = mask & version.where([shown]) if shown else mask
+    listed = [_edge(frame, key, mask, seconds, inside=True) for key, mask in found.items()]
+    return _in_call_order(_with_clients(frame, rows, listed, seconds))
+
+
+class _Key(NamedTuple):
+    source: str
+    version: str
+    destination: str
+
+
+def _with_clients(frame: Frame, rows: Mask, found: list[Edge], seconds: float) -> list[Edge]:
+    """The edges, and those of clients outside to the gateways that took their requests in.
+
+    A client that met no gateway is a caller already; both are one edge.
+    """
+    entered = rows & frame.entered
+    traffic, source = frame.names("traffic"), frame.names("source")
+    clients: dict[_Key, Mask] = {}
+    for name, gateway in frame.combinations("traffic", "source", rows=entered):
+        mask = entered & traffic.where([name]) & source.where([gateway])
+        missed = rows & source.where([name]) & frame.names("destination").where([gateway])
+        clients[_Key(name, "", gateway)] = mask | missed
+    kept = [edge for edge in found if (edge.source, edge.source_version, edge.destination) not in clients]
+    return kept + [_edge(frame, key, mask, seconds, inside=False) for key, mask in clients.items()]
 
 
 def _callers_by_version(frame: Frame, rows: Mask) -> set[str]:
@@ -78,28 +98,27 @@ def _callers_by_version(frame: Frame, rows: Mask) -> set[str]:
     }
 
 
-def _edge(frame: Frame, key: tuple[str, str, str], mask: Mask, seconds: float) -> Edge:
-    ordered = np.sort(frame.latency[mask])
-    count = len(ordered)
+def _edge(frame: Frame, key: _Key, mask: Mask, seconds: float, inside: bool) -> Edge:
+    """`inside`: an edge between applications, not from clients outside to their gateway."""
+    sample = frame.sample(mask, inside)
+    count = frame.count(mask)
     return Edge(
-        source=key[0],
-        source_version=key[1],
-        destination=key[2],
+        source=key.source,
+        source_version=key.version,
+        destination=key.destination,
         rate_per_s=count / seconds,
         requests=count,
-        good=float(frame.good[mask].mean()) if count else 1.0,
-        p50=float(ordered[quantile_rank(0.5, count)]) if count else 0.0,
-        p99=float(ordered[quantile_rank(0.99, count)]) if count else 0.0,
-        versions=_versions(frame, mask),
+        good=frame.count(mask & frame.good) / count if count else 1.0,
+        p50=sample.quantile(0.5),
+        p99=sample.quantile(0.99),
+        versions=_versions(frame, mask) if inside else (),
     )
 
 
 def _versions(frame: Frame, mask: Mask) -> tuple[tuple[str, float], ...]:
     column = frame.names("destination_version")
-    codes, sizes = np.unique(column.codes[mask], return_counts=True)
-    reached = [
-        (column.names[c], int(n)) for c, n in zip(codes.tolist(), sizes.tolist(), strict=True) if column.names[c]
-    ]
+    sizes = np.bincount(column.codes[mask], weights=frame.counts[mask], minlength=len(column.names)).tolist()
+    reached = [(name, size) for name, size in zip(column.names, sizes, strict=True) if name and size]
     total = sum(size for _, size in reached)
     return tuple(sorted((name, size / total) for name, size in reached))
 

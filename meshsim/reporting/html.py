@@ -83,9 +83,9 @@ def _latencies(frame: Frame) -> list[Line]:
     masks = {
         f"{s} → {d}": source.where([s]) & destination.where([d]) for s, d in frame.combinations("source", "destination")
     }
-    busiest = sorted(masks, key=lambda name: -int(masks[name].sum()))[:_EDGES_SHOWN]
+    busiest = sorted(masks, key=lambda name: -frame.count(masks[name]))[:_EDGES_SHOWN]
     return [
-        Line(name, quantiles_over_time(frame, masks[name], 0.99), colour)
+        Line(name, quantiles_over_time(frame, masks[name], 0.99, inside=True), colour)
         for colour, name in zip(PALETTE, busiest, strict=False)
     ]
 

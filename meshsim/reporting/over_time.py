@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from meshsim.checks.frame import Frame, Mask
-from meshsim.units import MINUTE, SECOND, Nanos
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+from meshsim.checks.frame import Floats, Frame, Grid, Mask
+from meshsim.units import MILLISECOND, MINUTE, SECOND, Nanos
 
 _WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _BINS: Final = 150
@@ -41,48 +39,33 @@ def bin_width(duration: Nanos) -> Nanos:
     return _WIDTHS[-1] * SECOND
 
 
-def _bins(frame: Frame, mask: Mask) -> tuple[np.ndarray[Any, np.dtype[np.int64]], int, Nanos]:
-    width = bin_width(frame.run.duration)
-    count = max(int(-(-frame.run.duration // width)), 1)
-    return np.minimum(frame.start[mask] // width, count - 1), count, width
+def grid_of(frame: Frame) -> Grid:
+    """The bins of a run's charts."""
+    return Grid.of(frame.run.duration, bin_width(frame.run.duration))
 
 
 def middles(frame: Frame) -> Floats:
     """Middle of each bin in seconds."""
-    width = bin_width(frame.run.duration)
-    count = max(int(-(-frame.run.duration // width)), 1)
-    return np.asarray((np.arange(count) + 0.5) * (width / SECOND), np.float64)
+    grid = grid_of(frame)
+    return np.asarray((np.arange(grid.bins) + 0.5) * (grid.width / SECOND), np.float64)
 
 
-def quantiles_over_time(frame: Frame, mask: Mask, quantile: float) -> Binned:
-    """A latency quantile in milliseconds."""
-    index, count, _ = _bins(frame, mask)
-    latency = frame.latency[mask] / 1e6
-    order = np.lexsort((latency, index))
-    index, latency = index[order], latency[order]
-    sizes = np.bincount(index, minlength=count)
-    ends = np.cumsum(sizes)
-    place = ends - sizes + np.maximum(np.ceil(sizes * quantile).astype(np.int64) - 1, 0)
-    values = np.full(count, np.nan)
-    filled = sizes > 0
-    values[filled] = latency[place[filled]]
-    return Binned(middles(frame), values)
+def quantiles_over_time(frame: Frame, mask: Mask, quantile: float, inside: bool = False) -> Binned:
+    """A latency quantile in milliseconds; `inside` as in `Frame.sample`."""
+    return Binned(middles(frame), frame.quantiles(mask, grid_of(frame), quantile, inside) / MILLISECOND)
 
 
 def rate_over_time(frame: Frame, mask: Mask) -> Binned:
     """Requests a second, averaged over the replications."""
-    index, count, width = _bins(frame, mask)
-    manifest = frame.run.manifest
-    recorded = max(len(manifest.seeds), 1) * manifest.sampling
-    return Binned(middles(frame), np.bincount(index, minlength=count) / (width / SECOND) / recorded)
+    grid = grid_of(frame)
+    seconds = grid.width / SECOND * max(len(frame.run.manifest.seeds), 1) * frame.fraction
+    return Binned(middles(frame), frame.per_bin(mask, grid) / seconds)
 
 
 def share_over_time(frame: Frame, part: Mask, whole: Mask) -> Binned:
     """Percent of `whole` that is also in `part`."""
-    index, count, _ = _bins(frame, whole)
-    total = np.bincount(index, minlength=count)
-    inner, _, _ = _bins(frame, part & whole)
-    hits = np.bincount(inner, minlength=count)
+    grid = grid_of(frame)
+    total, hits = frame.per_bin(whole, grid), frame.per_bin(part & whole, grid)
     with np.errstate(invalid="ignore", divide="ignore"):
         return Binned(middles(frame), np.where(total > 0, 100.0 * hits / total, np.nan))
 

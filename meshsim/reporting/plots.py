@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from meshsim.checks import Wave, waves
+from meshsim.checks.cells import counted
 from meshsim.checks.frame import Frame, Mask
+from meshsim.checks.rows import Rows
 from meshsim.checks.wording import NEVER, clock, percent, span
 from meshsim.errors import UsageError
 from meshsim.recording import Run
@@ -36,8 +38,13 @@ class Plots:
     @property
     def _frame(self) -> Frame:
         if self._kept is None:
-            self._kept = Frame(self._run)
+            self._kept = counted(self._run)
         return self._kept
+
+    def _telling(self, by: str) -> Frame:
+        """The requests by what they are split by: only those recorded one by one tell their pod."""
+        sampled = self._run.manifest.sampling < 1
+        return Rows(self._run) if sampled and _BY.get(by) == "pod" else self._frame
 
     def latency(
         self,
@@ -50,14 +57,15 @@ class Plots:
 
         `by` splits them: version, source, pod, flags. The first quantile is drawn thin, the last one bold.
         """
-        frame = self._frame
-        mask = frame.from_client if to is None else self._requests_to(to)
+        frame = self._telling(by)
+        mask = frame.from_client if to is None else _requests_to(frame, to)
         axes = _axes(ax, (9, 4))
-        for colour, (name, rows) in zip(_colours(), self._groups(mask, by), strict=False):
+        for colour, (name, rows) in zip(_colours(), _groups(frame, mask, by), strict=False):
             for quantile in quantiles:
                 bold = quantile == max(quantiles)
                 label = f"{name} p{quantile * 100:g}".strip()
-                _draw(axes, quantiles_over_time(frame, rows, quantile), label, colour, 2.0 if bold else 1.0, bold)
+                line = quantiles_over_time(frame, rows, quantile, inside=to is not None)
+                _draw(axes, line, label, colour, 2.0 if bold else 1.0, bold)
         axes.set_ylabel("latency in ms")
         axes.set_title(f"Latency of {to or 'client requests'}", loc="left", pad=26)
         axes.set_ylim(bottom=0)
@@ -72,9 +80,9 @@ class Plots:
         """
         frame = self._frame
         name = to or self._most_split()
-        whole = self._requests_to(name)
+        whole = _requests_to(frame, name)
         axes = _axes(ax, (9, 3.4))
-        groups = self._groups(whole, "version")
+        groups = _groups(frame, whole, "version")
         stacked = [share_over_time(frame, rows, whole) for _, rows in groups]
         if stacked:
             axes.stackplot(
@@ -143,23 +151,6 @@ class Plots:
         axes.set_title(f"Who called whom{window}", loc="left")
         return axes
 
-    def _requests_to(self, app: str) -> Mask:
-        column = self._frame.names("destination")
-        if app not in column.names:
-            known = ", ".join(sorted(name for name in set(column.names) if name))
-            raise UsageError(f"there are no requests to '{app}'", None, f"there are requests to {known}")
-        return column.where([app])
-
-    def _groups(self, mask: Mask, by: str) -> list[tuple[str, Mask]]:
-        if by not in _BY:
-            raise UsageError(f"cannot split by '{by}'", None, f"one of {', '.join(_BY)}")
-        if by == "status":
-            values = np.unique(self._frame.status[mask]).tolist()
-            return [(str(value), mask & (self._frame.status == value)) for value in values]
-        column = self._frame.names(_BY[by])
-        present = sorted({column.names[code] for code in np.unique(column.codes[mask]).tolist()})
-        return [(name or _NO_VERSION, mask & column.where([name])) for name in present]
-
     def _most_split(self) -> str:
         split = [edge for edge in edges(self._frame) if len(edge.versions) > 1]
         if not split:
@@ -204,6 +195,25 @@ class Plots:
                 fontsize=8,
                 color="#7a5a22",
             )
+
+
+def _requests_to(frame: Frame, app: str) -> Mask:
+    column = frame.names("destination")
+    if app not in column.names:
+        known = ", ".join(sorted(name for name in set(column.names) if name))
+        raise UsageError(f"there are no requests to '{app}'", None, f"there are requests to {known}")
+    return column.where([app])
+
+
+def _groups(frame: Frame, mask: Mask, by: str) -> list[tuple[str, Mask]]:
+    if by not in _BY:
+        raise UsageError(f"cannot split by '{by}'", None, f"one of {', '.join(_BY)}")
+    if by == "status":
+        values = np.unique(frame.status[mask]).tolist()
+        return [(str(value), mask & (frame.status == value)) for value in values]
+    column = frame.names(_BY[by])
+    present = sorted({column.names[code] for code in np.unique(column.codes[mask]).tolist()})
+    return [(name or _NO_VERSION, mask & column.where([name])) for name in present]
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

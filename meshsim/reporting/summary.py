@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from meshsim.checks import Outcome, Verdict, Wave, waves
+from meshsim.checks.cells import counted
 from meshsim.checks.frame import Frame
 from meshsim.checks.wording import clock, count, percent, seconds, span
 from meshsim.recording import Run
@@ -35,8 +36,8 @@ class Summary:
 
     @cached_property
     def frame(self) -> Frame:
-        """The run's requests."""
-        return Frame(self.run)
+        """All requests of the run."""
+        return counted(self.run)
 
     @cached_property
     def edges(self) -> list[Edge]:
@@ -90,7 +91,7 @@ class Summary:
             return f"{_number(proxies, 'proxy', 'proxies')} in {seconds(slowest)} (p99)"
         until = end if end is not None else min(begin + MINUTE, self.run.duration)
         failed = self.frame.from_client & ~self.frame.good & self.frame.within([Span(begin, until)])
-        return f"{_number(int(failed.sum()), 'request')} failed meanwhile"
+        return f"{_number(self.frame.count(failed), 'request')} failed meanwhile"
 
     def traffic(self) -> list[str]:
         """The edges as a table."""
@@ -183,6 +184,8 @@ def _place(verdict: Verdict, gap: str = "") -> str:
 
 
 def _split(edge: Edge, versions: list[str]) -> str:
+    if not edge.versions:
+        return ""
     if versions:
         shares = dict(edge.versions)
         return "/".join(f"{shares.get(name, 0.0) * 100:.0f}" for name in versions)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from meshsim.recording import Coded, Manifest, ProxyInfo, RunWriter
+from meshsim.recording import Coded, Manifest, ProxyInfo, RunWriter, TrafficInfo
+from meshsim.recording.series import bucket_of
 from meshsim.trace import ConfigChange, ProxyEffective, Push, PushAnswer, PushSent, TimelineMark
 from meshsim.units import MILLISECOND, SECOND, Nanos
 
@@ -48,6 +50,8 @@ expect:
 """The scenario a bookshop's recording could be of, up to its expectations."""
 
 ROUTE: Final = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+_WAY: Final = 5 * MILLISECOND
+"""From the clients to their gateway."""
 _APPS: Final = ("istio-ingressgateway", "productpage", "reviews", "details")
 
 
@@ -106,7 +110,7 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
     reviews = random.lognormal(np.log(12 * MILLISECOND), 0.3, count).astype(np.int64) + slow * shop.slow_by
     details = random.lognormal(np.log(4 * MILLISECOND), 0.3, count).astype(np.int64)
     canary = (start >= shop.shift_at) & (random.random(count) < shop.canary_share)
-    page = reviews + details + 8 * MILLISECOND
+    page = reviews + details + 8 * MILLISECOND + 2 * _WAY
     identity = np.arange(count, dtype=np.int64)
     status = np.where(failed, 504, 200).astype(np.int16)
     flags = Coded(failed.astype(np.int32), ("", "UT"))
@@ -120,44 +124,85 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
         ok = np.full(count, 200, np.int16)
         versions = Coded(second.astype(np.int32), ("v1", "v2")) if second is not None else "v1"
         name = _APPS[destination]
-        writer.add_requests(
-            {
-                "root": identity * 4,
-                "request": identity * 4 + number,
-                "parent": identity * 4 if number else np.full(count, -1),
-                "attempt": np.ones(count, np.int16),
-                "last": np.ones(count, bool),
-                "mirror": np.zeros(count, bool),
-                "start": begin,
-                "attempt_start": begin,
-                "arrived": begin + MILLISECOND,
-                "served": begin + MILLISECOND,
-                "done": begin + latency - MILLISECOND,
-                "end": begin + latency,
-                "request_end": begin + latency,
-                "traffic": "" if number else "shoppers",
-                "source": _APPS[source],
-                "source_namespace": "books",
-                "source_version": "v1",
-                "source_pod": f"{_APPS[source]}-1",
-                "destination": name,
-                "destination_namespace": "books",
-                "destination_version": versions,
-                "service": f"{name}.books.svc.cluster.local",
-                "pod": Coded(second.astype(np.int32), ("reviews-v1-1", "reviews-v2-1"))
-                if second is not None
-                else f"{name}-1",
-                "endpoint": "10.0.0.1:9080",
-                "call": "GET /",
-                "route": "default",
-                "cluster": f"outbound|9080||{name}.books.svc.cluster.local",
-                "status": status if destination != 3 else ok,
-                "flags": flags if destination != 3 else "",
-            }
-        )
+        columns: dict[str, Any] = {
+            "root": identity * 4,
+            "request": identity * 4 + number,
+            "parent": identity * 4 if number else np.full(count, -1),
+            "attempt": np.ones(count, np.int16),
+            "last": np.ones(count, bool),
+            "mirror": np.zeros(count, bool),
+            "start": begin,
+            "attempt_start": begin,
+            "arrived": begin + MILLISECOND,
+            "served": begin + MILLISECOND,
+            "done": begin + latency - MILLISECOND,
+            "end": begin + latency,
+            "request_end": begin + latency,
+            "traffic": "" if number else "shoppers",
+            "source": _APPS[source],
+            "source_namespace": "books",
+            "source_version": "v1",
+            "source_pod": f"{_APPS[source]}-1",
+            "destination": name,
+            "destination_namespace": "books",
+            "destination_version": versions,
+            "service": f"{name}.books.svc.cluster.local",
+            "pod": Coded(second.astype(np.int32), ("reviews-v1-1", "reviews-v2-1"))
+            if second is not None
+            else f"{name}-1",
+            "endpoint": "10.0.0.1:9080",
+            "call": "GET /",
+            "route": "default",
+            "cluster": f"outbound|9080||{name}.books.svc.cluster.local",
+            "status": status if destination != 3 else ok,
+            "flags": flags if destination != 3 else "",
+        }
+        writer.add_requests(columns)
+        writer.add_series(_series(columns, count))
+
+
+_COUNTED: Final = (
+    "traffic",
+    "source",
+    "source_namespace",
+    "source_version",
+    "destination",
+    "destination_namespace",
+    "destination_version",
+    "service",
+    "status",
+    "flags",
+)
+
+
+def _series(columns: dict[str, Any], rows: int) -> dict[str, Any]:
+    """The requests counted by second of their end, edge, outcome and bucket, as the engine counts them."""
+    sizes: Counter[tuple[Any, ...]] = Counter()
+    totals: Counter[tuple[Any, ...]] = Counter()
+    values = [_values(columns[name], rows) for name in _COUNTED]
+    for row, (start, end) in enumerate(zip(columns["start"].tolist(), columns["request_end"].tolist(), strict=True)):
+        key = (end // SECOND, bucket_of(end - start), *(column[row] for column in values))
+        sizes[key] += 1
+        totals[key] += end - start
+    second, bucket, *named = zip(*sizes, strict=True)
+    return {
+        "second": np.array(second),
+        "bucket": np.array(bucket),
+        **{name: list(column) for name, column in zip(_COUNTED, named, strict=True)},
+        "status": np.array(named[_COUNTED.index("status")]),
+        "count": np.array(list(sizes.values())),
+        "total": np.array([totals[key] for key in sizes]),
+    }
+
+
+def _values(data: Any, rows: int) -> list[Any]:
+    if isinstance(data, Coded):
+        return [data.names[code] for code in data.codes.tolist()]
+    return [data] * rows if isinstance(data, str) else list(data.tolist())
 
 
 def _add_control_plane(writer: RunWriter, shop: Bookshop) -> None:
+    writer.add_record(TrafficInfo("shoppers", "istio-ingressgateway", _WAY))
     proxies = [f"{app}-1.books" for app in _APPS]
     for app, proxy in zip(_APPS, proxies, strict=True):
         pod = proxy.partition(".")[0]

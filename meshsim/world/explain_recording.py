@@ -189,10 +189,11 @@ def _ask(evidence: RecordedEvidence, row: Row, loaded: LoadedScenario | None) ->
     host, port, authority, headers = _as_sent(row, loaded)
     request = Request(method=method, authority=authority, path=path, headers=tuple(headers.items()))
     reached = str(row["endpoint"])
-    if row["source_pod"]:
+    outside = {item["traffic"] for item in evidence.run.traffic().to_pylist() if item["gateway"]}
+    if row["source_pod"] and row["traffic"] not in outside:
         caller = _caller(evidence, row)
         return Ask(caller=caller, host=host, port=port, request=request, reached=reached)
-    gateway, entry_port = _gateway(evidence, row, loaded, request)
+    gateway, entry_port = _gateway(evidence, row, request)
     return Ask(caller=_place(gateway), from_outside=True, host=host, port=entry_port, request=request, reached=reached)
 
 
@@ -239,13 +240,10 @@ def _port(row: Row) -> int:
     return int(number) if number.isdigit() else 80
 
 
-def _gateway(evidence: RecordedEvidence, row: Row, loaded: LoadedScenario | None, request: Request) -> tuple[Row, int]:
-    """The gateway and its port that a client outside came to: the one that routes to where the request went."""
-    routers = [item for item in evidence.proxies.values() if item["kind"] == "router"]
-    through = next((t.through for t in loaded.scenario.traffic if t.name == row["traffic"]), None) if loaded else None
-    if through is not None:
-        named = [r for r in routers if through.name in (r["app"], r["workload"])]
-        routers = named or routers
+def _gateway(evidence: RecordedEvidence, row: Row, request: Request) -> tuple[Row, int]:
+    """The gateway and its port that a client outside came to: the port that routes to where the request went."""
+    entered = f"{row['source_pod']}.{row['source_namespace']}"
+    routers = [item for item in evidence.proxies.values() if item["proxy"] == entered]
     choices = [(router, port) for router in routers for port in _bound_ports(evidence.config(str(router["proxy"])))]
     for router, port in choices:
         config = evidence.config(str(router["proxy"]))

@@ -30,6 +30,9 @@ class NullSink:
     def add_requests(self, columns: Mapping[str, ColumnData]) -> None:
         """Requests are not kept."""
 
+    def add_series(self, columns: Mapping[str, ColumnData]) -> None:
+        """Counts are not kept."""
+
     def add_record(self, record: Record) -> None:
         """Records are not kept."""
 

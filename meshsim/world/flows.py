@@ -19,6 +19,7 @@ class Flow:
     entry: PodEntry
     """The pod whose proxy decides: the caller, or the gateway a client outside came to."""
     source: Group
+    """Who counts as the caller: the pod that decides, or the client where it came to none."""
     source_pod: str
     host: str
     """As the caller writes it, without port."""
@@ -28,6 +29,10 @@ class Flow:
     method: str
     path: str
     headers: Mapping[str, str]
+    call: int = -1
+    """Call of the engine, -1 for what clients send."""
+    traffic: int = -1
+    """The traffic whose clients send it, -1 for what handlers send."""
     entry_port: int = 0
     """Port of the gateway's pod that a client outside came to."""
     service: str = ""

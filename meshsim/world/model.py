@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from meshsim.api import ApiObject, ObjectKey
 from meshsim.controlplane.mesh import build_mesh_config
@@ -33,6 +34,9 @@ from meshsim.world.webhook import SidecarWebhook
 from meshsim.xds import type_urls
 
 Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
+
+_SERIES_STEPS: Final = 20
+"""The series is handed over once in so many steps: each time its unfinished second stands in two parts."""
 
 Progress = Callable[[Nanos, int], None]
 """Called now and then with the simulated time and the number of finished requests."""
@@ -144,9 +148,7 @@ class World:
         if facts.has_proxy:
             cost = self.settings.proxy
             proxy = self.engine.add_proxy(
-                ProxySpec(
-                    workers=cost.workers, outbound=cost.outbound, inbound=cost.inbound, handshake=cost.handshake
-                )
+                ProxySpec(workers=cost.workers, outbound=cost.outbound, inbound=cost.inbound, handshake=cost.handshake)
             )
         group = group_of(pod, facts.workload)
         number = self.engine.add_pod(
@@ -162,9 +164,7 @@ class World:
             namespace=pod.namespace,
             uid=pod.metadata.text("uid"),
             address=pod.status.text("podIP"),
-            party=self.network.party(
-                pod.namespace, pod.name, pod.labels, pod.spec.text("nodeName"), facts.workload
-            ),
+            party=self.network.party(pod.namespace, pod.name, pod.labels, pod.spec.text("nodeName"), facts.workload),
             group=group,
             service_account=facts.service_account,
             has_proxy=facts.has_proxy,
@@ -300,10 +300,10 @@ class World:
                 self.engine.run_until(until)
                 done = until
             self.recorder.write(self.engine.drain(), self.sink)
+            if step % _SERIES_STEPS == 0 or step == self.options.steps:
+                self.recorder.write_series(self.engine.drain_series(), self.sink)
             if self.options.progress is not None:
                 self.options.progress(done, self.engine.counters.finished)
         counters = self.engine.counters
         self.digest.add("engine", self.engine.digest, counters.finished, counters.attempts)
-        return RunOutcome(
-            self.digest.hexdigest(), counters.finished, counters.attempts, str(self.engine.mode), end
-        )
+        return RunOutcome(self.digest.hexdigest(), counters.finished, counters.attempts, str(self.engine.mode), end)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.engine import Edge, Engine
 from meshsim.dataplane.specs import Flag
 from meshsim.recording import Coded, RunSink
-from meshsim.world.directory import Directory
+from meshsim.world.directory import Directory, Group
 from meshsim.world.flows import Flow
 
 Codes = npt.NDArray[np.int64]
@@ -66,12 +66,36 @@ class RequestRecorder:
         columns["flags"] = _flags(rows["flags"])
         sink.add_requests(columns)
 
+    def write_series(self, cells: npt.NDArray[np.void], sink: RunSink) -> None:
+        """Hand the engine's own counts over as columns, mirrored copies left out."""
+        cells = cells[cells["mirror"] == 0]
+        if len(cells) == 0:
+            return
+        flows = {Edge(self._directory.group_number(f.source), f.call, f.traffic): f for f in self._flows}
+        edges = [flows[edge] for edge in self._engine.edges]
+        groups = list(self._directory.groups)
+        edge, workload = cells["edge"], cells["workload"]
+        # Requests that reached no pod count for whom they were meant, which their edge tells.
+        place = np.where(workload >= 0, workload, len(groups) + edge)
+        reached = [*groups, *(f.expected._replace(version="") for f in edges)]
+        sink.add_series(
+            {
+                "second": cells["second"],
+                "traffic": _coded(edge, [self._traffic[f.traffic] if f.traffic >= 0 else "" for f in edges]),
+                **_coded_groups("source", edge, [f.source for f in edges]),
+                **_coded_groups("destination", place, reached),
+                "service": _coded(edge, [f.service for f in edges]),
+                "status": cells["status"],
+                "flags": _flags(cells["flags"]),
+                "bucket": cells["bucket"],
+                "count": cells["requests"],
+                "total": cells["total"],
+            }
+        )
+
     def _of_flow(self, flow: Codes) -> dict[str, Coded]:
-        sources = [f.source for f in self._flows]
         return {
-            "source": _coded(flow, [s.app for s in sources]),
-            "source_namespace": _coded(flow, [s.namespace for s in sources]),
-            "source_version": _coded(flow, [s.version for s in sources]),
+            **_coded_groups("source", flow, [f.source for f in self._flows]),
             "source_pod": _coded(flow, [f.source_pod for f in self._flows]),
             "service": _coded(flow, [f.service for f in self._flows]),
             "call": _coded(flow, [f"{f.method} {f.path}" for f in self._flows]),
@@ -82,11 +106,9 @@ class RequestRecorder:
         pods = self._directory.all
         count = len(pods)
         place = np.where(pod >= 0, pod, count + flow)
-        wanted = [f.expected for f in self._flows]
+        wanted = [f.expected._replace(version="") for f in self._flows]
         return {
-            "destination": _coded(place, [p.group.app for p in pods] + [w.app for w in wanted]),
-            "destination_namespace": _coded(place, [p.group.namespace for p in pods] + [w.namespace for w in wanted]),
-            "destination_version": _coded(place, [p.group.version for p in pods] + ["" for _ in wanted]),
+            **_coded_groups("destination", place, [*(p.group for p in pods), *wanted]),
             "pod": _coded(pod, [*(p.name for p in pods), ""]),
         }
 
@@ -100,6 +122,15 @@ class RequestRecorder:
         used, inverse = np.unique(key, return_inverse=True)
         names = [self._flows[int(k) >> 24].route_name(int(k) & 0xFFFFFF) for k in used]
         return _coded(inverse.astype(np.int64), names)
+
+
+def _coded_groups(side: str, codes: Codes, groups: list[Group]) -> dict[str, Coded]:
+    """Application, namespace and version of numbered groups."""
+    return {
+        side: _coded(codes, [group.app for group in groups]),
+        f"{side}_namespace": _coded(codes, [group.namespace for group in groups]),
+        f"{side}_version": _coded(codes, [group.version for group in groups]),
+    }
 
 
 def _coded(codes: Codes, names: list[str]) -> Coded:

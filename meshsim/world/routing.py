@@ -134,6 +134,7 @@ class Router:
         method: str,
         path: str,
         headers: Mapping[str, str],
+        traffic: int = -1,
         entry_port: int = 0,
     ) -> Flow:
         """A new flow with its route as of now."""
@@ -149,6 +150,8 @@ class Router:
             method=method,
             path=path,
             headers=headers,
+            call=spec.call,
+            traffic=traffic,
             entry_port=entry_port,
         )
         self.flows.append(flow)

@@ -9,6 +9,7 @@ from meshsim.api import ApiObject
 from meshsim.dataplane.specs import Arrivals, FlowSpec, RouteKind, RouteSpec, SourceSpec
 from meshsim.errors import InputError
 from meshsim.network import OUTSIDE_PARTY
+from meshsim.recording import TrafficInfo
 from meshsim.scenario import Arrivals as Spacing
 from meshsim.scenario import Gateway, Traffic
 from meshsim.units import Nanos
@@ -27,6 +28,8 @@ _NOBODY: Final = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0)
 class _Stream:
     """One traffic entry and the flows it sends to."""
 
+    number: int
+    """Its place among the scenario's."""
     traffic: Traffic
     source: int = -1
     flows: dict[str, Flow] = field(default_factory=dict)
@@ -41,11 +44,14 @@ class TrafficControl:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._streams = [_Stream(traffic) for traffic in world.loaded.scenario.traffic]
+        self._streams = [_Stream(*item) for item in enumerate(world.loaded.scenario.traffic)]
 
     def start(self) -> None:
         """Make the sources, with the pods there are now."""
         for stream in self._streams:
+            traffic = stream.traffic
+            gateway = traffic.through.name if traffic.through is not None else ""
+            self._world.sink.add_record(TrafficInfo(traffic.name, gateway, self._client_latency(traffic)))
             flows = self._flows(stream)
             stream.current = flows
             stream.source = self._world.engine.add_source(self._spec(stream.traffic, flows))
@@ -91,13 +97,16 @@ class TrafficControl:
         for entry in live:
             key = f"{entry.id}/{entry.number}"
             if key not in stream.flows:
-                stream.flows[key] = self._make(stream.traffic, entry)
+                stream.flows[key] = self._make(stream, entry)
             numbers.append(stream.flows[key].number)
         return tuple(numbers)
 
     def _idle(self, stream: _Stream) -> int:
+        """The flow that stands in while no pod is up; clients outside miss the gateway they go to."""
         if stream.idle < 0:
-            spec = FlowSpec(proxy=-1, workload=self._group(stream.traffic), pod=-1, call=-1)
+            client = _client(stream.traffic)
+            group = self._world.directory.group_number(client)
+            spec = FlowSpec(proxy=-1, workload=group, pod=-1, call=-1, edge=stream.number)
             stream.idle = self._world.engine.add_flow(spec)
             request = stream.traffic.request
             self._world.router.flows.append(
@@ -105,8 +114,10 @@ class TrafficControl:
                     number=stream.idle,
                     caller=None,
                     entry=_absent(),
-                    source=_client(stream.traffic),
+                    source=client,
                     source_pod="",
+                    traffic=stream.number,
+                    expected=self._missed(stream),
                     host=request.hostname,
                     port=request.port,
                     authority=request.host,
@@ -118,20 +129,35 @@ class TrafficControl:
             self._world.router.fix_route(stream.idle, _NOBODY)
         return stream.idle
 
-    def _make(self, traffic: Traffic, entry: PodEntry) -> Flow:
+    def _missed(self, stream: _Stream) -> Group:
+        """Whom the clients of a traffic do not reach while no pod is up."""
+        known = [flow.entry.group for flow in stream.flows.values()]
+        if known:
+            return known[-1]
+        through = stream.traffic.through
+        if through is None:
+            return Group("", stream.traffic.request.hostname, "")
+        return Group(through.namespace or "", through.name, "")
+
+    def _make(self, stream: _Stream, entry: PodEntry) -> Flow:
+        """What a pod sends, or a gateway's pod passes on: as in Istio's metrics the gateway counts as the caller then
+        (istio_requests_total{source_workload="istio-ingressgateway"})."""
+        traffic = stream.traffic
         request = traffic.request
         outside = traffic.through is not None
         return self._world.router.add_flow(
             FlowSpec(
                 proxy=entry.proxy_number,
-                workload=self._group(traffic) if outside else self._world.directory.group_number(entry.group),
+                workload=self._world.directory.group_number(entry.group),
                 pod=-1,
                 call=-1,
+                edge=stream.number,
             ),
             caller=None if outside else entry,
             entry=entry,
-            source=_client(traffic) if outside else entry.group,
-            source_pod="" if outside else entry.name,
+            source=entry.group,
+            source_pod=entry.name,
+            traffic=stream.number,
             host=request.hostname,
             port=request.port,
             authority=request.host,
@@ -140,9 +166,6 @@ class TrafficControl:
             headers=request.headers,
             entry_port=self._gateway_port(traffic, entry) if outside else 0,
         )
-
-    def _group(self, traffic: Traffic) -> int:
-        return self._world.directory.group_number(_client(traffic))
 
     # ---- who sends, or takes traffic in --------------------------------------------------------------------------
 

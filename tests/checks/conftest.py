@@ -9,7 +9,7 @@ import pytest
 
 from meshsim.checks import Verdict, judge
 from meshsim.checks.context import Context
-from meshsim.checks.frame import Frame
+from meshsim.checks.rows import Rows
 from meshsim.recording import Run, open_run
 from meshsim.scenario import load_text
 from meshsim.testing.recordings import SCENARIO, Bookshop, write_bookshop
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def context(run: Run) -> Context:
     """The run with the anchors of its scenario."""
     loaded = load_text(SCENARIO + "  - {name: it, nacks: {max: 0}}\n", "bookshop.yaml")
-    return Context(run, Frame(run), loaded.anchors)
+    return Context(run, Rows(run), loaded.anchors)
 
 
 @pytest.fixture

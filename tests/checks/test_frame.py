@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from meshsim.checks.context import Context
+from meshsim.checks.frame import Grid
 from meshsim.scenario import End, Span
-from meshsim.units import MILLISECOND, SECOND
+from meshsim.units import SECOND
 
 
 def test_client_requests_are_those_of_no_handler(context: Context) -> None:
@@ -41,12 +42,19 @@ def test_status_classes_and_flags(context: Context) -> None:
     assert int(frame.with_status(["200", "5xx"]).sum()) == len(frame)
 
 
-def test_own_time_is_without_calls(context: Context) -> None:
+def test_a_gateway_is_reached_by_what_clients_send_through_it(context: Context) -> None:
     frame = context.frame
-    page = frame.to_end(End(app="productpage"))
-    assert set((frame.own_time[page] // MILLISECOND).tolist()) == {8}
-    leaf = frame.to_end(End(app="details"))
-    assert (frame.own_time[leaf] == frame.latency[leaf]).all()
+    gateway = End(app="istio-ingressgateway")
+    assert frame.count(frame.entered) == 6000
+    assert (frame.to_end(gateway) == frame.of_traffic("shoppers")).all()
+    assert (frame.from_end(gateway) == frame.of_traffic("shoppers")).all()
+    assert frame.is_gateway(gateway)
+    assert not frame.is_gateway(End(app="productpage"))
+
+
+def test_a_run_is_cut_into_bins_that_cover_it() -> None:
+    assert Grid.of(61 * SECOND, 10 * SECOND) == (10 * SECOND, 7)
+    assert Grid.of(0, SECOND).bins == 1
 
 
 def test_seconds_count_every_request(context: Context) -> None:

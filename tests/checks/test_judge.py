@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from meshsim.checks import Outcome, Verdict, judge
 from meshsim.recording import Run, open_run
 from meshsim.scenario import load_text
 from meshsim.testing.recordings import SCENARIO, Bookshop
-from meshsim.units import SECOND
+from meshsim.units import MILLISECOND, SECOND
 
 LINE = SCENARIO.count("\n") + 1
 
@@ -82,15 +84,70 @@ def test_what_a_cut_run_did_not_reach_is_not_judged(judged) -> None:
     assert verdict.outcome is Outcome.NOT_JUDGED
 
 
-def test_counts_are_not_judged_on_a_sample(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "sample"
+@pytest.fixture(scope="module")
+def sample(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same run with one request in a hundred recorded one by one, all of them counted."""
+    folder = tmp_path_factory.mktemp("sample") / "run"
     shutil.copytree(run.folder, folder)
-    replace(run.manifest, sampling=0.1).write(folder)
-    expectations = (
-        "  - {name: a, requests: {to: reviews, flags: UT, max: 0}}\n"
-        "  - {name: b, requests: {to: reviews, max: 1000000}}\n"
-        "  - {name: c, success_rate: {of: shoppers, min: 90%}}\n"
-    )
-    verdicts = judge(open_run(folder), load_text(SCENARIO + expectations, "bookshop.yaml"))
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.NOT_MET, Outcome.NOT_JUDGED, Outcome.MET]
-    assert verdicts[1].observed == "only 10 % of the requests were recorded"
+    requests = run.requests()
+    kept = pa.array(np.asarray(requests["root"].to_numpy() % 400 == 0))
+    pq.write_table(requests.filter(kept), folder / "requests.parquet")
+    replace(run.manifest, sampling=0.01).write(folder)
+    return open_run(folder)
+
+
+def _judged_on(run: Run, expectation: str) -> Verdict:
+    return judge(run, load_text(f"{SCENARIO}  - {{name: it, {expectation}}}\n", "bookshop.yaml"))[0]
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        "success_rate: {of: shoppers, min: 99%}",
+        "success_rate: {of: shoppers, min: 99.9%}",
+        "share: {of: {app: reviews, version: v2}, among: reviews, during: [shift, end], near: 10%}",
+        "share: {of: {app: reviews, version: v2}, among: reviews, during: [shift, end], near: 14%}",
+        "latency: {to: reviews, p99: {max: 100ms}, except: slow}",
+        "latency: {to: reviews, p99: {max: 100ms}}",
+        "latency: {of: shoppers, p50: {max: 36ms}}",
+        "latency: {to: productpage, p50: {max: 36ms}}",
+        "requests: {to: reviews, min: 6000, max: 6000}",
+        "requests: {to: reviews, flags: UT, max: 0}",
+        "requests: {to: {app: reviews, version: v2}, during: [start, 15s], max: 0}",
+    ],
+)
+def test_a_sampled_run_is_judged_on_all_its_requests(run: Run, sample: Run, expectation: str) -> None:
+    exact, found = _judged_on(run, expectation), _judged_on(sample, expectation)
+    assert found.outcome is exact.outcome
+    assert found.samples == pytest.approx(exact.samples, rel=0.03)
+    assert found.value == pytest.approx(exact.value, rel=0.05)
+
+
+def test_causes_of_a_sampled_run_say_what_they_rest_on(sample: Run) -> None:
+    verdict = _judged_on(sample, "latency: {to: reviews, p99: {max: 100ms}}")
+    assert verdict.causes[0] == "among the 1 % of the requests that were recorded:"
+    assert "worst window" in verdict.causes[1]
+    rare = _judged_on(sample, "requests: {to: reviews, flags: UT, max: 0}")
+    assert "record more of them" in rare.causes[0]
+
+
+def test_pods_are_told_apart_by_the_sample_only(sample: Run) -> None:
+    verdict = _judged_on(sample, "success_rate: {to: {pod: reviews-v1-1}, min: 50%}")
+    assert verdict.samples < 100
+    assert "judged on the 1 % of the requests" in verdict.warnings[0]
+    counted = _judged_on(sample, "requests: {to: {pod: reviews-v1-1}, max: 1000000}")
+    assert (counted.outcome, counted.observed) == (Outcome.NOT_JUDGED, "only 1 % of the requests were recorded")
+    assert _judged_on(sample, "requests: {to: {pod: reviews-v1-1}, max: 1}").outcome is Outcome.NOT_MET
+
+
+def test_a_number_that_the_series_leaves_open_is_not_judged(sample: Run) -> None:
+    verdict = _judged_on(sample, "requests: {to: reviews, during: [10s, 12s], max: 200}")
+    assert verdict.outcome is Outcome.NOT_JUDGED
+    assert "which the series does not tell" in verdict.observed
+
+
+def test_the_way_of_clients_outside_is_theirs_alone(judged) -> None:
+    """Clients are 5 ms from their gateway: what they wait for is 10 ms more than what the gateway waits for."""
+    outside = judged("latency: {of: shoppers, p50: {max: 1s}}").value
+    assert judged("latency: {to: istio-ingressgateway, p50: {max: 1s}}").value == outside
+    assert judged("latency: {to: productpage, p50: {max: 1s}}").value == outside - 10 * MILLISECOND

@@ -7,7 +7,7 @@ import pytest
 
 from meshsim.errors import InternalError
 from meshsim.recording.arrow import Coded, arrow_schema, arrow_table, joined, rows_table
-from meshsim.recording.schema import TABLES, Column, Kind, Table
+from meshsim.recording.schema import SCHEMA_VERSION, TABLES, Column, Kind, Table
 
 TABLE = Table(
     "t",
@@ -56,7 +56,7 @@ def test_meanings_travel_with_the_file() -> None:
     for table in TABLES:
         schema = arrow_schema(table)
         assert all(field.metadata[b"meaning"] for field in schema)
-        assert schema.metadata[b"meshsim.schema"] == b"1"
+        assert schema.metadata[b"meshsim.schema"] == str(SCHEMA_VERSION).encode()
 
 
 def test_batches_join_whatever_form_their_names_have() -> None:

@@ -67,12 +67,3 @@ def test_a_recording_with_a_lost_replication_is_incomplete(tmp_path: Path) -> No
     replace(first, seeds=(1, 2)).write(tmp_path)
     with pytest.raises(InputError, match="incomplete"):
         open_run(tmp_path)
-
-
-def test_a_recording_that_kept_no_places_has_none(tmp_path: Path) -> None:
-    run = open_run(write_bookshop(tmp_path))
-    assert run.objects().num_rows == 0
-    (run.folder / "objects.parquet").unlink()
-    older = open_run(run.folder).objects()
-    assert older.num_rows == 0
-    assert "line" in older.column_names

@@ -6,6 +6,7 @@ import pytest
 
 from meshsim.checks import Verdict, judge
 from meshsim.checks.frame import Frame
+from meshsim.checks.rows import Rows
 from meshsim.recording import Run, open_run
 from meshsim.reporting.outcome import ScenarioOutcome
 from meshsim.scenario import load_text
@@ -27,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def frame(run: Run) -> Frame:
     """Its requests."""
-    return Frame(run)
+    return Rows(run)
 
 
 @pytest.fixture(scope="session")

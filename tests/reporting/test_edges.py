@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from meshsim.checks.cells import Cells
 from meshsim.checks.frame import Frame
+from meshsim.recording import Run
 from meshsim.reporting.edges import Edge, depths, edges
 from meshsim.scenario import Span
 from meshsim.units import MILLISECOND, SECOND
@@ -13,11 +15,12 @@ from meshsim.units import MILLISECOND, SECOND
 def test_edges_of_a_run(frame: Frame) -> None:
     found = edges(frame)
     assert [(edge.caller, edge.destination) for edge in found] == [
+        ("shoppers", "istio-ingressgateway"),
         ("istio-ingressgateway", "productpage"),
         ("productpage", "details"),
         ("productpage", "reviews"),
     ]
-    reviews = found[2]
+    reviews = found[3]
     assert reviews.requests == 6000
     assert reviews.rate_per_s == pytest.approx(100)
     assert reviews.good == pytest.approx(0.9938, abs=0.002)
@@ -28,8 +31,29 @@ def test_edges_of_a_run(frame: Frame) -> None:
 
 def test_edges_of_a_part(frame: Frame) -> None:
     early = edges(frame, Span(0, 10 * SECOND))
-    assert dict(early[2].versions) == {"v1": 1.0}
-    assert early[2].rate_per_s == pytest.approx(100, rel=0.1)
+    assert dict(early[3].versions) == {"v1": 1.0}
+    assert early[3].rate_per_s == pytest.approx(100, rel=0.1)
+
+
+def test_the_gateway_is_the_caller_of_what_it_passes_on(frame: Frame) -> None:
+    """As in istio_requests_total{source_workload="istio-ingressgateway"}; its clients are 5 ms away from it."""
+    outside, passed = edges(frame)[:2]
+    assert outside.requests == passed.requests == 6000
+    assert outside.p50 - passed.p50 == 10 * MILLISECOND
+    assert (outside.versions, passed.versions) == ((), (("v1", 1.0),))
+
+
+def test_edges_by_the_series_are_those_of_the_rows(run: Run, frame: Frame) -> None:
+    for counted, exact in zip(edges(Cells(run)), edges(frame), strict=True):
+        assert (counted.caller, counted.destination, counted.requests) == (
+            exact.caller,
+            exact.destination,
+            exact.requests,
+        )
+        assert counted.rate_per_s == pytest.approx(exact.rate_per_s)
+        assert counted.good == pytest.approx(exact.good)
+        assert counted.p50 == pytest.approx(exact.p50, rel=0.02)
+        assert dict(counted.versions) == pytest.approx(dict(exact.versions))
 
 
 def edge(source: str, destination: str, version: str = "") -> Edge:

@@ -12,12 +12,13 @@ from meshsim.reporting.graph import lay_out
 def test_the_graph_of_a_run(frame: Frame) -> None:
     graph = lay_out(edges(frame))
     assert [(v.name, v.column) for v in graph.vertices] == [
-        ("istio-ingressgateway", 0),
-        ("productpage", 1),
-        ("details", 2),
-        ("reviews", 2),
+        ("shoppers", 0),
+        ("istio-ingressgateway", 1),
+        ("productpage", 2),
+        ("details", 3),
+        ("reviews", 3),
     ]
-    assert (graph.columns, graph.rows) == (3, 2)
+    assert (graph.columns, graph.rows) == (4, 2)
     assert graph.vertex("productpage").row == 0.5
     assert graph.vertex("reviews").rate_per_s == pytest.approx(100)
     assert dict(graph.vertex("reviews").versions)["v1"] == pytest.approx(0.933, abs=0.01)

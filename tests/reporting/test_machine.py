@@ -19,7 +19,7 @@ def test_a_judged_scenario(outcome: ScenarioOutcome) -> None:
     assert (failed["outcome"], failed["line"], failed["kind"]) == ("not met", 30, "success_rate")
     assert 0.99 < failed["value"] < 0.999
     assert failed["samples"] == 6000
-    edge = scenario["edges"][2]
+    edge = scenario["edges"][3]
     assert (edge["from"], edge["to"], edge["requests"]) == ("productpage", "reviews", 6000)
 
 

@@ -16,7 +16,8 @@ def test_the_whole_of_it(run: Run, verdicts: tuple[Verdict, ...]) -> None:
     assert lines[1] == "  20s  shift  apply VirtualService books/reviews  4 proxies in 0.60 s (p99)"
     assert lines[2].endswith("4 proxies in 0.60 s (p99), undone at 45s")
     assert lines[4].split() == ["from", "to", "rps", "ok", "p50", "p99", "v1/v2"]
-    assert lines[5].split()[:3] == ["istio-ingressgateway", "productpage", "100.0"]
+    assert lines[5].split()[:3] == ["shoppers", "istio-ingressgateway", "100.0"]
+    assert lines[6].split()[:3] == ["istio-ingressgateway", "productpage", "100.0"]
     text = "\n".join(lines)
     assert "  PASS  split, 90:10" in text
     assert "10 % +- 1 % (95 % interval 9.4" in text

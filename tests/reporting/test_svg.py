@@ -26,11 +26,11 @@ def test_the_graph_is_xml_and_inside_its_box(frame: Frame) -> None:
     root = ET.fromstring(svg)
     width, height = size(svg)
     boxes = [r for r in root.iter() if r.tag.endswith("rect")]
-    assert len(boxes) == 2 * 4
+    assert len(boxes) == 2 * 5
     for box in boxes:
         assert float(box.get("x", "0")) + float(box.get("width", "0")) <= width
         assert float(box.get("y", "0")) + float(box.get("height", "0")) <= height
-    assert len([p for p in root.iter() if p.tag.endswith("path") and p.get("marker-end")]) == 3
+    assert len([p for p in root.iter() if p.tag.endswith("path") and p.get("marker-end")]) == 4
 
 
 def test_names_are_escaped() -> None:

@@ -87,13 +87,15 @@ class MemorySink:
     """Keeps what a run hands over."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     config: list[tuple[Nanos, str, str, str, bytes | None]] = field(default_factory=list)
 
     def add_requests(self, columns: Mapping[str, ColumnData]) -> None:
-        size = len(np.asarray(columns["root"]))
-        for index in range(size):
-            self.rows.append({name: _value(data, index) for name, data in columns.items()})
+        self.rows += _rows(columns, "root")
+
+    def add_series(self, columns: Mapping[str, ColumnData]) -> None:
+        self.cells += _rows(columns, "second")
 
     def add_record(self, record: Record) -> None:
         self.records.append(record)
@@ -103,6 +105,11 @@ class MemorySink:
 
     def of(self, kind: type) -> list[Any]:
         return [record for record in self.records if isinstance(record, kind)]
+
+
+def _rows(columns: Mapping[str, ColumnData], plain: str) -> list[dict[str, Any]]:
+    size = len(np.asarray(columns[plain]))
+    return [{name: _value(data, index) for name, data in columns.items()} for index in range(size)]
 
 
 def _value(data: Any, index: int) -> Any:
@@ -123,16 +130,22 @@ class Ran:
 
 
 def build(
-    *, istio: str = "", timeline: str = "", sender: str = "front", duration: str = "4s", more: str = ""
+    *,
+    istio: str = "",
+    timeline: str = "",
+    sender: str = "front",
+    duration: str = "4s",
+    more: str = "",
+    sampling: float = 1.0,
 ) -> tuple[World, MemorySink]:
     """The small mesh with further Istio objects (YAML list items) and a timeline."""
     text = HEAD.format(duration=duration, sender=sender, timeline=timeline) + APP + istio + more
     sink = MemorySink()
     loaded = load_text(text, "small.yaml")
-    return World(loaded, 7, sink, RunOptions(mode="plain", steps=4)), sink
+    return World(loaded, 7, sink, RunOptions(mode="plain", steps=4, sampling=sampling)), sink
 
 
-def run(**parts: str) -> Ran:
+def run(**parts: Any) -> Ran:
     """Build the small mesh and run it."""
     world, sink = build(**parts)
     return Ran(world, sink, world.run())

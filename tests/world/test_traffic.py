@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meshsim.errors import InputError
+from meshsim.recording import TrafficInfo
+from meshsim.units import MILLISECOND
 
 from .conftest import build, run, seconds
 
@@ -60,7 +62,18 @@ def test_clients_outside_come_through_the_gateways_pods() -> None:
     assert len(outside) > 150
     assert {row["status"] for row in outside} == {200}
     assert {row["route"] for row in outside} == {"www"}
-    assert {row["source"] for row in outside} == {"visitors"}
+    assert {row["source"] for row in outside} == {"edge"}, "the gateway is the caller, as in Istio's metrics"
+    assert {row["source_pod"].rpartition("-")[0].rpartition("-")[0] for row in outside} == {"edge"}
+    told = {record.traffic: record for record in ran.sink.of(TrafficInfo)}
+    assert (told["visitors"].gateway, told["visitors"].way) == ("edge", 5 * MILLISECOND)
+    assert (told["ask"].gateway, told["ask"].way) == ("", 0)
+
+
+def test_clients_outside_who_find_no_gateway_are_callers_themselves() -> None:
+    gone = "timeline: [{id: gone, at: 1s, scale: {deployment: edge, namespace: istio-system, replicas: 0}}]"
+    ran = run(more=GATEWAY, timeline=_THROUGH + gone, duration="40s")
+    late = [row for row in ran.sink.rows if row["traffic"] == "visitors" and row["start"] > seconds(38)]
+    assert {(row["source"], row["destination"], row["status"]) for row in late} == {("visitors", "edge", 0)}
 
 
 _THROUGH = """  - name: visitors
