@@ -5,8 +5,8 @@ Python objects, tables are lists) and compiled (rows are numpy records, tables a
 bit. Hence the form: every value is a 64-bit integer, every reference is a row number, nothing is allocated, nothing is
 decorated, and every constant the compiled code uses stands in this file.
 
-How it runs. `run` takes the earliest event off a binary heap. An event is (time, key), and the key holds a priority, a
-sequence number, a kind and a row: a total order. What an event causes at the same instant is done through a stack of
+How it runs. `run` takes the earliest event off a queue (a wheel of buckets and two heaps). An event is (time, key), and
+the key holds a priority, a sequence number, a kind and a row: a total order. What an event causes at the same instant is done through a stack of
 steps (`push`), so that a breaker that trips, the request that ends by it, the caller that hears of it and the caller's
 next call never recurse. Before each event and each step the core makes sure that there is room for whatever it may use;
 if not it returns, Python grows or drains the tables and calls again.
@@ -173,6 +173,12 @@ CH_FLOWS = 7
 
 HOST_WORDS = 14
 """Payload words of one host in a `CH_HOSTS` change."""
+BUCKETS = 2048
+"""Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
+BUCKET_ROOM = 32
+"""Events that fit into one bucket."""
+NEAR_ROOM = 256
+"""Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
 CHUNK = 64
 """Rows that one step of a scan over a table looks at while it may still cause something."""
 
@@ -232,10 +238,16 @@ class Ctl:
 
     now: i64
     seq: i64
-    heap_n: i64
-    hole: i64
-    """1 while the event under way still stands at the top of the heap."""
-    stage_n: i64
+    near_n: i64
+    far_n: i64
+    wheel_n: i64
+    bucket: i64
+    """Number of the bucket of time whose events are being processed: its instants are `shift` bits longer."""
+    shift: i64
+    turned: i64
+    """Buckets, and events taken out of them, and events that found theirs full, since the width was last looked at."""
+    taken: i64
+    spilled: i64
     work_n: i64
     log_n: i64
     tally_n: i64
@@ -670,7 +682,8 @@ class State(NamedTuple):
     tally: list[Tally]
     cell: list[Cell]
     heap: list[int]
-    stage: list[int]
+    wheel: list[int]
+    fill: list[int]
     work: list[int]
     tried: list[int]
     free: list[int]
@@ -781,13 +794,11 @@ def least(a: i64, b: i64) -> i64:
 
 
 def schedule(s: State, time: i64, kind: i64, row: i64) -> None:
-    """Have an event happen; `settle` puts it into the heap."""
+    """Have an event happen."""
     c = s.ctl[0]
-    n = c.stage_n
-    s.stage[n] = time
-    s.stage[n + 1] = ORDINARY | (c.seq << SEQ_SHIFT) | (kind << SLOT_BITS) | row
+    key = ORDINARY | (c.seq << SEQ_SHIFT) | (kind << SLOT_BITS) | row
     c.seq += 1
-    c.stage_n = n + 2
+    put(s, time, key)
 
 
 def push(s: State, step: i64, row: i64) -> None:
@@ -797,60 +808,123 @@ def push(s: State, step: i64, row: i64) -> None:
     c.work_n += 1
 
 
-def sift_up(s: State, at: i64, time: i64, key: i64) -> None:
+def put(s: State, time: i64, key: i64) -> None:
+    """Add an event to the queue.
+
+    What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the current
+    bucket stands in the near heap; what is due later, or finds no room, in the far heap. The next event is the earlier of
+    the two tops once the wheel has been turned (`advance`), so that its width never shows in a result.
+    """
+    c = s.ctl[0]
+    number = time >> c.shift
+    ahead = number - c.bucket
+    if ahead > 0 and ahead < BUCKETS:
+        b = number & (BUCKETS - 1)
+        n = s.fill[b]
+        if n < BUCKET_ROOM:
+            at = 2 * (b * BUCKET_ROOM + n)
+            s.wheel[at] = time
+            s.wheel[at + 1] = key
+            s.fill[b] = n + 1
+            c.wheel_n += 1
+            return
+        c.spilled += 1
+    if ahead <= 0 and c.near_n < NEAR_ROOM:
+        sift_up(s, 0, c.near_n, time, key)
+        c.near_n += 1
+    else:
+        sift_up(s, NEAR_ROOM, c.far_n, time, key)
+        c.far_n += 1
+
+
+def sift_up(s: State, base: i64, at: i64, time: i64, key: i64) -> None:
+    """Put an event into the heap that begins at `base`, whose free place is `at`."""
     heap = s.heap
     while at > 0:
         up = (at - 1) >> 1
-        if heap[2 * up] < time or (heap[2 * up] == time and heap[2 * up + 1] < key):
+        above = 2 * (base + up)
+        if heap[above] < time or (heap[above] == time and heap[above + 1] < key):
             break
-        heap[2 * at] = heap[2 * up]
-        heap[2 * at + 1] = heap[2 * up + 1]
+        heap[2 * (base + at)] = heap[above]
+        heap[2 * (base + at) + 1] = heap[above + 1]
         at = up
-    heap[2 * at] = time
-    heap[2 * at + 1] = key
+    heap[2 * (base + at)] = time
+    heap[2 * (base + at) + 1] = key
 
 
-def sift_down(s: State, n: i64, time: i64, key: i64) -> None:
-    """Put an event into the place at the top of a heap of `n`."""
+def drop(s: State, base: i64, n: i64) -> None:
+    """Take the top off the heap that begins at `base`, of which `n` events are then left."""
     heap = s.heap
+    time = heap[2 * (base + n)]
+    key = heap[2 * (base + n) + 1]
     at = 0
     while True:
         down = 2 * at + 1
         if down >= n:
             break
-        other = down + 1
-        if other < n and (
-            heap[2 * other] < heap[2 * down]
-            or (heap[2 * other] == heap[2 * down] and heap[2 * other + 1] < heap[2 * down + 1])
+        left = 2 * (base + down)
+        if down + 1 < n and (
+            heap[left + 2] < heap[left] or (heap[left + 2] == heap[left] and heap[left + 3] < heap[left + 1])
         ):
-            down = other
-        if time < heap[2 * down] or (time == heap[2 * down] and key < heap[2 * down + 1]):
+            down += 1
+            left += 2
+        if time < heap[left] or (time == heap[left] and key < heap[left + 1]):
             break
-        heap[2 * at] = heap[2 * down]
-        heap[2 * at + 1] = heap[2 * down + 1]
+        heap[2 * (base + at)] = heap[left]
+        heap[2 * (base + at) + 1] = heap[left + 1]
         at = down
-    heap[2 * at] = time
-    heap[2 * at + 1] = key
+    heap[2 * (base + at)] = time
+    heap[2 * (base + at) + 1] = key
 
 
-def settle(s: State) -> None:
-    """Close the gap that the event under way left at the top of the heap, and add what was scheduled."""
+def advance(s: State) -> None:
+    """Turn the wheel to the bucket of the next event, and put what is in it into the near heap."""
     c = s.ctl[0]
-    at = 0
-    if c.hole == 1:
-        c.hole = 0
-        if c.stage_n > 0:
-            sift_down(s, c.heap_n, s.stage[0], s.stage[1])
-            at = 2
-        else:
-            c.heap_n -= 1
-            if c.heap_n > 0:
-                sift_down(s, c.heap_n, s.heap[2 * c.heap_n], s.heap[2 * c.heap_n + 1])
-    while at < c.stage_n:
-        sift_up(s, c.heap_n, s.stage[at], s.stage[at + 1])
-        c.heap_n += 1
-        at += 2
-    c.stage_n = 0
+    if c.turned > 2 * BUCKETS or c.spilled > BUCKETS:
+        fit_width(s)
+    while c.near_n == 0:
+        first = NEVER
+        if c.far_n > 0:
+            first = s.heap[2 * NEAR_ROOM] >> c.shift
+        if c.wheel_n == 0:
+            if c.far_n > 0 and first > c.bucket:
+                c.bucket = first
+            return
+        if first <= c.bucket:
+            return
+        c.bucket += 1
+        c.turned += 1
+        b = c.bucket & (BUCKETS - 1)
+        n = s.fill[b]
+        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + n):
+            sift_up(s, 0, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
+            c.near_n += 1
+        s.fill[b] = 0
+        c.wheel_n -= n
+        c.taken += n
+
+
+def fit_width(s: State) -> None:
+    """Make buckets wider when most are empty, narrower when many overflow; what waits in them moves to the far heap."""
+    c = s.ctl[0]
+    change = 0
+    if 4 * c.spilled > c.taken:
+        change = -1
+    elif c.taken < 2 * c.turned:
+        change = 1
+    c.turned = 0
+    c.taken = 0
+    c.spilled = 0
+    if change == 0 or c.shift + change < 8 or c.shift + change > 40:
+        return
+    for b in range(BUCKETS):
+        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+            sift_up(s, NEAR_ROOM, c.far_n, s.wheel[2 * at], s.wheel[2 * at + 1])
+            c.far_n += 1
+        s.fill[b] = 0
+    c.wheel_n = 0
+    c.shift += change
+    c.bucket = c.now >> c.shift
 
 
 def timer_live(s: State, k: i64, at: i64) -> bool:
@@ -882,9 +956,7 @@ def set_timer(s: State, k: i64, row: i64, gen: i64) -> None:
     tc.tail += 1
     if tc.armed == 0:
         tc.armed = 1
-        s.stage[c.stage_n] = t.time
-        s.stage[c.stage_n + 1] = key
-        c.stage_n += 2
+        put(s, t.time, key)
 
 
 def on_timer(s: State, k: i64) -> None:
@@ -898,9 +970,7 @@ def on_timer(s: State, k: i64) -> None:
         if timer_live(s, k, at):
             if t.time > c.now or t.key > c.timer_key:
                 tc.armed = 1
-                s.stage[c.stage_n] = t.time
-                s.stage[c.stage_n + 1] = t.key
-                c.stage_n += 2
+                put(s, t.time, t.key)
                 return
             if tc.per_try == 1:
                 s.att[t.row].how = TRY_TIMEOUT
@@ -2765,7 +2835,9 @@ def room(s: State) -> i64:
         count_tally(s)
     if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full > 0:
         return FULL
-    if c.work_n + 2 * CHUNK > len(s.work) or 2 * c.heap_n + len(s.stage) + 8 > len(s.heap):
+    if c.work_n + 2 * CHUNK > len(s.work) or 2 * (
+        NEAR_ROOM + c.far_n + c.wheel_n + 4 * CHUNK
+    ) > len(s.heap):
         return FULL
     return 0
 
@@ -2864,27 +2936,42 @@ def run(s: State, until: i64) -> i64:
         if lack < 0:
             return lack
         if c.work_n > 0:
-            if 2 * c.stage_n > len(s.stage):
-                settle(s)
             c.work_n -= 1
             item = s.work[c.work_n]
             do_step(s, item & KINDS, item >> KIND_BITS)
+            continue
+        if c.near_n == 0:
+            advance(s)
+        base = 0
+        if c.near_n == 0 or (c.far_n > 0 and earlier(s)):
+            base = NEAR_ROOM
+        time = NEVER
+        if c.near_n + c.far_n > 0:
+            time = s.heap[2 * base]
+        if time >= until:
+            if c.cell_n + c.tally_n > len(s.cell):
+                return CELLFULL
+            count_tally(s)
+            return time
+        key = s.heap[2 * base + 1]
+        if base == 0:
+            c.near_n -= 1
+            drop(s, 0, c.near_n)
         else:
-            settle(s)
-            time = NEVER
-            if c.heap_n > 0:
-                time = s.heap[0]
-            if time >= until:
-                if c.cell_n + c.tally_n > len(s.cell):
-                    return CELLFULL
-                count_tally(s)
-                return time
-            key = s.heap[1]
-            c.hole = 1
-            c.now = time
-            c.timer_key = key
-            c.events += 1
-            do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
+            c.far_n -= 1
+            drop(s, NEAR_ROOM, c.far_n)
+        c.now = time
+        c.timer_key = key
+        c.events += 1
+        do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
+
+
+def earlier(s: State) -> bool:
+    """Whether the first event of the far heap comes before that of the near one."""
+    heap = s.heap
+    if heap[2 * NEAR_ROOM] == heap[0]:
+        return heap[2 * NEAR_ROOM + 1] < heap[1]
+    return heap[2 * NEAR_ROOM] < heap[0]
 
 
 def inject(s: State, first: i64, n: i64) -> None:
@@ -2894,8 +2981,7 @@ def inject(s: State, first: i64, n: i64) -> None:
         key = (c.seq << SEQ_SHIFT) | (EV_CHANGE << SLOT_BITS) | i
         c.seq += 1
         c.changes += 1
-        sift_up(s, c.heap_n, s.change[i].time, key)
-        c.heap_n += 1
+        put(s, s.change[i].time, key)
 
 
 INLINE = ("mix", "draw", "unit", "schedule", "push")

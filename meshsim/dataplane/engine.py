@@ -37,7 +37,9 @@ _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
-_STAGE: Final = 2_048
+_HEAP: Final = 2 * core.NEAR_ROOM + 4_096
+_SHIFT: Final = 16
+"""First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
 _WORK: Final = 4_096
 
 
@@ -158,7 +160,7 @@ class Engine:
 
     def _set_up(self, stations: bool, sample_rate: float) -> None:
         t = self._tables
-        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1)
+        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1, shift=_SHIFT)
         t.write_rows("ctl", 0, [ctl])
         for name, first in (("req", 0), ("att", 0), ("conn", 0)):
             t.set("ctl", 0, f"{name}_free", first)
@@ -167,9 +169,10 @@ class Engine:
         t.reserve("tally", _TALLY)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("cell_at", 2 * t.length("cell"))
-        t.reserve("stage", _STAGE)
+        t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)
+        t.reserve("fill", core.BUCKETS)
         t.reserve("work", _WORK)
-        t.reserve("heap", 4 * _STAGE)
+        t.reserve("heap", _HEAP)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -413,8 +416,7 @@ class Engine:
         new = changes.count - self._injected
         if new:
             self._fit_columns()
-            heap = self._tables.get("ctl", 0, "heap_n")
-            self._tables.reserve("heap", 2 * (heap + new) + 2 * _STAGE)
+            self._tables.reserve("heap", 2 * (self._waiting() + new) + _HEAP)
             self._tables.inject(self._injected, new)
             self._injected = changes.count
 
@@ -447,6 +449,10 @@ class Engine:
         self._tables.write("call_flow", 0, places)
         self._flow_index_stale = False
 
+    def _waiting(self) -> int:
+        """Events that wait, but for the few of the current bucket."""
+        return self._tables.get("ctl", 0, "far_n") + self._tables.get("ctl", 0, "wheel_n")
+
     def _grow(self) -> None:
         """Make room where the core lacked it."""
         t = self._tables
@@ -460,7 +466,7 @@ class Engine:
             t.set("ctl", 0, "timer_full", 0)
         if read("ctl", 0, "work_n") + 2 * core.CHUNK > t.length("work"):
             t.reserve("work", 2 * t.length("work"))
-        if 2 * read("ctl", 0, "heap_n") + t.length("stage") + 8 > t.length("heap"):
+        if 2 * self._waiting() + _HEAP > t.length("heap"):
             t.reserve("heap", 2 * t.length("heap"))
 
     def _grow_pool(self, name: str, size: int) -> None:

@@ -96,17 +96,29 @@ class _Check:
                     yield f"{name} {row} is lost: neither free nor in use"
 
     def queue_of_events(self) -> Iterator[str]:
-        """The heap is a heap, nothing in it is past, and no step is left over."""
-        n = self._ctl("heap_n")
-        heap = self._tables.column("heap")[: 2 * n].reshape(n, 2)
-        for at in range(1, n):
-            if tuple(heap[(at - 1) // 2]) > tuple(heap[at]):
-                yield f"heap place {at} is earlier than its parent"
-        if n and heap[0, 0] < self._ctl("now"):
-            yield f"the next event at {heap[0, 0]} is before now, {self._ctl('now')}"
-        for left in ("work_n", "stage_n", "hole"):
-            if self._ctl(left):
-                yield f"{left} is {self._ctl(left)} between events"
+        """Both heaps are heaps, the wheel's events are in the buckets of their times, nothing is past or left over."""
+        heap = self._tables.column("heap").reshape(-1, 2)
+        for name, base in (("near", 0), ("far", core.NEAR_ROOM)):
+            events = heap[base : base + self._ctl(f"{name}_n")]
+            for at in range(1, len(events)):
+                if tuple(events[(at - 1) // 2]) > tuple(events[at]):
+                    yield f"{name} heap place {at} is earlier than its parent"
+            if len(events) and events[0, 0] < self._ctl("now"):
+                yield f"the next event at {events[0, 0]} is before now, {self._ctl('now')}"
+        yield from self._wheel()
+        if self._ctl("work_n"):
+            yield f"work_n is {self._ctl('work_n')} between events"
+
+    def _wheel(self) -> Iterator[str]:
+        wheel = self._tables.column("wheel").reshape(core.BUCKETS, core.BUCKET_ROOM, 2)
+        fill = self._tables.column("fill")
+        if int(fill.sum()) != self._ctl("wheel_n"):
+            yield f"{fill.sum()} events on the wheel, {self._ctl('wheel_n')} counted"
+        for b in np.flatnonzero(fill):
+            numbers = wheel[b, : fill[b], 0] >> self._ctl("shift")
+            ahead = numbers - self._ctl("bucket")
+            if ((numbers & (core.BUCKETS - 1)) != b).any() or (ahead <= 0).any() or (ahead >= core.BUCKETS).any():
+                yield f"bucket {b} holds events of other times"
 
     def requests(self) -> Iterator[str]:
         """Requests begun and not ended are those in the table; those with a retry under way are counted."""
