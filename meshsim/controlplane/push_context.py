@@ -5,7 +5,7 @@ istio pilot/pkg/model/push_context.go, release 1.31.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +28,10 @@ from meshsim.controlplane.networks import network_gateways
 from meshsim.controlplane.peer_policies import PeerPolicies
 from meshsim.controlplane.registry import ServiceRegistry
 from meshsim.controlplane.resources import Resource
-from meshsim.controlplane.sidecar_scope import SidecarScope, build_scope, choose_sidecar
+from meshsim.controlplane.sidecar_scope import ScopeBuilder, SidecarScope, choose_sidecar
 from meshsim.controlplane.snapshot import Snapshot, identical
 from meshsim.controlplane.views import ProxyView, view_of
-from meshsim.controlplane.visibility import exported_to
+from meshsim.controlplane.visibility import Exports, exported_to
 
 if TYPE_CHECKING:
     from meshsim.controlplane.conversion import Converted
@@ -46,6 +46,18 @@ SPIFFE: Final = "spiffe://"
 def by_age(items: Sequence[ApiObject]) -> tuple[ApiObject, ...]:
     """Oldest first, then by name and namespace (istio pilot/pkg/model/config.go sortConfigByCreationTime)."""
     return tuple(sorted(items, key=lambda o: (o.created, o.name, o.namespace)))
+
+
+def _by_gateway(virtual_services: Iterable[VirtualService]) -> Mapping[str, Exports[VirtualService]]:
+    """Who sees the VirtualServices of each gateway."""
+    found: dict[str, dict[VirtualService, None]] = {}
+    for item in virtual_services:
+        for gateway in item.gateways:
+            found.setdefault(gateway, {})[item] = None
+    return {
+        gateway: Exports((item, item.export_to, item.gateway_semantics) for item in bound)
+        for gateway, bound in found.items()
+    }
 
 
 class PushContext:
@@ -83,8 +95,14 @@ class PushContext:
         for item in self.configs("Sidecar"):
             self._sidecars[item.namespace] = (*self._sidecars.get(item.namespace, ()), item)
         self._scopes: dict[tuple[str, int, bool], SidecarScope] = {}
-        self._exported_services: dict[str, tuple[Service, ...]] = {}
-        self._exported_virtual_services: dict[tuple[str, str], tuple[VirtualService, ...]] = {}
+        self._services_seen = self.cache.latest(
+            "services seen",
+            (self.services,),
+            lambda _: Exports((s, s.export_to or mesh.service_export_to, False) for s in self.services),
+        )
+        self._virtual_services_seen = self.cache.latest(
+            "virtual services seen", (self.virtual_services,), lambda _: _by_gateway(self.virtual_services)
+        )
         if previous is not None:
             self._share(previous)
         self._views: dict[int, tuple[Proxy, ProxyView]] = {}
@@ -137,10 +155,6 @@ class PushContext:
         """Take over the views whose inputs are the very same."""
         same_services = identical(self.services, previous.services)
         same_routes = self.virtual_services is previous.virtual_services
-        if same_services:
-            self._exported_services = previous._exported_services
-        if same_routes:
-            self._exported_virtual_services = previous._exported_virtual_services
         if (
             same_services
             and same_routes
@@ -185,24 +199,7 @@ class PushContext:
 
     def services_exported_to(self, namespace: str) -> tuple[Service, ...]:
         """Services a namespace sees: private ones first, then those exported to it by name, then public ones."""
-        found = self._exported_services.get(namespace)
-        if found is None:
-            private: list[Service] = []
-            named: list[Service] = []
-            public: list[Service] = []
-            for service in self.services:
-                export_to = service.export_to or self.mesh.service_export_to
-                if "~" in export_to:
-                    continue
-                if "*" in export_to:
-                    public.append(service)
-                elif "." in export_to and service.namespace == namespace:
-                    private.append(service)
-                elif namespace in export_to:
-                    named.append(service)
-            found = (*private, *named, *public)
-            self._exported_services[namespace] = found
-        return found
+        return self._services_seen.seen_by(namespace)
 
     def endpoints(self, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
         """Addresses behind a port of a service, whatever their health."""
@@ -229,7 +226,7 @@ class PushContext:
         key = (proxy.namespace, id(sidecar), proxy.is_router)
         found = self._scopes.get(key)
         if found is None:
-            found = build_scope(self, sidecar, proxy.namespace, gateway=proxy.is_router)
+            found = ScopeBuilder(self, sidecar, proxy.namespace, gateway=proxy.is_router).build()
             self._scopes[key] = found
         return found
 
@@ -267,25 +264,8 @@ class PushContext:
         Private ones first, then those exported to the namespace by name, then public ones; among these, Gateway API
         routes of the namespace itself lead (istio pilot/pkg/model/push_context.go VirtualServicesForGateway).
         """
-        key = (namespace, gateway)
-        found = self._exported_virtual_services.get(key)
-        if found is None:
-            private: list[VirtualService] = []
-            named: list[VirtualService] = []
-            own: list[VirtualService] = []
-            public: list[VirtualService] = []
-            for item in self.virtual_services:
-                if gateway not in item.gateways or "~" in item.export_to:
-                    continue
-                if "*" in item.export_to:
-                    (own if item.gateway_semantics and item.namespace == namespace else public).append(item)
-                elif "." in item.export_to and item.namespace == namespace:
-                    private.append(item)
-                elif namespace in item.export_to:
-                    named.append(item)
-            found = (*private, *named, *own, *public)
-            self._exported_virtual_services[key] = found
-        return found
+        seen = self._virtual_services_seen.get(gateway)
+        return seen.seen_by(namespace) if seen is not None else ()
 
     def virtual_services_for_gateway(self, gateway: str, proxy: Proxy) -> tuple[VirtualService, ...]:
         """VirtualServices bound to a gateway as one proxy sees them."""
@@ -327,6 +307,11 @@ class PushContext:
     def service_accounts(self, service: Service) -> tuple[str, ...]:
         """Identities that may serve a service, sorted: those of its endpoints and those it declares itself."""
         return self.registry.service_accounts(service)
+
+    @property
+    def rules(self) -> DestinationRuleIndex:
+        """DestinationRules by host; the same object until one of them changes."""
+        return self._rules
 
     def peer_identities(self, service: Service) -> tuple[str, ...]:
         """Identities a client of a service accepts: its accounts, also under the aliases of the trust domain."""

@@ -5,10 +5,11 @@ istio pilot/pkg/model/sidecar.go (hostClassification, addService, servicesDepend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.host_names import host_within, hosts_overlap, is_wildcard
 from meshsim.controlplane.model import Registry, Service, VirtualService
 
@@ -127,6 +128,35 @@ def route_targets(item: VirtualService) -> tuple[RouteTargets, ...]:
             targets = tuple((d.text("host"), d.fields("port").integer("number")) for d in destinations)
             found.append(RouteTargets(namespaces, targets))
     return tuple(found)
+
+
+def routes_of(cache: GenerationCache, item: VirtualService) -> tuple[RouteTargets, ...]:
+    """The routes of a VirtualService, read once."""
+    return cache.get_or_make(("route targets", item), lambda: route_targets(item))
+
+
+class CommonDestinations(NamedTuple):
+    """Services that routes lead to, whoever asks."""
+
+    services: frozenset[Service]
+    complete: bool
+    """No route is for some namespaces only, and no host is defined in several."""
+
+
+def common_destinations(
+    cache: GenerationCache, virtual_services: Sequence[VirtualService], by_host: Mapping[str, Mapping[str, Service]]
+) -> CommonDestinations:
+    """Where the routes of some VirtualServices lead."""
+    found: dict[Service, None] = {}
+    complete = True
+    for item in virtual_services:
+        for route in routes_of(cache, item):
+            complete = complete and not route.source_namespaces
+            for host, _ in route.targets:
+                owners = by_host.get(host, {})
+                complete = complete and len(owners) <= 1
+                found.update(dict.fromkeys(owners.values()))
+    return CommonDestinations(frozenset(found), complete)
 
 
 def destinations(routes: Sequence[RouteTargets], namespace: str) -> dict[str, frozenset[int]]:

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.destination_rules import MergedDestinationRule, select_destination_rule
 from meshsim.controlplane.endpoints.locality import service_failover_labels
-from meshsim.controlplane.host_names import hosts_overlap, is_wildcard
+from meshsim.controlplane.generation_cache import ByIdentity
+from meshsim.controlplane.host_names import MESH_GATEWAY, hosts_overlap, is_wildcard
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Registry, Service, VirtualService
 from meshsim.controlplane.protocols import parse_protocol
 from meshsim.controlplane.scope_imports import (
     Imports,
     ServiceUnion,
+    common_destinations,
     destinations,
-    route_targets,
+    routes_of,
     with_port,
     with_ports,
 )
+from meshsim.controlplane.snapshot import identical, kept
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
+
+_EVERYTHING: Final = Fields({"hosts": ["*/*"]})
+"""The egress listener of a namespace without Sidecar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +61,14 @@ class EgressListener:
         return "port" in self.fields
 
 
+class ScopeSlot(NamedTuple):
+    """What a scope is for, whatever is in it."""
+
+    namespace: str
+    sidecar: ByIdentity[ApiObject | None]
+    gateway: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SidecarScope:
     """The configuration every proxy with the same Sidecar (or none) in one namespace shares."""
@@ -63,6 +76,7 @@ class SidecarScope:
     namespace: str
     """Where it takes effect; the Sidecar itself may live in the root namespace."""
     sidecar: ApiObject | None
+    slot: ScopeSlot
     egress_listeners: tuple[EgressListener, ...]
     ingress_listeners: tuple[Fields, ...]
     """IstioIngressListeners."""
@@ -130,57 +144,172 @@ def inbound_connection_pool(sidecar: ApiObject | None, port: int) -> Fields | No
     return None
 
 
-def build_scope(push: PushContext, sidecar: ApiObject | None, namespace: str, *, gateway: bool = False) -> SidecarScope:
-    """The scope of a namespace under a Sidecar, or under none; gateways see whatever is exported to them."""
-    spec = sidecar.spec if sidecar is not None else Fields(None)
-    listeners: tuple[EgressListener, ...]
-    if gateway:
-        listeners = (
-            _listener(
-                Fields({"hosts": ["*/*"]}),
-                push.services_exported_to(namespace),
-                push.virtual_services_exported_to(namespace, "mesh"),
-            ),
-        )
-    else:
-        egress = spec.items("egress") or (Fields({"hosts": ["*/*"]}),)
-        listeners = tuple(_convert_listener(push, namespace, item) for item in egress)
-    builder = ServiceUnion()
-    for listener in listeners:
-        for service in listener.services:
-            builder.add(service)
-        if not gateway:
-            _import_destinations(push, namespace, listener, builder)
-    services = tuple(builder.services)
-    rules = {}
-    for service in services:
-        found = push.destination_rules_for(namespace, service)
-        if found:
-            rules[service.hostname] = found
-    policy, proxy = _outbound_policy(push, spec)
-    compared: dict[str, None] = {}
-    selected: dict[str, None] = {}
-    for service in services:
-        compared.update(dict.fromkeys(service_failover_labels(push.mesh, service)))
-    for found in rules.values():
-        for rule in found:
-            compared.update(dict.fromkeys(rule.failover_labels))
-            selected.update(dict.fromkeys(rule.workload_labels or ()))
-    return SidecarScope(
-        namespace=namespace,
-        sidecar=sidecar,
-        egress_listeners=listeners,
-        ingress_listeners=spec.items("ingress"),
-        services=services,
-        outbound_policy=policy,
-        egress_proxy=proxy,
-        destination_rules=rules,
+class _Imported(NamedTuple):
+    """Services of all egress listeners and of the destinations of their routes."""
+
+    services: tuple[Service, ...]
+    by_host: Mapping[str, Service]
+    reads_place: bool
+    reads_node: bool
+
+
+class _Rules(NamedTuple):
+    """DestinationRules of the services of a scope, and what they and the services ask of a proxy."""
+
+    by_host: Mapping[str, tuple[MergedDestinationRule, ...]]
+    failover_labels: tuple[str, ...]
+    selector_labels: tuple[str, ...]
+
+
+class ScopeBuilder:
+    """Builds the scope of a namespace under a Sidecar, or under none; gateways see whatever is exported to them.
+
+    Each part is made anew only when what it is made from changed, and namespaces that see the same share it.
+    """
+
+    def __init__(self, push: PushContext, sidecar: ApiObject | None, namespace: str, *, gateway: bool = False) -> None:
+        self._push = push
+        self._sidecar = sidecar
+        self._namespace = namespace
+        self._gateway = gateway
+        self._slot = ScopeSlot(namespace, ByIdentity(sidecar), gateway)
+
+    def build(self) -> SidecarScope:
+        """The scope; the very same one as before when nothing changed for it."""
+        push = self._push
+        spec = self._sidecar.spec if self._sidecar is not None else Fields(None)
+        egress = () if self._gateway else spec.items("egress")
+        listeners = tuple(self._listener(at, item) for at, item in enumerate(egress or (_EVERYTHING,)))
+        imported = self._imported(listeners)
+        rules = self._rules(imported.services)
+
+        def make(_: SidecarScope | None) -> SidecarScope:
+            policy, proxy = _outbound_policy(push, spec)
+            return SidecarScope(
+                namespace=self._namespace,
+                sidecar=self._sidecar,
+                slot=self._slot,
+                egress_listeners=listeners,
+                ingress_listeners=spec.items("ingress"),
+                services=imported.services,
+                outbound_policy=policy,
+                egress_proxy=proxy,
+                destination_rules=rules.by_host,
+                reads_place=imported.reads_place,
+                reads_node=imported.reads_node,
+                failover_labels=rules.failover_labels,
+                selector_labels=rules.selector_labels,
+                _by_host=imported.by_host,
+            )
+
+        inputs = (listeners, ByIdentity(imported), ByIdentity(rules))
+        return push.cache.latest(("scope", self._slot), inputs, make)
+
+    def _listener(self, at: int, item: Fields) -> EgressListener:
+        push, namespace = self._push, self._namespace
+        services = push.services_exported_to(namespace)
+        virtual_services = push.virtual_services_exported_to(namespace, MESH_GATEWAY)
+
+        def make(before: EgressListener | None) -> EgressListener:
+            if self._gateway:
+                return _listener(item, services, virtual_services)
+            made = _convert_listener(push, namespace, item, services, virtual_services)
+            if before is None:
+                return made
+            return replace(
+                made,
+                services=kept(before.services, made.services),
+                virtual_services=kept(before.virtual_services, made.virtual_services),
+            )
+
+        return push.cache.latest(("egress listener", self._slot, at), (services, virtual_services), make)
+
+    # --- services -------------------------------------------------------------------------------------------
+
+    def _imported(self, listeners: tuple[EgressListener, ...]) -> _Imported:
+        push, first = self._push, listeners[0]
+        known = _known(push, first.services)
+        if len(listeners) == 1 and known.distinct and self._leads_nowhere_else(first):
+            # Whoever sees these services and no other shares them as they are.
+            return push.cache.get_or_make(("imported", ByIdentity(first.services)), lambda: _imported(first.services))
+
+        def make(before: _Imported | None) -> _Imported:
+            union = ServiceUnion()
+            for listener in listeners:
+                for service in listener.services:
+                    union.add(service)
+                if not self._gateway:
+                    _import_destinations(push, self._namespace, listener, union)
+            services = tuple(union.services)
+            return before if before is not None and identical(services, before.services) else _imported(services)
+
+        return push.cache.latest(("imported", self._slot), (listeners, ByIdentity(push.registry.by_host)), make)
+
+    def _leads_nowhere_else(self, listener: EgressListener) -> bool:
+        """Whether the routes of a listener lead to services it has anyhow."""
+        if self._gateway:
+            return True
+        push = self._push
+        routes, by_host = listener.virtual_services, push.registry.by_host
+        key = ("destinations", ByIdentity(routes), ByIdentity(by_host))
+        found = push.cache.get_or_make(key, lambda: common_destinations(push.cache, routes, by_host))
+        return found.complete and found.services <= _known(push, listener.services).all
+
+    # --- rules ----------------------------------------------------------------------------------------------
+
+    def _rules(self, services: tuple[Service, ...]) -> _Rules:
+        push = self._push
+
+        def make(before: _Rules | None) -> _Rules:
+            rules = {}
+            for service in services:
+                found = push.destination_rules_for(self._namespace, service)
+                if found:
+                    rules[service.hostname] = found
+            compared = dict.fromkeys(_failover_labels(push, services))
+            selected: dict[str, None] = {}
+            for found in rules.values():
+                for rule in found:
+                    compared.update(dict.fromkeys(rule.failover_labels))
+                    selected.update(dict.fromkeys(rule.workload_labels or ()))
+            made = _Rules(rules, tuple(compared), tuple(selected))
+            if before == made:
+                return before
+            # Namespaces without rules of their own see the same ones.
+            return push.cache.shared(("scope rules", ByIdentity(services), push.rules), made)
+
+        return push.cache.latest(("scope rules", self._slot), (services, push.rules), make)
+
+
+class _Known(NamedTuple):
+    """What is asked of a list of services as a whole."""
+
+    all: frozenset[Service]
+    distinct: bool
+    """No two have the same host."""
+
+
+def _known(push: PushContext, services: tuple[Service, ...]) -> _Known:
+    def make() -> _Known:
+        return _Known(frozenset(services), len({service.hostname for service in services}) == len(services))
+
+    return push.cache.get_or_make(("known services", ByIdentity(services)), make)
+
+
+def _imported(services: tuple[Service, ...]) -> _Imported:
+    return _Imported(
+        services,
+        {service.hostname: service for service in services},
         reads_place=any(service.is_dns for service in services),
         reads_node=any(service.node_local for service in services),
-        failover_labels=tuple(compared),
-        selector_labels=tuple(selected),
-        _by_host=builder.by_host(),
     )
+
+
+def _failover_labels(push: PushContext, services: tuple[Service, ...]) -> tuple[str, ...]:
+    def make() -> tuple[str, ...]:
+        return tuple(dict.fromkeys(label for s in services for label in service_failover_labels(push.mesh, s)))
+
+    return push.cache.get_or_make(("failover labels", push.mesh, ByIdentity(services)), make)
 
 
 def _outbound_policy(push: PushContext, spec: Fields) -> tuple[OutboundPolicy, Fields | None]:
@@ -208,7 +337,19 @@ def _listener(item: Fields, services: Sequence[Service], virtual_services: Seque
     )
 
 
-def _convert_listener(push: PushContext, namespace: str, item: Fields) -> EgressListener:
+def _convert_listener(
+    push: PushContext,
+    namespace: str,
+    item: Fields,
+    services: tuple[Service, ...],
+    virtual_services: tuple[VirtualService, ...],
+) -> EgressListener:
+    """The services and VirtualServices that a listener imports, of those its namespace sees."""
+    empty = _listener(item, (), ())
+    if item.texts("hosts") == ("*/*",) and not empty.match_port and _known(push, services).distinct:
+        if not all(v.hosts for v in virtual_services):
+            virtual_services = tuple(v for v in virtual_services if v.hosts)
+        return replace(empty, services=services, virtual_services=virtual_services)
     imports: dict[str, Imports] = {}
     for host in item.texts("hosts"):
         owner, _, name = host.partition("/")
@@ -219,10 +360,11 @@ def _convert_listener(push: PushContext, namespace: str, item: Fields) -> Egress
             entry.excluded.append(name)
         else:
             entry.add(name)
-    empty = _listener(item, (), ())
-    services = _select_services(push.services_exported_to(namespace), namespace, imports, empty)
-    virtual_services = _select_virtual_services(push, namespace, imports)
-    return replace(empty, services=tuple(services), virtual_services=tuple(virtual_services))
+    return replace(
+        empty,
+        services=tuple(_select_services(services, namespace, imports, empty)),
+        virtual_services=tuple(_select_virtual_services(virtual_services, imports)),
+    )
 
 
 def _select_services(
@@ -266,10 +408,12 @@ def _matching_service(imports: Imports, service: Service, listener: EgressListen
     return found if aliases == found.aliases else replace(found, aliases=aliases)
 
 
-def _select_virtual_services(push: PushContext, namespace: str, imports: Mapping[str, Imports]) -> list[VirtualService]:
+def _select_virtual_services(
+    virtual_services: Sequence[VirtualService], imports: Mapping[str, Imports]
+) -> list[VirtualService]:
     found: list[VirtualService] = []
     everywhere = imports.get("*")
-    for item in push.virtual_services_exported_to(namespace, "mesh"):
+    for item in virtual_services:
         named = imports.get(item.namespace)
         if named is not None and item.hosts and all(named.excludes(h) for h in item.hosts):
             continue
@@ -283,7 +427,7 @@ def _select_virtual_services(push: PushContext, namespace: str, imports: Mapping
 def _import_destinations(push: PushContext, namespace: str, listener: EgressListener, union: ServiceUnion) -> None:
     """Add the services that imported VirtualServices route to."""
     for item in listener.virtual_services:
-        routes = push.cache.get_or_make(("route targets", item), partial(route_targets, item))
+        routes = routes_of(push.cache, item)
         for host, ports in destinations(routes, namespace).items():
             service = push.visible_service(host, namespace)
             if service is None:
