@@ -85,7 +85,9 @@ def inspect(listener: Listener, connection: Connection) -> Detected:
         if listener_filter.disabled and listener_filter.disabled.matches(connection.destination_port):
             continue
         kind = listener_filter.kind
-        if kind is ListenerFilterKind.PROXY_PROTOCOL and not listener_filter.allow_without_header:
+        if kind is ListenerFilterKind.PROXY_PROTOCOL and not (
+            listener_filter.allow_without_header or connection.proxy_header
+        ):
             return Detected("raw_buffer", "", (), proxy_header_missing=True)
         if kind not in (ListenerFilterKind.TLS_INSPECTOR, ListenerFilterKind.HTTP_INSPECTOR):
             continue

@@ -21,7 +21,7 @@ from meshsim.dataplane.decide.chains import (
 )
 from meshsim.dataplane.decide.chances import Chance, Undrawn, enumerate_chances
 from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Place, Surroundings, Trail
-from meshsim.dataplane.decide.handshake import accept
+from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake, accept
 from meshsim.dataplane.decide.http import HttpContext, decide_http
 from meshsim.dataplane.decide.listeners import FilterChain
 from meshsim.dataplane.decide.network_filters import TcpProxy
@@ -173,12 +173,22 @@ def _decide(
         name = sieved.chain.name or "unnamed" if sieved.chain else "none"
         trail.add("filter chain", f"{name} (default)" if sieved.is_default else name, sieved.reason)
     if sieved.chain is None:
-        return _ended(Place(listener.name, ""), trail, "filter_chain_not_found", Flag.NO_ROUTE)
+        return _ended(
+            Place(listener.name, ""), trail, "filter_chain_not_found", detected.sni, NO_HANDSHAKE, Flag.NO_ROUTE
+        )
     return _on_chain(config, entry, sieved.chain, connection, detected.sni, request, draws, surroundings, trail)
 
 
-def _ended(place: Place, trail: Trail, details: str, *flags: Flag) -> Decision:
-    return Decision(Disposition.CLOSED, *place, flags=flags, details=details, steps=tuple(trail.steps))
+def _ended(place: Place, trail: Trail, details: str, sni: str, handshake: Handshake, *flags: Flag) -> Decision:
+    return Decision(
+        Disposition.CLOSED,
+        *place,
+        flags=flags,
+        details=details,
+        sni=sni,
+        handshake=handshake,
+        steps=tuple(trail.steps),
+    )
 
 
 def _on_chain(
@@ -198,7 +208,7 @@ def _on_chain(
     if handshake.failure:
         if trail:
             trail.add("transport socket", "TLS", handshake.failure)
-        return _ended(place, trail, handshake.failure)
+        return _ended(place, trail, handshake.failure, sni, handshake)
     if trail and chain.tls:
         who = ", ".join(handshake.certificate.uris) if handshake.certificate else "no client certificate"
         trail.add("transport socket", "TLS", f"{who}; {handshake.alpn or 'no'} application protocol")
@@ -210,12 +220,12 @@ def _on_chain(
         return decided
     last = chain.filters[-1] if chain.filters else None
     if last is None:
-        return _ended(place, trail, "no_filters")
+        return _ended(place, trail, "no_filters", sni, handshake)
     if isinstance(last, TcpProxy):
         return decide_tcp(tcp, last)
     manager = chain.connection_manager
     if manager is None:
-        return _ended(place, trail, "no terminal filter is modelled")
+        return _ended(place, trail, "no terminal filter is modelled", sni, handshake)
     http = HttpContext(
         config, place, manager, entry.listener.direction, connection, handshake, sni, *draws, surroundings, trail
     )

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from meshsim.dataplane.decide.chances import Fractional
 from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
 from meshsim.dataplane.decide.filter_configs import FaultConfig
+from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake
 from meshsim.dataplane.decide.routes import HashPolicy, RetryPolicy
 from meshsim.units import Nanos
 
@@ -194,6 +195,10 @@ class Decision:
     """Clusters of external services that were asked (authorization)."""
     unmodelled: tuple[str, ...] = ()
     """Filters on the way whose effect is not modelled."""
+    sni: str = ""
+    """Server name that the listener's inspector read."""
+    handshake: Handshake = NO_HANDSHAKE
+    """TLS with the client, as far as it went."""
     steps: tuple[Step, ...] = field(default=())
 
     @property

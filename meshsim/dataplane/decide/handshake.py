@@ -6,7 +6,7 @@ good to the client; without ALPN in common the connection goes on without one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.transport_sockets import ClientTls, ServerTls, TlsVersion, Validation
 from meshsim.dataplane.decide.values import Connection, PeerCertificate, Transport
@@ -23,28 +23,36 @@ class Handshake(NamedTuple):
     late: bool = False
     """The client saw a finished handshake before the failure."""
     secret: str = ""
-    """Secret of the server certificate that was shown."""
+    """Secret of the server certificate that was shown, also before a late failure."""
     terminated: bool = False
     """Whether TLS ends here, and filters see what is inside."""
+    version: TlsVersion = TlsVersion.AUTO
+    """Highest version the server takes; AUTO without a handshake."""
+
+
+NO_HANDSHAKE: Final = Handshake("")
+"""The chain takes bytes as they are, or none was chosen."""
 
 
 def accept(server: ServerTls | None, connection: Connection, missing_secrets: frozenset[str]) -> Handshake:
     """The server side of a filter chain against a client."""
     if server is None:
-        return Handshake("")
+        return NO_HANDSHAKE
     if any(name in missing_secrets for name in (*server.certificates, server.validation.secret)):
         return Handshake("TLS_error:|Secret is not supplied by SDS")
     if not connection.uses_tls:
         return Handshake("plaintext on a TLS filter chain")
     asks = server.requires_client_certificate or server.validation.trusted
     certificate = connection.certificate if connection.transport is Transport.MTLS and asks else None
-    late = server.maximum is TlsVersion.TLS13
+    failure = ""
     if server.requires_client_certificate and certificate is None:
-        return Handshake("peer did not return a certificate", late=late)
-    if certificate is not None and not names_accepted(server.validation, certificate):
-        return Handshake("no subject alternative name of the client certificate is accepted", late=late)
+        failure = "peer did not return a certificate"
+    elif certificate is not None and not names_accepted(server.validation, certificate):
+        failure = "no subject alternative name of the client certificate is accepted"
+    late = bool(failure) and server.maximum is TlsVersion.TLS13
     alpn = next((name for name in server.alpn if name in connection.alpn), "")
-    return Handshake("", alpn, certificate, secret=server.certificates[0], terminated=True)
+    accepted = None if failure else certificate
+    return Handshake(failure, alpn, accepted, late, server.certificates[0], not failure, server.maximum)
 
 
 def names_accepted(validation: Validation, certificate: PeerCertificate) -> bool:

@@ -81,7 +81,7 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
     table = manager.route_config or context.config.routes.get(manager.route_config_name)
     broken = protocol_error(manager, context.connection, context.handshake)
     if broken is not None:
-        return refused(broken, table, context.place, trail)
+        return refused(broken, table, context.place, context.handshake, context.sni, trail)
     internal_only = table.internal_only_headers if table else ()
     connection = context.connection
     prepared = prepare(manager, internal_only, connection, context.handshake, request, context.surroundings)
@@ -388,6 +388,8 @@ class _Router:
             delay=exchange.delay,
             asked=tuple(exchange.asked),
             unmodelled=tuple(exchange.unmodelled),
+            sni=self.context.sni,
+            handshake=self.context.handshake,
             steps=tuple(self.context.trail.steps),
         )
 

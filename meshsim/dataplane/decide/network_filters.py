@@ -11,7 +11,7 @@ from google.protobuf import any_pb2
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
@@ -19,9 +19,9 @@ from meshsim.xds.messages import (
     listener_components_pb2,
     network_ext_authz_pb2,
     network_rbac_pb2,
+    sni_dynamic_forward_proxy_pb2,
     tcp_proxy_pb2,
 )
-from meshsim.xds.packing import unpack
 
 
 class TcpCluster(NamedTuple):
@@ -58,13 +58,22 @@ class NetworkExtAuthz(NamedTuple):
     failure_mode_allow: bool
 
 
+class SniForwardProxy(NamedTuple):
+    """Sends a connection to the host of its server name, at this port (source/extensions/filters/network/
+    sni_dynamic_forward_proxy/proxy_filter.cc)."""
+
+    port: int
+
+
 class PassiveNetworkFilter(NamedTuple):
     """A network filter without part in the decision."""
 
     name: str
 
 
-NetworkFilter: TypeAlias = ConnectionManager | TcpProxy | EnforceNetworkRbac | NetworkExtAuthz | PassiveNetworkFilter
+NetworkFilter: TypeAlias = (
+    ConnectionManager | TcpProxy | EnforceNetworkRbac | NetworkExtAuthz | SniForwardProxy | PassiveNetworkFilter
+)
 
 
 _NETWORK: Final = "envoy.extensions.filters.network."
@@ -75,7 +84,6 @@ _PASSIVE: Final = frozenset(
         f"{_NETWORK}mongo_proxy.v3.MongoProxy",
         f"{_NETWORK}connection_limit.v3.ConnectionLimit",
         f"{_NETWORK}sni_cluster.v3.SniCluster",
-        f"{_NETWORK}sni_dynamic_forward_proxy.v3.FilterConfig",
         f"{_NETWORK}local_ratelimit.v3.LocalRateLimit",
     }
 )
@@ -93,11 +101,11 @@ def decode_network_filter(message: listener_components_pb2.Filter, notes: Notes)
 
 
 def _connection_manager(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    return decode_connection_manager(unpack(packed, http_connection_manager_pb2.HttpConnectionManager), notes)
+    return decode_connection_manager(unpack_valid(packed, http_connection_manager_pb2.HttpConnectionManager), notes)
 
 
 def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, tcp_proxy_pb2.TcpProxy)
+    message = unpack_valid(packed, tcp_proxy_pb2.TcpProxy)
     kind = message.WhichOneof("cluster_specifier")
     if kind is None:
         raise ResourceRejectedError("TcpProxyValidationError.ClusterSpecifier: value is required")
@@ -114,7 +122,7 @@ def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
 
 
 def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, network_rbac_pb2.RBAC)
+    message = unpack_valid(packed, network_rbac_pb2.RBAC)
     return EnforceNetworkRbac(
         RbacConfig(
             decode_engine(message.rules, notes) if message.HasField("rules") else None,
@@ -125,8 +133,12 @@ def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
 
 
 def _network_ext_authz(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack(packed, network_ext_authz_pb2.ExtAuthz)
+    message = unpack_valid(packed, network_ext_authz_pb2.ExtAuthz)
     return NetworkExtAuthz(message.grpc_service.envoy_grpc.cluster_name, message.failure_mode_allow)
+
+
+def _sni_forward_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
+    return SniForwardProxy(unpack_valid(packed, sni_dynamic_forward_proxy_pb2.FilterConfig).port_value)
 
 
 _NETWORK_DECODERS: Final[Mapping[str, Callable[[any_pb2.Any, Notes], NetworkFilter]]] = {
@@ -134,4 +146,5 @@ _NETWORK_DECODERS: Final[Mapping[str, Callable[[any_pb2.Any, Notes], NetworkFilt
     f"{_NETWORK}tcp_proxy.v3.TcpProxy": _tcp_proxy,
     f"{_NETWORK}rbac.v3.RBAC": _network_rbac,
     f"{_NETWORK}ext_authz.v3.ExtAuthz": _network_ext_authz,
+    f"{_NETWORK}sni_dynamic_forward_proxy.v3.FilterConfig": _sni_forward_proxy,
 }

@@ -56,7 +56,9 @@ def protocol_error(manager: ConnectionManager, connection: Connection, handshake
     return None
 
 
-def refused(reply: Reply, table: RouteConfiguration | None, place: Place, trail: Trail) -> Decision:
+def refused(
+    reply: Reply, table: RouteConfiguration | None, place: Place, handshake: Handshake, sni: str, trail: Trail
+) -> Decision:
     """The decision on bytes that never became a request."""
     disposition = Disposition.REPLIED if reply.status else Disposition.CLOSED
     headers = (("content-type", "text/plain"),) if reply.body else ()
@@ -69,5 +71,7 @@ def refused(reply: Reply, table: RouteConfiguration | None, place: Place, trail:
         details=reply.details,
         flags=reply.flags,
         response_headers=(*headers, ("connection", "close")) if reply.status else (),
+        sni=sni,
+        handshake=handshake,
         steps=tuple(trail.steps),
     )

@@ -6,7 +6,7 @@ specifier sees the path without query and fragment (measured on 1.40).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from meshsim.dataplane.decide.chances import Chance, Fractional, decode_fraction
@@ -19,12 +19,11 @@ from meshsim.dataplane.decide.headers import (
     query_parameters,
 )
 from meshsim.dataplane.decide.metadata import DynamicMetadata, MetadataMatcher, decode_metadata_matcher
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, ascii_lower, decode_regex
 from meshsim.dataplane.decide.uri_template import UriTemplate, parse_uri_template
 from meshsim.dataplane.decide.values import Connection
 from meshsim.xds.messages import route_components_pb2, uri_template_match_pb2
-from meshsim.xds.packing import unpack
 
 
 class PathKind(Enum):
@@ -52,6 +51,7 @@ class RouteMatch:
 
     kind: PathKind
     path: str
+    """As written; `folded` is what a path is compared with."""
     case_sensitive: bool = True
     regex: StringMatcher | None = None
     template: UriTemplate | None = None
@@ -64,6 +64,11 @@ class RouteMatch:
     metadata: tuple[MetadataMatcher, ...] = ()
     unmodelled: str = ""
     """A condition the model cannot evaluate: the route then never matches, and its decoder noted it."""
+    folded: str = field(init=False, compare=False, repr=False)
+    """The path in lower case unless case counts."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folded", self.path if self.case_sensitive else ascii_lower(self.path))
 
     def why_not(self, stream: Stream) -> str:
         """The first test that fails, in words; empty when everything matches."""
@@ -103,10 +108,10 @@ class RouteMatch:
         if not self.case_sensitive:
             path = ascii_lower(path)
         if kind is PathKind.PREFIX:
-            return path.startswith(self.path)
+            return path.startswith(self.folded)
         if kind is PathKind.PATH:
-            return path == self.path
-        return path.startswith(self.path) and path[len(self.path) : len(self.path) + 1] in ("", "/")
+            return path == self.folded
+        return path.startswith(self.folded) and path[len(self.path) : len(self.path) + 1] in ("", "/")
 
     def matched_length(self, bare_path: str) -> int:
         """How much of a matching path the specifier covers, which is what a prefix rewrite replaces."""
@@ -179,8 +184,6 @@ def decode_match(message: route_components_pb2.RouteMatch, notes: Notes) -> Rout
     kind = PathKind(field)
     case_sensitive = message.case_sensitive.value if message.HasField("case_sensitive") else True
     path, regex, template = _path(message, kind, notes)
-    if not case_sensitive and kind in (PathKind.PREFIX, PathKind.PATH, PathKind.SEPARATED_PREFIX):
-        path = ascii_lower(path)
     fraction = None
     if message.HasField("runtime_fraction"):
         runtime = message.runtime_fraction
@@ -221,7 +224,7 @@ def _path(
         regex = decode_regex(message.safe_regex, notes)
         return regex.value, regex, None
     if kind is PathKind.TEMPLATE:
-        config = unpack(message.path_match_policy.typed_config, uri_template_match_pb2.UriTemplateMatchConfig)
+        config = unpack_valid(message.path_match_policy.typed_config, uri_template_match_pb2.UriTemplateMatchConfig)
         template = parse_uri_template(config.path_template)
         return template.text, None, template
     if kind is PathKind.CONNECT:

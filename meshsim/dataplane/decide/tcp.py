@@ -23,7 +23,7 @@ from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import FilterChain
 from meshsim.dataplane.decide.metadata import NO_METADATA
-from meshsim.dataplane.decide.network_filters import EnforceNetworkRbac, NetworkExtAuthz, TcpProxy
+from meshsim.dataplane.decide.network_filters import EnforceNetworkRbac, NetworkExtAuthz, SniForwardProxy, TcpProxy
 from meshsim.dataplane.decide.rbac import Subject
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
@@ -100,6 +100,8 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
         upstreams=upstreams,
         policies=Policies(idle_timeout=proxy.idle_timeout, max_stream_duration=proxy.max_duration or None),
         authority=proxy.tunnel_host,
+        sni=context.sni,
+        handshake=context.handshake,
         steps=tuple(context.trail.steps),
     )
 
@@ -114,7 +116,9 @@ def _upstreams(context: TcpContext) -> tuple[Upstream, ...]:
     """Clusters of the TCP proxy at the end of the chain; a denied connection had its upstream opened too."""
     proxy = context.chain.filters[-1]
     targets = _targets(context, proxy) if isinstance(proxy, TcpProxy) else []
-    return tuple(resolve(context.config, name, weight, context.connection, context.sni) for name, weight in targets)
+    forward = next((f for f in context.chain.filters if isinstance(f, SniForwardProxy)), None)
+    host = f"{context.sni}:{forward.port}" if forward and context.sni else context.sni
+    return tuple(resolve(context.config, name, weight, context.connection, host) for name, weight in targets)
 
 
 def _targets(context: TcpContext, proxy: TcpProxy) -> list[tuple[str, int]]:
@@ -138,5 +142,7 @@ def _closed(context: TcpContext, details: str, upstreams: tuple[Upstream, ...], 
         upstreams=upstreams,
         flags=flags,
         details=details,
+        sni=context.sni,
+        handshake=context.handshake,
         steps=tuple(context.trail.steps),
     )

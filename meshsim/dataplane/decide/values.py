@@ -54,6 +54,8 @@ class Connection:
     alpn: tuple[str, ...] = ()
     certificate: PeerCertificate | None = None
     protocol: Protocol = Protocol.HTTP11
+    proxy_header: bool = False
+    """Whether a PROXY header that names source and destination comes first."""
 
     @property
     def uses_tls(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshsim.dataplane.decide.decision import Disposition, Flag, Place, Reply, Trail
+from meshsim.dataplane.decide.handshake import NO_HANDSHAKE
 from meshsim.dataplane.decide.replies import local_reply, refused
 
 PLACE = Place("listener", "chain")
@@ -28,9 +29,9 @@ def test_plain() -> None:
 
 def test_what_was_no_request() -> None:
     flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
-    closed = refused(Reply(0, "", "http2.bad_preface", flags), None, PLACE, Trail(False))
+    closed = refused(Reply(0, "", "http2.bad_preface", flags), None, PLACE, NO_HANDSHAKE, "", Trail(False))
     assert closed.disposition is Disposition.CLOSED
-    found = refused(Reply(400, "Bad Request", "http1.codec_error", flags), None, PLACE, Trail(False))
+    found = refused(Reply(400, "Bad Request", "http1.codec_error", flags), None, PLACE, NO_HANDSHAKE, "", Trail(False))
     assert (found.disposition, found.status, dict(found.response_headers)["connection"]) == (
         Disposition.REPLIED,
         400,

@@ -15,6 +15,7 @@ from meshsim.dataplane.decide import (
     ExternalAnswer,
     Protocol,
     Surroundings,
+    Transport,
     decide_direct,
     outcomes,
 )
@@ -78,3 +79,30 @@ def test_weights(build: Any) -> None:
     assert [(u.name, u.weight) for u in whole.upstreams] == [("c", 30), ("d", 70)]
     drawn = {d.cluster: p for p, d in outcomes(decide_direct, config, CLIENT, None, resolve=True)}
     assert drawn == {"c": Fraction(3, 10), "d": Fraction(7, 10)}
+
+
+def test_a_connection_to_the_host_of_its_server_name(build: Any) -> None:
+    """The port of the filter, not of the connection (recorded of Envoy 1.40: world se-resolutions, call 09)."""
+    forward = {
+        "name": "any",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.dynamic_forward_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
+            },
+        },
+    }
+    named = with_filter("sni_dynamic_forward_proxy.v3.FilterConfig", port_value=8443, dns_cache_config={"name": "dns"})
+    named["filters"][-1]["typed_config"]["cluster"] = "any"
+    inspector = {
+        "name": "tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+        },
+    }
+    config = build((listener([named], listener_filters=[inspector]),), (forward,))
+    client = replace(CLIENT, transport=Transport.TLS, sni="x.example.org")
+    destination = decide_direct(config, client, None).upstreams[0].destination
+    assert destination is not None
+    assert (destination.address, destination.port) == ("x.example.org", 8443)
