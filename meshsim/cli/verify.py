@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
-    from meshsim.world.verify import Outcome, WorldOutcome
+    from meshsim.world.verify import Difference, Outcome, WorldOutcome
+
+_PARTS: Final = {"simulation": "files"}
+_THINGS: Final = {"xds": "resources"}
+"""What is counted of a kind; calls of the others."""
 
 
 @click.command(name="verify")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--world", multiple=True, help="Only this world; repeatable.")
-@click.option("--what", metavar="KINDS", help="Kinds of recordings, with commas: xds, push, envoy-calls, simulation.")
+@click.option(
+    "--what",
+    metavar="KINDS",
+    help="Kinds of recordings, with commas: xds, calls, simulation, envoy-calls; without, all that the folder has.",
+)
 @click.option(
     "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
 )
@@ -26,12 +34,13 @@ def command(
 ) -> int:
     """Compare the model with recordings of the real thing.
 
-    FOLDER holds worlds/ (manifests) and what was recorded of each, such as xds/. Exit code 1 when something differs
-    that the list of deviations does not name.
+    FOLDER holds worlds/ (manifests) and what was recorded of each: xds/ (what istiod sent), envoy-calls/ (what a real
+    Envoy did with it), calls/ and simulation/ (Istio's own traffic simulation). Exit code 1 when something differs that
+    neither the list of deviations nor the recording itself explains.
     """
-    from meshsim.world.verify import KINDS, verify_folder
+    from meshsim.world.verify import verify_folder
 
-    kinds = tuple(part.strip() for part in what.split(",") if part.strip()) if what else KINDS
+    kinds = tuple(part.strip() for part in what.split(",") if part.strip()) if what else ()
     if output == "json":
         outcome = verify_folder(folder, kinds, world, None, deviations)
         click.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
@@ -58,10 +67,26 @@ def _lines(kind: str, result: WorldOutcome, most: int) -> list[str]:
     for (proxy, type_name), counts in by_type.items():
         lines.append(f"    {proxy} {type_name}: {counts.equal} equal, {counts.different} different")
     unnamed = [difference for difference in result.differences if not difference.deviation]
-    for difference in unnamed[:most]:
-        place = f"{difference.proxy} {difference.type} {difference.resource} {difference.path}".rstrip()
-        lines.append(f"      {place}: recorded {_short(difference.want)}, model {_short(difference.got)}")
+    lines += [_line(difference) for difference in unnamed[:most]]
+    return [*lines, *_explained(result, most)]
+
+
+def _explained(result: WorldOutcome, most: int) -> list[str]:
+    """Both answers of the first differences for each reason."""
+    by_reason: dict[str, list[Difference]] = {}
+    for difference in result.differences:
+        if difference.deviation:
+            by_reason.setdefault(difference.deviation, []).append(difference)
+    lines = []
+    for reason, found in by_reason.items():
+        lines.append(f"    explained: {reason}")
+        lines += [_line(difference) for difference in found[:most]]
     return lines
+
+
+def _line(difference: Difference) -> str:
+    place = f"{difference.proxy} {difference.type} {difference.resource} {difference.path}".rstrip()
+    return f"      {place}: recorded {_short(difference.want)}, model {_short(difference.got)}"
 
 
 def _totals(outcome: Outcome) -> list[str]:
@@ -70,7 +95,8 @@ def _totals(outcome: Outcome) -> list[str]:
         total = outcome.total(kind)
         same = sum(not world.total().different for world in worlds.values())
         lines.append(
-            f"{kind}: {same} of {len(worlds)} worlds equal; {total.equal} resources equal, "
+            f"{kind}: {same} of {len(worlds)} {_PARTS.get(kind, 'worlds')} equal; "
+            f"{total.equal} {_THINGS.get(kind, 'calls')} equal, "
             f"{total.different} different, {total.deviations} known deviations"
         )
     return lines

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from google.protobuf import any_pb2
-from recorded_calls import KINDS, read
 from xds_bodies import FILTERS, HCM, TCP, encode
 
 from meshsim.dataplane.active import ActiveConfig, ProxyConfig, ResourceCache, load_config
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.world.verify.call_worlds import TYPES
+from meshsim.world.verify.folder import read_proxy
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient, Applied
 from meshsim.xds.messages import base_pb2, discovery_pb2
@@ -271,10 +272,10 @@ def test_equal_bytes_are_decoded_once_and_forgotten_with_their_last_user() -> No
 @pytest.mark.needs_shared
 def test_with_the_client_it_reaches_the_whole_configuration(oracle: Path) -> None:
     """Recorded resources of a real istiod, asked for and taken in by the client: none refused, none left warming."""
-    recorded = read(oracle / "xds" / "app-bookinfo" / "book__productpage-0.json.gz")
+    recorded = read_proxy(oracle, "xds", "app-bookinfo", "book/productpage-0")
     bodies = {
-        type_url: {r[name]: from_json(r, cls).SerializeToString() for r in recorded[kind]}
-        for kind, (type_url, cls, name) in KINDS.items()
+        type_url: {r[name]: from_json(r, cls).SerializeToString() for r in recorded.resources[kind]}
+        for kind, (type_url, cls, name) in TYPES.items()
     }
     holder = ProxyConfig(ResourceCache())
     client = AdsClient(base_pb2.Node(id="n"), holder)

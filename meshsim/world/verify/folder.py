@@ -67,15 +67,34 @@ def read_world(folder: Path, name: str) -> RecordedWorld:
 
 def read_proxies(folder: Path, kind: str, world: str) -> list[RecordedProxy]:
     """What was recorded of each proxy of a world, by proxy."""
-    found = []
-    for path in sorted((folder / kind / world).glob("*__*.json*")):
-        namespace, _, pod = path.name.partition(".json")[0].partition("__")
-        body = read_json(path)
-        if not isinstance(body, dict):
-            raise InputError("a recording of a proxy is a JSON object", Position(str(path)))
-        node = body.pop("node", {})
-        found.append(RecordedProxy(f"{namespace}/{pod}", node, {k: v for k, v in body.items() if isinstance(v, list)}))
-    return found
+    return [_proxy(path) for path in sorted((folder / kind / world).glob("*__*.json*"))]
+
+
+def read_proxy(folder: Path, kind: str, world: str, proxy: str) -> RecordedProxy:
+    """What was recorded of one proxy (``namespace/pod``); raises `InputError` when nothing was."""
+    path = folder / kind / world / f"{proxy.replace('/', '__')}.json.gz"
+    plain = path.with_suffix("")
+    return _proxy(plain if plain.is_file() else path)
+
+
+def _proxy(path: Path) -> RecordedProxy:
+    namespace, _, pod = path.name.partition(".json")[0].partition("__")
+    body = read_json(path)
+    if not isinstance(body, dict):
+        raise InputError("a recording of a proxy is a JSON object", Position(str(path)))
+    node = body.pop("node", {})
+    return RecordedProxy(f"{namespace}/{pod}", node, {k: v for k, v in body.items() if isinstance(v, list)})
+
+
+def recorded_names(folder: Path, kind: str) -> list[str]:
+    """Names of the recordings of one kind, sorted: files ``NAME.json``, plain or gzipped."""
+    return sorted({path.name.partition(".json")[0] for path in (folder / kind).glob("*.json*")})
+
+
+def read_recording(folder: Path, kind: str, name: str) -> object:
+    """The recording of one name; raises `InputError` when there is none."""
+    plain = folder / kind / f"{name}.json"
+    return read_json(plain if plain.is_file() else plain.with_name(f"{name}.json.gz"))
 
 
 def read_json(path: Path) -> object:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-KINDS: Final = ("xds",)
+KINDS: Final = ("xds", "calls", "simulation", "envoy-calls")
 """Kinds of recordings the model is compared with."""
 
-RECORDED_KINDS: Final = ("xds", "push", "envoy-calls", "simulation", "istioctl", "envoy-dynamics")
+RECORDED_KINDS: Final = ("xds", "push", "calls", "simulation", "envoy-calls", "istioctl", "envoy-dynamics")
 """Kinds of recordings the layout knows."""
 
 

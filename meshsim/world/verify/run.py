@@ -2,46 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from meshsim.errors import InputError, Position, UsageError
-from meshsim.world.verify.deviations import load_deviations
-from meshsim.world.verify.folder import world_names
+from meshsim.world.verify import calls, envoy_calls, simulation, xds
+from meshsim.world.verify.deviations import Deviation, load_deviations
+from meshsim.world.verify.folder import recorded_names, world_names
 from meshsim.world.verify.outcome import KINDS, RECORDED_KINDS, Outcome, WorldOutcome
-from meshsim.world.verify.xds import verify_world
 
 Progress = Callable[[str, WorldOutcome], None]
 
 
+class Verifier(NamedTuple):
+    """How one kind of recording is compared."""
+
+    worlds: Callable[[Path], list[str]]
+    """Names of what the folder has of the kind."""
+    verify: Callable[[Path, str, Sequence[Deviation]], WorldOutcome]
+
+
+_VERIFIERS: Final[Mapping[str, Verifier]] = {
+    "xds": Verifier(world_names, xds.verify_world),
+    calls.KIND: Verifier(partial(recorded_names, kind=calls.KIND), calls.verify_world),
+    simulation.KIND: Verifier(partial(recorded_names, kind=simulation.KIND), simulation.verify_file),
+    envoy_calls.KIND: Verifier(partial(recorded_names, kind=envoy_calls.KIND), envoy_calls.verify_world),
+}
+
+
 def verify_folder(
     folder: Path,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = (),
     worlds: Sequence[str] = (),
     progress: Progress | None = None,
     deviations: Path | None = None,
 ) -> Outcome:
-    """Compare the model with every recording of these kinds and worlds (all when none is named).
+    """Compare the model with every recording of these kinds and worlds; all that the folder has when none is named.
 
     Raises `UsageError` for an unknown kind or world and `InputError` for a folder of another layout.
     """
+    kinds = kinds or present_kinds(folder)
+    known = {kind: _VERIFIERS[kind].worlds(folder) for kind in _checked(folder, kinds)}
+    for name in worlds:
+        if not any(name in names for names in known.values()):
+            there = ", ".join(dict.fromkeys(n for names in known.values() for n in names))
+            raise UsageError(f"no world '{name}' in {folder}", None, f"there are {there}")
+    named = load_deviations(deviations) if deviations else load_deviations()
+    outcome = Outcome()
+    for kind, names in known.items():
+        results = outcome.worlds.setdefault(kind, {})
+        for name in [n for n in names if n in worlds] if worlds else names:
+            results[name] = _VERIFIERS[kind].verify(folder, name, named)
+            if progress is not None:
+                progress(kind, results[name])
+    return outcome
+
+
+def present_kinds(folder: Path) -> tuple[str, ...]:
+    """Kinds that the folder has recordings of; raises `InputError` when it has none."""
+    found = tuple(kind for kind in KINDS if (folder / kind).is_dir())
+    if not found:
+        raise InputError(
+            f"{folder} has no recordings",
+            Position(str(folder)),
+            f"a folder of recordings holds worlds/ and one of {', '.join(f'{kind}/' for kind in KINDS)}",
+        )
+    return found
+
+
+def _checked(folder: Path, kinds: Sequence[str]) -> Sequence[str]:
+    """The kinds, each modelled and with something to compare."""
     for kind in kinds:
         if kind not in RECORDED_KINDS:
             raise UsageError(f"unknown kind '{kind}'", None, f"one of {', '.join(RECORDED_KINDS)}")
         if kind not in KINDS:
             raise UsageError(f"'{kind}' is not modelled yet", None, f"modelled: {', '.join(KINDS)}")
-    known = world_names(folder)
-    for name in worlds:
-        if name not in known:
-            raise UsageError(f"no world '{name}' in {folder}", None, f"there are {', '.join(known)}")
-    if not known:
-        raise InputError("no world to verify", Position(str(folder / "worlds")))
-    named = load_deviations(deviations) if deviations else load_deviations()
-    outcome = Outcome()
-    for kind in kinds:
-        results = outcome.worlds.setdefault(kind, {})
-        for name in worlds or known:
-            results[name] = verify_world(folder, name, named)
-            if progress is not None:
-                progress(kind, results[name])
-    return outcome
+        if not _VERIFIERS[kind].worlds(folder):
+            raise InputError(f"no recording of kind '{kind}' to verify", Position(str(folder / kind)))
+    return kinds

@@ -1,4 +1,4 @@
-"""Decisions against recordings: calls sent to a real Envoy, and Istio's own traffic simulation."""
+"""Decisions end to end: recordings of a real Envoy, and where connections end before any request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_calls import DECIDE, World, connection_of, differences, read, request_of
-from simulated_calls import case_config, cases, compare, decide_call
 from xds_bodies import http_listener, listener, static_cluster, tcp_chain
 
+from meshsim.dataplane.active import ResourceCache
 from meshsim.dataplane.decide import (
     Connection,
     Disposition,
@@ -22,77 +21,23 @@ from meshsim.dataplane.decide import (
     decide_inbound,
     decide_outbound,
 )
+from meshsim.world.verify.call_worlds import DECIDERS, CallWorld
+from meshsim.world.verify.envoy_calls import verify_world
 
-SMALL = (
-    "svc-http-basic",
-    "vs-direct-mirror-fault",
-    "vs-rewrite-redirect",
-    "ap-allow-deny",
-    "gw-tls-modes",
-    "pa-levels",
-)
-OVERLOOKED = {
-    "duplicate_chain_match": "an Envoy refuses the whole listener",
-    "client_certificate_offered_but_not_requested": "an Envoy does not ask for the certificate",
-}
-"""Where Istio's simulation knowingly says something else than an Envoy."""
+RECORDED = Path(__file__).resolve().parents[2] / "world" / "verify" / "recorded"
 
 
-def wrong_calls(folder: Path, names: list[str]) -> tuple[int, dict[str, list[str]]]:
-    count, wrong = 0, {}
-    for name in names:
-        world = World(folder, name)
-        calls = {call["name"]: call for call in world.calls()}
-        for recorded in read(folder / "envoy-calls" / f"{name}.json.gz")["calls"]:
-            count += 1
-            found = list(differences(calls[recorded["name"]], recorded, world))
-            if found:
-                wrong[f"{name} {recorded['name']}"] = found
-    return count, wrong
+@pytest.mark.parametrize("name", ["gw-tls-modes", "vs-direct-mirror-fault"])
+def test_recorded_calls_are_decided_as_by_a_real_envoy(name: str) -> None:
+    """The recordings beside tests/world/verify, where all that are in ../shared are compared too."""
+    assert verify_world(RECORDED, name, []).differences == []
 
 
-@pytest.mark.needs_shared
-@pytest.mark.parametrize("name", SMALL)
-def test_calls_of_small_worlds(oracle: Path, name: str) -> None:
-    _, wrong = wrong_calls(oracle, [name])
-    assert not wrong
-
-
-@pytest.mark.needs_shared
-def test_every_recorded_call_of_a_real_envoy(oracle: Path) -> None:
-    """815 calls of 75 worlds: listener, chain, route, cluster, flags, details, answer, what reached the upstream."""
-    names = sorted(p.name.removesuffix(".json.gz") for p in (oracle / "envoy-calls").glob("*.json.gz"))
-    count, wrong = wrong_calls(oracle, names)
-    assert count == 815
-    assert not wrong
-
-
-@pytest.mark.needs_shared
-def test_every_call_of_istios_simulation(oracle: Path) -> None:
-    """457 calls: Istio's result, or the reason why an Envoy does something else."""
-    count, explained, wrong = 0, 0, {}
-    for file, case, resources in cases(oracle / "simulation"):
-        config, refused = case_config(case, resources)
-        for call in case["calls"]:
-            count += 1
-            decision = decide_call(config, call["call"], case["proxy"]["type"] == "router")
-            found = list(compare(call["actual"], decision))
-            if not found:
-                continue
-            if set(call["envoy_may_differ"]) & set(OVERLOOKED):
-                explained += 1
-                assert refused or decision.disposition is Disposition.FORWARDED
-            else:
-                wrong[f"{file} {call['test']}"] = found
-    assert (count, explained, wrong) == (457, 3, {})
-
-
-@pytest.mark.needs_shared
-def test_steps_are_there_when_asked_for_and_change_nothing(oracle: Path) -> None:
-    world = World(oracle, "app-bookinfo")
-    for call in world.calls():
-        arguments = (world.config(call["proxy"]), connection_of(call, world, None), request_of(call))
-        plain, told = DECIDE[call["mode"]](*arguments), DECIDE[call["mode"]](*arguments, True)
+def test_steps_are_there_when_asked_for_and_change_nothing() -> None:
+    world = CallWorld(RECORDED, "gw-tls-modes", ResourceCache())
+    for call in world.calls.values():
+        arguments = (world.proxy(call.proxy).config, world.connection(call), call.request)
+        plain, told = DECIDERS[call.mode](*arguments), DECIDERS[call.mode](*arguments, True)
         assert plain.steps == ()
         assert told.steps
         assert replace(told, steps=()) == plain

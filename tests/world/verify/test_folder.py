@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from meshsim.errors import InputError, MeshsimError
-from meshsim.world.verify.folder import read_json, read_mapping, read_proxies, read_world, world_names
+from meshsim.world.verify.folder import (
+    read_json,
+    read_mapping,
+    read_proxies,
+    read_proxy,
+    read_recording,
+    read_world,
+    recorded_names,
+    world_names,
+)
 
 
 def test_a_folder_without_worlds_is_refused(tmp_path: Path) -> None:
@@ -52,3 +61,18 @@ def test_a_mesh_configuration_is_one_mapping(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(MeshsimError):
         read_mapping(path)
+
+
+def test_one_proxy_and_the_names_of_a_kind(tmp_path: Path) -> None:
+    (tmp_path / "xds" / "w").mkdir(parents=True)
+    (tmp_path / "xds" / "w" / "ns__pod.json").write_text('{"node": {"id": "x"}, "cds": []}')
+    assert read_proxy(tmp_path, "xds", "w", "ns/pod").node == {"id": "x"}
+    with pytest.raises(InputError, match="cannot read"):
+        read_proxy(tmp_path, "xds", "w", "ns/other")
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "b.json").write_text("[1]")
+    (tmp_path / "calls" / "a.json.gz").write_bytes(gzip.compress(b"[2]"))
+    (tmp_path / "calls" / "README.md").write_text("")
+    assert recorded_names(tmp_path, "calls") == ["a", "b"]
+    assert recorded_names(tmp_path, "none") == []
+    assert [read_recording(tmp_path, "calls", name) for name in ("a", "b")] == [[2], [1]]
