@@ -51,6 +51,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def number(value: int, one: str, many: str = "") -> str:
+    """So many things: `1 proxy`, `9 proxies`."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
 def clock(value: Nanos) -> str:
     """A time of the run: `7m02s`, `12s`, `1h05m00s`; fractions of a second only where there are some."""
     sign = "-" if value < 0 else ""

@@ -45,14 +45,17 @@ def _files(path: Path) -> Iterable[Path]:
 def _check(file: Path) -> Iterable[Finding]:
     if is_scenario(file):
         from meshsim.scenario import load_scenario
+        from meshsim.workload import check_capacity
 
-        return load_scenario(file).findings
+        loaded = load_scenario(file)
+        return [*loaded.findings, *check_capacity(loaded)]
     from meshsim.api import load_file
 
     return load_file(file).findings
 
 
 def _write(errors: list[MeshsimError], findings: list[Finding], checked: int, output: str) -> None:
+    from meshsim.checks.wording import number
     from meshsim.reporting.columns import style_of
     from meshsim.reporting.diagnostics import Diagnostics, each_error
     from meshsim.reporting.github import finding_lines
@@ -73,5 +76,5 @@ def _write(errors: list[MeshsimError], findings: list[Finding], checked: int, ou
             click.echo(line)
     for line in printer.findings(findings):
         click.echo(line)
-    words = f"{len(each)} errors, {len(findings)} findings" if each or findings else "nothing to complain about"
-    click.echo(f"{checked} files checked: {words}")
+    words = f"{number(len(each), 'error')}, {number(len(findings), 'finding')}"
+    click.echo(f"{number(checked, 'file')} checked: {words if each or findings else 'nothing to complain about'}")

@@ -20,6 +20,7 @@ from meshsim.reporting.html import write_report
 from meshsim.reporting.outcome import ScenarioOutcome
 from meshsim.reporting.progress import Progress
 from meshsim.scenario import LoadedScenario, load_scenario
+from meshsim.workload import check_capacity
 
 RESULTS: Final = Path("results")
 
@@ -97,7 +98,7 @@ def run_loaded(
         run=Run(folder),
         wall_seconds=time.perf_counter() - began,
         recorded=request.record,
-        findings=loaded.findings,
+        findings=(*loaded.findings, *check_capacity(loaded)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from meshsim.checks import Outcome, Verdict, Wave, waves
 from meshsim.checks.cells import counted
 from meshsim.checks.frame import Frame
-from meshsim.checks.wording import clock, count, percent, seconds, span
+from meshsim.checks.wording import clock, count, number, percent, seconds, span
 from meshsim.recording import Run
 from meshsim.reporting.columns import Colour, Style, align
 from meshsim.reporting.edges import Edge, edges
@@ -66,7 +66,7 @@ class Summary:
             for row in self.run.proxies().select(["namespace", "workload"]).to_pylist()
         }
         seeds = f"seed {_ranges(manifest.seeds)}"
-        size = f"{_number(len(workloads), 'workload')}, {_number(len(proxies), 'proxy', 'proxies')}"
+        size = f"{number(len(workloads), 'workload')}, {number(len(proxies), 'proxy', 'proxies')}"
         return "  ".join([self.style(manifest.scenario, Colour.BOLD), seeds, f"Istio {manifest.istio}", size])
 
     def timeline(self) -> list[str]:
@@ -88,10 +88,10 @@ class Summary:
         if reached:
             proxies = max(len(wave.arrivals) for wave in reached)
             slowest = max(wave.quantile(0.99) for wave in reached)
-            return f"{_number(proxies, 'proxy', 'proxies')} in {seconds(slowest)} (p99)"
+            return f"{number(proxies, 'proxy', 'proxies')} in {seconds(slowest)} (p99)"
         until = end if end is not None else min(begin + MINUTE, self.run.duration)
         failed = self.frame.from_client & ~self.frame.good & self.frame.within([Span(begin, until)])
-        return f"{_number(self.frame.count(failed), 'request')} failed meanwhile"
+        return f"{number(self.frame.count(failed), 'request')} failed meanwhile"
 
     def traffic(self) -> list[str]:
         """The edges as a table."""
@@ -148,7 +148,7 @@ def verdict_line(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return "no expectations"
     judged = [verdict for verdict in verdicts if verdict.outcome is not Outcome.NOT_JUDGED]
-    text = f"{sum(v.met for v in judged)} of {_number(len(judged), 'expectation')} met"
+    text = f"{sum(v.met for v in judged)} of {number(len(judged), 'expectation')} met"
     skipped = len(verdicts) - len(judged)
     return f"{text}, {skipped} not judged" if skipped else text
 
@@ -199,7 +199,3 @@ def _ranges(seeds: Sequence[int]) -> str:
     if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]}-{seeds[-1]}"
     return ", ".join(str(seed) for seed in seeds)
-
-
-def _number(value: int, one: str, many: str = "") -> str:
-    return f"{count(value)} {one if value == 1 else many or one + 's'}"

@@ -1,5 +1,6 @@
 """The scenario file as data: schema, loader with positions, timeline actions, expectations."""
 
+from meshsim.scenario.call_graph import CallGraph, Member, ServiceKey, build_call_graph
 from meshsim.scenario.expectations import (
     Bounds,
     End,
@@ -48,6 +49,7 @@ __all__ = [
     "Arrivals",
     "Bounds",
     "Call",
+    "CallGraph",
     "Delayed",
     "End",
     "Expectation",
@@ -59,6 +61,7 @@ __all__ = [
     "Limits",
     "Link",
     "LoadedScenario",
+    "Member",
     "Mesh",
     "Nacks",
     "ObjectReference",
@@ -75,6 +78,7 @@ __all__ = [
     "Scenario",
     "Selection",
     "Serve",
+    "ServiceKey",
     "Share",
     "Span",
     "Style",
@@ -85,6 +89,7 @@ __all__ = [
     "Window",
     "Windowed",
     "Workload",
+    "build_call_graph",
     "load_document",
     "load_scenario",
     "load_text",

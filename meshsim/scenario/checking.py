@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from meshsim.api import locate, locate_value
 from meshsim.errors import InputError
+from meshsim.scenario.call_graph import build_call_graph, references
 from meshsim.scenario.expectations import End, Expectation, Propagation, Windowed
 from meshsim.scenario.instants import END, START, Instant, Window
-from meshsim.scenario.inventory import Inventory, PodTemplate
-from meshsim.scenario.load import Call, Parallel, Traffic, Workload
+from meshsim.scenario.inventory import Inventory
+from meshsim.scenario.load import Traffic
 from meshsim.scenario.loaded import LoadedScenario
 from meshsim.scenario.problems import suggestion
 from meshsim.scenario.timeline import Place
@@ -32,13 +33,6 @@ def check_references(loaded: LoadedScenario, objects_complete: bool) -> list[Inp
         checker.ends()
         checker.circles()
     return checker.errors
-
-
-class _Reference(NamedTuple):
-    """A call of a workload: where it stands and whom it reaches."""
-
-    path: str
-    call: Call
 
 
 class _Checker:
@@ -135,7 +129,7 @@ class _Checker:
             pods = self._inventory.pods(workload.match, workload.namespace)
             if not pods:
                 self._no_pods(f"{path}.match", workload.match, workload.namespace)
-            for reference in _references(path, workload):
+            for reference in references(index, workload):
                 for pod in pods:
                     if not self._host(f"{reference.path}.to", reference.call.host, pod.namespace):
                         break
@@ -278,63 +272,11 @@ class _Checker:
             hint = suggestion(end.version, versions) or f"its versions are {_listed(versions)}"
             self._wrong(f"{path}.version", f"{which} no version '{end.version}'", hint)
 
-    # Circles of calls
-
     def circles(self) -> None:
         """Calls that come back to where they started: such a request would never end."""
-        graph = {index: list(self._callees(index)) for index in range(len(self._scenario.workloads))}
-        done: set[int] = set()
-        for index in graph:
-            self._walk(index, graph, [], done)
-
-    def _walk(self, index: int, graph: Mapping[int, list[tuple[str, int]]], way: list[int], done: set[int]) -> None:
-        if index in done:
-            return
-        way.append(index)
-        for path, callee in graph[index]:
-            if callee in way:
-                circle = [*way[way.index(callee) :], callee]
-                names = " -> ".join(_workload_name(self._scenario.workloads[step]) for step in circle)
-                message = f"these calls go round in a circle and would never end: {names}"
-                self._wrong(path, message, "leave one of the calls out")
-            else:
-                self._walk(callee, graph, way, done)
-        way.pop()
-        done.add(index)
-
-    def _callees(self, index: int) -> Iterator[tuple[str, int]]:
-        workload = self._scenario.workloads[index]
-        pods = [pod for pod in self._inventory.templates if self._behaviour(pod) == index]
-        for reference in _references(f"workloads[{index}]", workload):
-            reached: set[int] = set()
-            for pod in pods:
-                service = self._inventory.resolve(reference.call.host, pod.namespace)
-                if service is None:
-                    continue
-                selector = self._inventory.services[service]
-                targets = self._inventory.pods(selector, service[0]) if selector else []
-                reached.update(found for target in targets if (found := self._behaviour(target)) is not None)
-            yield from ((reference.path, callee) for callee in sorted(reached))
-
-    def _behaviour(self, pod: PodTemplate) -> int | None:
-        """Index of the workload entry that counts for a pod: the first that matches."""
-        for index, workload in enumerate(self._scenario.workloads):
-            if pod.matches(workload.match, workload.namespace):
-                return index
-        return None
-
-
-def _references(path: str, workload: Workload) -> Iterator[_Reference]:
-    for index, step in enumerate(workload.calls):
-        if isinstance(step, Parallel):
-            for inner, call in enumerate(step.parallel):
-                yield _Reference(f"{path}.calls[{index}].parallel[{inner}]", call)
-        else:
-            yield _Reference(f"{path}.calls[{index}]", step)
-
-
-def _workload_name(workload: Workload) -> str:
-    return " ".join(workload.match.values())
+        for circle in build_call_graph(self._inventory, self._scenario.workloads).circles():
+            message = f"these calls go round in a circle and would never end: {circle}"
+            self._wrong(circle.path, message, "leave one of the calls out")
 
 
 def _listed(words: Iterable[str]) -> str:

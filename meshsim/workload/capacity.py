@@ -7,9 +7,8 @@ from typing import Final
 
 from meshsim.api import ApiObject
 from meshsim.errors import Finding, Severity
-from meshsim.scenario import LoadedScenario, PodTemplate
+from meshsim.scenario import Inventory, LoadedScenario, Member, PodTemplate, build_call_graph
 from meshsim.units import SECOND, Distribution, Family, format_rate
-from meshsim.workload.graph import Member, build_call_graph
 from meshsim.workload.offered import offered_load
 
 _HINT: Final = "give it more replicas or concurrency, or send less"
@@ -32,13 +31,14 @@ def check_capacity(loaded: LoadedScenario) -> list[Finding]:
     Such a service answers later and later, and what is measured then is the length of the run. Only what is certain is
     said: the load is a lower bound, the capacity (own service time, waiting for calls left out) an upper bound.
     """
-    graph = build_call_graph(loaded)
-    load = offered_load(loaded, graph)
+    inventory = Inventory.of(loaded.all_objects())
+    graph = build_call_graph(inventory, loaded.scenario.workloads)
+    load = offered_load(loaded, inventory, graph)
     findings: list[Finding] = []
     for key, rate in load.items():
         capacity = sum(_capacity(member, loaded) for member in graph.services[key])
         if graph.services[key] and rate > capacity:
-            message = f"{key} is asked for {format_rate(rate)}, its pods together can do {format_rate(capacity)}"
+            message = f"{key} is asked for {format_rate(rate)}, its pods together can do {format_rate(round(capacity, 1))}"
             entries = [member.entry for member in graph.services[key] if member.entry is not None]
             position = loaded.position(f"workloads[{entries[0]}].serve")
             findings.append(Finding("MSH0201", Severity.WARNING, message, position, _HINT, f"Service {key}"))

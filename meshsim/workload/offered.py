@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meshsim.api.rules.names import covers
-from meshsim.scenario import Inventory, LoadedScenario, Traffic, Workload
-from meshsim.workload.graph import CallGraph, Member, ServiceKey
+from meshsim.scenario import CallGraph, Inventory, LoadedScenario, Member, ServiceKey, Traffic, Workload
 
 
-def offered_load(loaded: LoadedScenario, graph: CallGraph) -> Mapping[ServiceKey, float]:
+def offered_load(loaded: LoadedScenario, inventory: Inventory, graph: CallGraph) -> Mapping[ServiceKey, float]:
     """Requests a second that reach each service at least; services without any are left out."""
     load: dict[ServiceKey, float] = {}
     for traffic in loaded.scenario.traffic:
         if traffic.rate is None:
             continue  # users wait for their answers, so a slow service slows them down instead of piling up
-        target = _target(traffic, loaded)
+        target = _target(traffic, loaded, inventory)
         if target is not None:
             load[target] = load.get(target, 0.0) + traffic.rate
     for key in graph.order():
@@ -39,10 +38,9 @@ def _calls_of(member: Member, callee: ServiceKey, workloads: tuple[Workload, ...
     return calls * (1.0 - (errors.rate if errors is not None else 0.0))
 
 
-def _target(traffic: Traffic, loaded: LoadedScenario) -> ServiceKey | None:
+def _target(traffic: Traffic, loaded: LoadedScenario, inventory: Inventory) -> ServiceKey | None:
     """The one service that traffic goes to, ``None`` when it goes to several or none that is known."""
     host = traffic.request.hostname
-    inventory = Inventory.of(loaded.all_objects())
     found: dict[ServiceKey | None, None] = {}
     if traffic.from_ is not None:
         for pod in inventory.pods(traffic.from_.match, traffic.from_.namespace):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshsim.checks.wording import NEVER, clock, limit_span, percent, seconds, span
+from meshsim.checks.wording import NEVER, clock, limit_span, number, percent, seconds, span
 from meshsim.units import HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
 
 
@@ -66,3 +66,8 @@ def test_limits(value: int, text: str) -> None:
 )
 def test_clock(value: int, text: str) -> None:
     assert clock(value) == text
+
+
+def test_one_and_many() -> None:
+    assert [number(n, "proxy", "proxies") for n in (0, 1, 2000)] == ["0 proxies", "1 proxy", "2,000 proxies"]
+    assert number(2, "request") == "2 requests"

@@ -38,3 +38,28 @@ def test_github(meshsim: Callable, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SERVICE.replace("ports", "prts"))
     done = meshsim("validate", tmp_path / "a.yaml", "-o", "github")
     assert done.out.startswith(f"::error file={tmp_path}/a.yaml,line=4,col=8,")
+
+
+OVERLOAD = """\
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: over
+duration: 1m
+resources:
+  - {apiVersion: v1, kind: Service, metadata: {name: a}, spec: {selector: {app: a}, ports: [{port: 80}]}}
+  - {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}
+workloads:
+  - match: {app: a}
+    serve: {time: 10ms, concurrency: 1}
+traffic:
+  - {name: it, from: {match: {app: a}}, request: {host: a}, rate: 200/s}
+"""
+
+
+def test_what_cannot_be_carried_is_a_warning_with_its_place(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "over.yaml").write_text(OVERLOAD)
+    done = meshsim("validate", tmp_path / "over.yaml")
+    assert done.code == 0
+    warning = "warning: a.default is asked for 200/s, its pods together can do 100/s"
+    assert done.out.startswith(f"{tmp_path}/over.yaml:10:5: {warning}")
+    assert done.out.endswith("1 file checked: 0 errors, 1 finding\n")

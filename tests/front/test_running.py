@@ -78,3 +78,20 @@ def test_a_run_that_fails_leaves_nothing(file: Path, tmp_path: Path) -> None:
 def test_an_end_outside_the_run_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--until"):
         run_loaded(load_scenario(file), request(tmp_path, settings=RunSettings(until=HOUR)))
+
+
+def test_what_the_pods_cannot_carry_is_a_finding(tmp_path: Path) -> None:
+    workloads = "workloads: [{match: {app: productpage}, serve: {time: 50ms, concurrency: 2}}]\n"
+    service = (
+        "  - {apiVersion: v1, kind: Service, metadata: {name: productpage, namespace: books},\n"
+        "     spec: {selector: {app: productpage}, ports: [{port: 80}]}}\n"
+    )
+    asked = "through: istio-ingressgateway, request: {host: books.example.com}"
+    sent = "from: {match: {app: details}}, request: {host: productpage}"
+    text = SCENARIO.replace("traffic:\n", f"{service}{workloads}traffic:\n").replace(asked, sent)
+    path = tmp_path / "bookshop.yaml"
+    path.write_text(text + EXPECT)
+    (finding,) = run_file(path, request(tmp_path)).findings
+    assert finding.message == "productpage.books is asked for 100/s, its pods together can do 40/s"
+    assert finding.position is not None
+    assert finding.position.file == str(path)

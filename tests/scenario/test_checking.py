@@ -133,7 +133,7 @@ def test_calls_in_a_circle(complain: Complain) -> None:
         "  - {match: {app: stock}, calls: ['cart.default:8080']}\n"
     )
     assert [error.message for error in errors] == [
-        "these calls go round in a circle and would never end: cart -> stock -> cart"
+        "these calls go round in a circle and would never end: cart.default -> stock.depot -> cart.default"
     ]
 
 

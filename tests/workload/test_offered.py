@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from meshsim.scenario import LoadedScenario
-from meshsim.workload import build_call_graph, offered_load
+from meshsim.scenario import Inventory, LoadedScenario, build_call_graph
+from meshsim.workload import offered_load
 
 
 def _load(loaded: LoadedScenario) -> dict[str, float]:
-    return {key.name: rate for key, rate in offered_load(loaded, build_call_graph(loaded)).items()}
+    inventory = Inventory.of(loaded.all_objects())
+    graph = build_call_graph(inventory, loaded.scenario.workloads)
+    return {key.name: rate for key, rate in offered_load(loaded, inventory, graph).items()}
 
 
 def test_load_follows_the_calls(make: Callable[..., LoadedScenario]) -> None:
