@@ -185,17 +185,18 @@ class ActiveConfig:
         wanted = {type_urls.ENDPOINT: self.endpoint_names, type_urls.ROUTE: self.route_names}
         return Applied((), (Rejected("", reason),), wanted, bool(self.warming_clusters))
 
-    def unmodelled(self) -> Iterator[Unmodelled]:
-        """Everything in the active resources that decisions leave out."""
+    def unmodelled(self, among: Mapping[str, Sequence[str]] | None = None) -> Iterator[Unmodelled]:
+        """Everything in the active resources (`among`: in those of these types and names) that decisions leave out."""
         for type_url, resources in (
             (type_urls.LISTENER, self.listeners),
             (type_urls.ROUTE, self.routes),
             (type_urls.CLUSTER, self.clusters),
             (type_urls.ENDPOINT, self.assignments),
         ):
-            for name, resource in resources.items():
-                for what in resource.unmodelled:
-                    yield Unmodelled(type_url, name, what)
+            for name in resources if among is None else among.get(type_url, ()):
+                if name in resources:
+                    for what in resources[name].unmodelled:
+                        yield Unmodelled(type_url, name, what)
 
 
 def _apply_clusters(

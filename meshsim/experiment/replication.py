@@ -86,7 +86,7 @@ def replicate(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command(loaded, (seed,), settings),
         versions=versions(),
-        notes=_notes(settings),
+        notes=(*_notes(settings), *outcome.notes),
     )
     writer.finish(manifest)
     return manifest

@@ -30,6 +30,7 @@ from meshsim.world.settings import Settings, settings_of
 from meshsim.world.sources import object_sources
 from meshsim.world.timeline import Timeline
 from meshsim.world.traffic import TrafficControl
+from meshsim.world.unmodelled import UnmodelledLog
 from meshsim.world.webhook import SidecarWebhook
 from meshsim.xds import type_urls
 
@@ -68,6 +69,8 @@ class RunOutcome:
     attempts: int
     mode: str
     until: Nanos
+    notes: tuple[str, ...] = ()
+    """What to know before the result is trusted: what is not simulated."""
 
 
 class World:
@@ -98,6 +101,7 @@ class World:
         self.fleet = Fleet(self.env, seed, self.settings.envoy, self.taps, self._to_pilot)
         self.pilot = Pilot(self.env, self.mesh, self.settings.pilot, self.taps, self.fleet)
         self.webhook.served_by(lambda: self.pilot.running)
+        self.unmodelled = UnmodelledLog()
         self.directory = Directory()
         self.behaviours = Behaviours(self.engine, loaded.scenario.workloads)
         self.router = Router(self)
@@ -208,6 +212,8 @@ class World:
     def _on_proxy_changed(self, running: RunningProxy, changed: dict[str, list[str]]) -> None:
         """A proxy follows other configuration; with its first listeners it passes its readiness probe."""
         self.router.on_proxy_changed(running, changed)
+        for item in running.config.active.unmodelled(changed):
+            self.unmodelled.add(running.proxy.id, item)
         if type_urls.LISTENER in changed and not running.warm:
             running.warm = True
             proxy = running.proxy
@@ -306,4 +312,11 @@ class World:
                 self.options.progress(done, self.engine.counters.finished)
         counters = self.engine.counters
         self.digest.add("engine", self.engine.digest, counters.finished, counters.attempts)
-        return RunOutcome(self.digest.hexdigest(), counters.finished, counters.attempts, str(self.engine.mode), end)
+        return RunOutcome(
+            self.digest.hexdigest(),
+            counters.finished,
+            counters.attempts,
+            str(self.engine.mode),
+            end,
+            self.unmodelled.notes(),
+        )
