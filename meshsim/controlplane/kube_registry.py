@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.kube_services import (
     convert_service,
     service_distribution,
@@ -101,6 +102,8 @@ class KubeRegistry:
     nodes: dict[str, ApiObject]
     _pods_at: dict[str, tuple[ApiObject, ...]]
     """All pods at an address; `pods_by_ip` has the first by name."""
+    _by_selector: dict[tuple[str, str, str], list[tuple[int, Service]]]
+    """Services with their places, by namespace and the first label they select by."""
 
     def __init__(
         self,
@@ -178,6 +181,7 @@ class KubeRegistry:
             self.services = previous.services
             self.by_hostname: Mapping[str, Service] = previous.by_hostname
             self._by_namespace: Mapping[str, tuple[Service, ...]] = previous._by_namespace
+            self._by_selector = previous._by_selector
             return
         before = {id(service.source): service for service in previous.services} if previous is not None else {}
         found: list[Service] = []
@@ -194,6 +198,11 @@ class KubeRegistry:
         grouped: dict[str, list[Service]] = {}
         for service in self.services:
             grouped.setdefault(service.namespace, []).append(service)
+        self._by_selector = {}
+        for at, service in enumerate(self.services):
+            if service.selector:
+                first = next(iter(service.selector.items()))
+                self._by_selector.setdefault((service.namespace, *first), []).append((at, service))
         known_groups = previous._by_namespace if previous is not None else {}
         self._by_namespace = {name: kept(known_groups.get(name, ()), tuple(group)) for name, group in grouped.items()}
 
@@ -216,7 +225,7 @@ class KubeRegistry:
             # Other hosts by the difference of the two, but in the order of the dictionaries.
             for one, other in ((self.by_hostname, previous.by_hostname), (previous.by_hostname, self.by_hostname)):
                 touched.update((host, None) for host, service in one.items() if other.get(host) is not service)
-        slices = dict(previous._slices)
+        slices = previous._slices
         if not self.same_pods:
             lost = {id(item) for kind in ("Pod", "Node") for item in self._objects.since(previous._objects, kind).gone}
             for host, held in slices.items():
@@ -226,18 +235,15 @@ class KubeRegistry:
         arrived: dict[str, list[ApiObject]] = {}
         for item in come:
             arrived.setdefault(self._host_of(item), []).append(item)
-        changed: list[str] = []
+        changed: dict[str, tuple[SliceEndpoints, ...]] = {}
         for host in touched:
             before = slices.get(host, ())
             items = [held.item for held in before if id(held.item) not in left] + arrived.get(host, [])
             known = {id(held.item): held for held in before}
             now = tuple(self._convert(item, host, known.get(id(item))) for item in sorted(items, key=_by_name))
             if not identical(now, before):
-                changed.append(host)
-                slices[host] = now
-                if not now:
-                    del slices[host]
-        self._slices = slices
+                changed[host] = now
+        self._slices = {h: held for h, held in {**slices, **changed}.items() if held} if changed else slices
         self.changed = frozenset(changed)
 
     def _host_of(self, item: ApiObject) -> str:
@@ -384,14 +390,10 @@ class KubeRegistry:
         pod = self.pod_of(proxy)
         if pod is None:
             return []
-        found: list[ServiceTarget] = []
-        selected = [
-            service
-            for service in self._by_namespace.get(pod.namespace, ())
-            if service.selector and all(pod.labels.get(k) == v for k, v in service.selector.items())
-        ]
+        selected = self._selecting(pod)
         if not selected:
             return self._targets_by_address(proxy)
+        found: list[ServiceTarget] = []
         for service in selected:
             # Service ports that lead to one workload port with one protocol make one listener.
             seen: set[tuple[int, Protocol]] = set()
@@ -401,6 +403,27 @@ class KubeRegistry:
                     seen.add((target, port.protocol))
                     found.append(ServiceTarget(service=service, port=port, target_port=target))
         return found
+
+    def target_inputs(self, proxy: Proxy) -> tuple[object, ...]:
+        """What the targets of a proxy are made from."""
+        pod = self.pod_of(proxy)
+        if pod is None:
+            return (None, (), None)
+        # Without a service that selects the pod the addresses in slices count.
+        namespace = self._by_namespace.get(pod.namespace, ())
+        return (ByIdentity(pod), namespace, None if self._selecting(pod) else ByIdentity(self._slices))
+
+    def _selecting(self, pod: ApiObject) -> list[Service]:
+        """Services of a pod's namespace that select it, by name."""
+        labels = pod.labels
+        found = [
+            (at, service)
+            for label in labels.items()
+            for at, service in self._by_selector.get((pod.namespace, *label), ())
+            if all(labels.get(key) == value for key, value in service.selector.items())
+        ]
+        found.sort(key=_place)
+        return [service for _, service in found]
 
     def _targets_by_address(self, proxy: Proxy) -> list[ServiceTarget]:
         """Services without selector whose slices list the address of the proxy."""
@@ -421,6 +444,10 @@ def _address(pod: ApiObject) -> str:
     if status.text("phase") in ("Succeeded", "Failed") or pod.spec.flag("hostNetwork"):
         return ""
     return status.text("podIP")
+
+
+def _place(numbered: tuple[int, Service]) -> int:
+    return numbered[0]
 
 
 def _by_name(item: ApiObject) -> tuple[str, str]:

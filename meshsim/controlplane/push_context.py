@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from meshsim.api import ApiObject, Fields, ObjectStore
 from meshsim.controlplane.destination_rules import DestinationRuleIndex, MergedDestinationRule
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 ISTIO: Final = "istio.io"
 SPIFFE: Final = "spiffe://"
+T = TypeVar("T")
 
 
 def by_age(items: Sequence[ApiObject]) -> tuple[ApiObject, ...]:
@@ -58,6 +59,16 @@ def _by_gateway(virtual_services: Iterable[VirtualService]) -> Mapping[str, Expo
         gateway: Exports((item, item.export_to, item.gateway_semantics) for item in bound)
         for gateway, bound in found.items()
     }
+
+
+def _under_aliases(accounts: Sequence[str], aliases: Sequence[str]) -> tuple[str, ...]:
+    """Identities, also under the aliases of their trust domain."""
+    found = set(accounts)
+    for account in accounts:
+        if account.startswith(SPIFFE):
+            path = account.removeprefix(SPIFFE).partition("/")[2]
+            found.update(f"{SPIFFE}{alias}/{path}" for alias in aliases)
+    return tuple(sorted(found))
 
 
 class PushContext:
@@ -105,9 +116,9 @@ class PushContext:
         )
         if previous is not None:
             self._share(previous)
-        self._views: dict[int, tuple[Proxy, ProxyView]] = {}
-        self._responses: dict[Hashable, tuple[Resource, ...]] = {}
-        self._targets: dict[int, tuple[Proxy, tuple[ServiceTarget, ...]]] = {}
+        self._views: dict[Proxy, ProxyView] = {}
+        self._made: dict[Hashable, object] = {}
+        self._targets: dict[Proxy, tuple[ServiceTarget, ...]] = {}
         self._gateways: dict[int, tuple[Proxy, MergedGateway | None]] = {}
 
     def _read_routing(self, previous: PushContext | None) -> None:
@@ -207,12 +218,12 @@ class PushContext:
 
     def service_targets(self, proxy: Proxy) -> tuple[ServiceTarget, ...]:
         """Service ports that the workload of a proxy serves, the oldest service first."""
-        held = self._targets.get(id(proxy))
-        if held is None:
-            targets = sorted(self.registry.targets(proxy), key=lambda t: (t.service.created, t.service.hostname))
-            held = (proxy, tuple(targets))
-            self._targets[id(proxy)] = held
-        return held[1]
+        found = self._targets.get(proxy)
+        if found is None:
+            inputs = self.registry.target_inputs(proxy)
+            found = self.cache.latest(("targets", proxy), inputs, lambda _: self.registry.targets(proxy))
+            self._targets[proxy] = found
+        return found
 
     # --- views ----------------------------------------------------------------------------------------------
 
@@ -232,19 +243,25 @@ class PushContext:
 
     def view(self, proxy: Proxy) -> ProxyView:
         """What outbound generators may read of a proxy."""
-        held = self._views.get(id(proxy))
-        if held is None:
-            held = (proxy, view_of(proxy, self.scope(proxy), networks=bool(self.gateways.known)))
-            self._views[id(proxy)] = held
-        return held[1]
+        found = self._views.get(proxy)
+        if found is None:
+            scope, networks = self.scope(proxy), bool(self.gateways.known)
+            inputs = (scope.reads_node, scope.failover_labels, networks)
+            found = self.cache.latest(("view", proxy), inputs, lambda _: view_of(proxy, scope, networks=networks))
+            self._views[proxy] = found
+        return found
 
     def response(self, key: Hashable, make: Callable[[], tuple[Resource, ...]]) -> tuple[Resource, ...]:
         """Resources that proxies with one key share in this context, made on first use."""
-        found = self._responses.get(key)
+        return self.made(key, make)
+
+    def made(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is made once in this context for one key."""
+        found = self._made.get(key)
         if found is None:
             found = make()
-            self._responses[key] = found
-        return found
+            self._made[key] = found
+        return found  # type: ignore[return-value]
 
     def _root_sidecar(self) -> ApiObject | None:
         for item in self._sidecars.get(self.mesh.root_namespace, ()):
@@ -319,12 +336,7 @@ class PushContext:
         aliases = self.mesh.trust_domain_aliases
         if not aliases:
             return accounts
-        found = set(accounts)
-        for account in accounts:
-            if account.startswith(SPIFFE):
-                path = account.removeprefix(SPIFFE).partition("/")[2]
-                found.update(f"{SPIFFE}{alias}/{path}" for alias in aliases)
-        return tuple(sorted(found))
+        return self.cache.get_or_make(("peer identities", accounts, aliases), lambda: _under_aliases(accounts, aliases))
 
     def envoy_filters(self, proxy: Proxy) -> PatchSet:
         """EnvoyFilter patches that apply to a proxy, in order."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.kube_registry import KubeRegistry
 from meshsim.controlplane.kube_services import selected_port
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
@@ -238,11 +239,16 @@ class ServiceRegistry:
         found = self.endpoint_set(service).service_accounts
         return found if not own else tuple(sorted({*own, *found}))
 
+    def target_inputs(self, proxy: Proxy) -> tuple[object, ...]:
+        """What the targets of a proxy are made from; equal inputs mean equal targets."""
+        return (*self.kube.target_inputs(proxy), ByIdentity(self.external))
+
     def targets(self, proxy: Proxy) -> tuple[ServiceTarget, ...]:
-        """Service ports that the workload of a proxy serves."""
+        """Service ports that the workload of a proxy serves, the oldest service first."""
         workload = self._entry_of(proxy)
         own = self.kube.targets(proxy) if workload is None else list(self._entry_targets(proxy, workload))
-        return (*own, *self.external.targets(proxy))
+        own += self.external.targets(proxy)
+        return tuple(sorted(own, key=lambda t: (t.service.created, t.service.hostname)))
 
     def _entry_of(self, proxy: Proxy) -> Workload | None:
         """The WorkloadEntry at the first address of a proxy outside the kube."""

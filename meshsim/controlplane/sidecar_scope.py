@@ -95,6 +95,8 @@ class SidecarScope:
     """Labels of a proxy that some failover priority compares."""
     selector_labels: tuple[str, ...]
     """Labels of a proxy that some DestinationRule selects by."""
+    rules_namespace: str
+    """The namespace, if some DestinationRule selects workloads of its own one; else empty: it does not matter."""
     _by_host: Mapping[str, Service] = field(repr=False)
 
     def selected_labels(self, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -159,6 +161,8 @@ class _Rules(NamedTuple):
     by_host: Mapping[str, tuple[MergedDestinationRule, ...]]
     failover_labels: tuple[str, ...]
     selector_labels: tuple[str, ...]
+    selective: bool
+    """Whether some rule is for selected workloads."""
 
 
 class ScopeBuilder:
@@ -199,6 +203,7 @@ class ScopeBuilder:
                 reads_node=imported.reads_node,
                 failover_labels=rules.failover_labels,
                 selector_labels=rules.selector_labels,
+                rules_namespace=self._namespace if rules.selective else "",
                 _by_host=imported.by_host,
             )
 
@@ -272,7 +277,8 @@ class ScopeBuilder:
                 for rule in found:
                     compared.update(dict.fromkeys(rule.failover_labels))
                     selected.update(dict.fromkeys(rule.workload_labels or ()))
-            made = _Rules(rules, tuple(compared), tuple(selected))
+            selective = any(rule.workload_labels is not None for found in rules.values() for rule in found)
+            made = _Rules(rules, tuple(compared), tuple(selected), selective)
             if before == made:
                 return before
             # Namespaces without rules of their own see the same ones.

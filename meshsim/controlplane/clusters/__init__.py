@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.cluster_names import cluster_name
@@ -12,6 +13,7 @@ from meshsim.controlplane.clusters.outbound import OutboundInputs, outbound_clus
 from meshsim.controlplane.clusters.patches import added_clusters, patch_clusters
 from meshsim.controlplane.clusters.static import black_hole, dynamic_dns, inbound_passthrough, passthrough
 from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import MeshConfig, OutboundPolicy
 from meshsim.controlplane.model import Protocol, Resolution, Service, ServicePort
 from meshsim.controlplane.networks import NO_GATEWAYS
@@ -19,8 +21,12 @@ from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.views import ProxyView
 
 if TYPE_CHECKING:
+    from meshsim.controlplane.destination_rules import MergedDestinationRule
     from meshsim.controlplane.model import Proxy
+    from meshsim.controlplane.networks import NetworkGateways
+    from meshsim.controlplane.peer_policies import PeerPolicies
     from meshsim.controlplane.push_context import PushContext
+    from meshsim.controlplane.registry import EndpointSet
     from meshsim.controlplane.sidecar_scope import SidecarScope
 
 
@@ -70,76 +76,199 @@ class _Static(NamedTuple):
         return tuple(to_resource(c) for c in patch_clusters(clusters, self.patches, self.context))
 
 
+class _Shape(NamedTuple):
+    """What the outbound clusters of all proxies with one scope and view depend on besides services and rules."""
+
+    view: ProxyView
+    patches: PatchSet
+    labels: tuple[tuple[str, str], ...]
+    """Labels of the proxy that DestinationRules select by."""
+    sni_dnat: bool
+    """Clusters of an AUTO_PASSTHROUGH gateway, which leaves external services out."""
+
+
+class _OfService(NamedTuple):
+    """Clusters of a service, with what they were made from."""
+
+    rule: MergedDestinationRule | None
+    identities: tuple[str, ...]
+    endpoints: EndpointSet | None
+    resources: tuple[Resource, ...]
+    empty_ports: tuple[ServicePort, ...]
+    """Ports of a DNS service that have no cluster, for want of endpoints."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OutboundClusters:
+    """Clusters of every service in a scope."""
+
+    policies: PeerPolicies
+    gateways: NetworkGateways
+    by_service: Mapping[Service, _OfService]
+    resources: tuple[Resource, ...]
+
+
+class _OwnClusters(NamedTuple):
+    """Static and inbound clusters of a proxy, and the names that stood twice."""
+
+    resources: tuple[Resource, ...]
+    duplicates: tuple[str, ...]
+
+
 def build_clusters(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
     """Outbound clusters in scope order, then the static ones and the inbound ones."""
     scope = push.scope(proxy)
     view = push.view(proxy)
     if not scope.reads_place:
         view = view.without_place()
-    patches = push.envoy_filters(proxy)
-    labels = scope.selected_labels(proxy.labels)
-    found = push.response(
-        ("cds", scope, view, patches, labels),
-        lambda: tuple(_outbound(push, scope, dict(labels), view, patches, sni_dnat=False)),
-    )
-    rest: list[Resource] = []
-    context = PatchContext.GATEWAY if proxy.is_router else PatchContext.SIDECAR_OUTBOUND
-    dynamic = not proxy.is_router and scope.outbound_policy is OutboundPolicy.ALLOW_ANY_DYNAMIC_DNS
-    static = _Static(push.mesh, view.without_place(), patches, context, dynamic)
-    rest.extend(push.cache.get_or_make(static, static.make))
+    shape = _Shape(view, push.envoy_filters(proxy), scope.selected_labels(proxy.labels), False)
+    found = push.response(("cds", scope, shape), lambda: _outbound(push, scope, shape))
     if proxy.is_router:
-        gateway = push.merged_gateway(proxy)
-        if gateway is not None and gateway.has_auto_passthrough:
-            rest += _outbound(push, scope, dict(labels), view, patches, sni_dnat=True)
-        rest += [to_resource(c) for c in added_clusters(patches, context)]
-    else:
-        rest += [to_resource(c) for c in added_clusters(patches, context)]
-        rest += _inbound(push, proxy, view, patches)
-    return (*found, *_distinct(push, proxy, rest))
+        return (*found, *_gateway_clusters(push, proxy, scope, shape))
+    own = _sidecar_clusters(push, proxy, scope, shape)
+    for name in own.duplicates:
+        _count_duplicate(push, proxy, name)
+    return found + own.resources
 
 
-def _distinct(push: PushContext, proxy: Proxy, resources: list[Resource]) -> Iterator[Resource]:
+# --- static and inbound clusters --------------------------------------------------------------------------------
+
+
+def _gateway_clusters(push: PushContext, proxy: Proxy, scope: SidecarScope, shape: _Shape) -> tuple[Resource, ...]:
+    rest = list(_static(push, shape, PatchContext.GATEWAY))
+    gateway = push.merged_gateway(proxy)
+    if gateway is not None and gateway.has_auto_passthrough:
+        sni = shape._replace(sni_dnat=True)
+        rest += push.response(("cds", scope, sni), lambda: _outbound(push, scope, sni))
+    rest += [to_resource(c) for c in added_clusters(shape.patches, PatchContext.GATEWAY)]
+    own = _distinct(rest)
+    for name in own.duplicates:
+        _count_duplicate(push, proxy, name)
+    return own.resources
+
+
+def _sidecar_clusters(push: PushContext, proxy: Proxy, scope: SidecarScope, shape: _Shape) -> _OwnClusters:
+    inputs = (
+        push.service_targets(proxy),
+        shape.patches,
+        shape.view.without_place(),
+        scope.slot,
+        scope.outbound_policy,
+        ByIdentity(scope.destination_rules),
+    )
+
+    def make(_: _OwnClusters | None) -> _OwnClusters:
+        outbound, inbound = PatchContext.SIDECAR_OUTBOUND, PatchContext.SIDECAR_INBOUND
+        dynamic = scope.outbound_policy is OutboundPolicy.ALLOW_ANY_DYNAMIC_DNS
+        found = list(_static(push, shape, outbound, dynamic))
+        found += [to_resource(c) for c in added_clusters(shape.patches, outbound)]
+        for item in inbound_inputs(push, proxy, shape.view):
+            key = _Inbound(item, shape.patches)
+            found += push.cache.get_or_make(key, key.make)
+        found += _static(push, shape, inbound)
+        return _distinct([*found, *(to_resource(c) for c in added_clusters(shape.patches, inbound))])
+
+    return push.cache.latest(("own clusters", proxy), inputs, make)
+
+
+def _static(push: PushContext, shape: _Shape, context: PatchContext, dynamic: bool = False) -> tuple[Resource, ...]:
+    static = _Static(push.mesh, shape.view.without_place(), shape.patches, context, dynamic)
+    return push.cache.get_or_make(static, static.make)
+
+
+def _distinct(resources: Iterable[Resource]) -> _OwnClusters:
     """Of clusters with one name the first stays."""
-    names: set[str] = set()
+    found: dict[str, Resource] = {}
+    duplicates: list[str] = []
     for resource in resources:
-        if resource.name in names:
-            message = f"Duplicate cluster {resource.name} found while pushing CDS"
-            push.status.add("pilot_duplicate_envoy_clusters", resource.name, proxy.id, message)
-            continue
-        names.add(resource.name)
-        yield resource
+        if resource.name in found:
+            duplicates.append(resource.name)
+        else:
+            found[resource.name] = resource
+    return _OwnClusters(tuple(found.values()), tuple(duplicates))
 
 
-def _outbound(
-    push: PushContext,
-    scope: SidecarScope,
-    labels: dict[str, str],
-    view: ProxyView,
-    patches: PatchSet,
-    *,
-    sni_dnat: bool,
-) -> Iterator[Resource]:
-    """Clusters of every service in a scope; those of an AUTO_PASSTHROUGH gateway leave external ones out."""
-    context = PatchContext.GATEWAY if view.is_router else PatchContext.SIDECAR_OUTBOUND
+def _count_duplicate(push: PushContext, proxy: Proxy, name: str) -> None:
+    message = f"Duplicate cluster {name} found while pushing CDS"
+    push.status.add("pilot_duplicate_envoy_clusters", name, proxy.id, message)
+
+
+# --- outbound clusters ------------------------------------------------------------------------------------------
+
+
+def _outbound(push: PushContext, scope: SidecarScope, shape: _Shape) -> tuple[Resource, ...]:
+    """Clusters of every service in a scope; of two scopes that see the same they are the same."""
+    services, rules = ByIdentity(scope.services), ByIdentity(scope.destination_rules)
+    key = (services, rules, scope.rules_namespace, shape)
+    read = push.cache.get_or_make(("services read for endpoints", *key), lambda: _read_endpoints(scope, shape))
+    endpoints = tuple(push.registry.endpoint_set(service) for service in read)
+    inputs = (services, rules, ByIdentity(push.registry.accounts), push.peer_policies, push.gateways, endpoints)
+
+    def make(before: _OutboundClusters | None) -> _OutboundClusters:
+        return push.made(("outbound clusters", *key), lambda: _build_outbound(push, scope, shape, before))
+
+    found = push.cache.latest(("outbound clusters", scope.slot, shape), inputs, make)
+    for service in read:
+        for port in found.by_service[service].empty_ports if service in found.by_service else ():
+            _count_missing(push, service, port)
+    return found.resources
+
+
+def _read_endpoints(scope: SidecarScope, shape: _Shape) -> tuple[Service, ...]:
+    """Services whose clusters depend on their endpoints."""
+    labels = dict(shape.labels)
+    return tuple(s for s in scope.services if reads_endpoints(s, scope.destination_rule(s.hostname, labels)))
+
+
+def _build_outbound(
+    push: PushContext, scope: SidecarScope, shape: _Shape, before: _OutboundClusters | None
+) -> _OutboundClusters:
+    """The clusters of a scope; those of services for which nothing changed are taken over."""
+    policies, gateways = push.peer_policies, push.gateways
+    known: Mapping[Service, _OfService] = {}
+    if before is not None and before.policies is policies and before.gateways == gateways:
+        known = before.by_service
+    labels = dict(shape.labels)
+    found: dict[Service, _OfService] = {}
     for service in scope.services:
-        if service.resolution is Resolution.ALIAS or (sni_dnat and service.mesh_external):
+        if service.resolution is Resolution.ALIAS or (shape.sni_dnat and service.mesh_external):
             continue
         rule = scope.destination_rule(service.hostname, labels)
-        seen = view.for_service(service)
         endpoints = push.registry.endpoint_set(service) if reads_endpoints(service, rule) else None
-        gateways = push.gateways if service.is_dns else NO_GATEWAYS
         identities = push.peer_identities(service)
-        for port in service.ports:
-            if port.protocol is Protocol.UDP:
-                continue
-            inputs = OutboundInputs(
-                push.mesh, seen, service, port, rule, identities, push.peer_policies, endpoints, gateways, sni_dnat
-            )
-            key = _Outbound(inputs, patches, context)
-            made = push.cache.get_or_make(key, key.make)
-            if not made and service.is_dns:
-                _count_missing(push, service, port)
-            yield from made
+        held = known.get(service)
+        if held is None or held.rule is not rule or held.endpoints is not endpoints or held.identities != identities:
+            held = _of_service(push, shape, service, rule, identities, endpoints)
+        found[service] = held
+    resources = tuple(resource for held in found.values() for resource in held.resources)
+    return _OutboundClusters(policies, gateways, found, resources)
+
+
+def _of_service(
+    push: PushContext,
+    shape: _Shape,
+    service: Service,
+    rule: MergedDestinationRule | None,
+    identities: tuple[str, ...],
+    endpoints: EndpointSet | None,
+) -> _OfService:
+    context = PatchContext.GATEWAY if shape.view.is_router else PatchContext.SIDECAR_OUTBOUND
+    seen = shape.view.for_service(service)
+    gateways = push.gateways if service.is_dns else NO_GATEWAYS
+    found: list[Resource] = []
+    empty: list[ServicePort] = []
+    for port in service.ports:
+        if port.protocol is Protocol.UDP:
+            continue
+        inputs = OutboundInputs(
+            push.mesh, seen, service, port, rule, identities, push.peer_policies, endpoints, gateways, shape.sni_dnat
+        )
+        key = _Outbound(inputs, shape.patches, context)
+        made = push.cache.get_or_make(key, key.make)
+        if not made and service.is_dns:
+            empty.append(port)
+        found += made
+    return _OfService(rule, identities, endpoints, tuple(found), tuple(empty))
 
 
 def _count_missing(push: PushContext, service: Service, port: ServicePort) -> None:
@@ -147,14 +276,3 @@ def _count_missing(push: PushContext, service: Service, port: ServicePort) -> No
     kind = "STRICT_DNS" if service.resolution is Resolution.DNS_LB else "LOGICAL_DNS"
     message = f"{kind} cluster without endpoints {name} found while pushing CDS"
     push.status.add("pilot_dns_cluster_without_endpoints", name, "", message)
-
-
-def _inbound(push: PushContext, proxy: Proxy, view: ProxyView, patches: PatchSet) -> list[Resource]:
-    context = PatchContext.SIDECAR_INBOUND
-    found: list[Resource] = []
-    for inputs in inbound_inputs(push, proxy, view):
-        key = _Inbound(inputs, patches)
-        found.extend(push.cache.get_or_make(key, key.make))
-    static = _Static(push.mesh, view.without_place(), patches, context, False)
-    found.extend(push.cache.get_or_make(static, static.make))
-    return found + [to_resource(c) for c in added_clusters(patches, context)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from meshsim.controlplane.cluster_names import parse_cluster_name
 from meshsim.controlplane.endpoints.assignment import EndpointInputs, locality_endpoints
 from meshsim.controlplane.endpoints.locality import LocalitySetting, arrange, locality_setting
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.traffic_policies import effective_policy
@@ -57,7 +58,8 @@ def build_endpoints(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tu
     def make() -> tuple[Resource, ...]:
         return tuple(_assignment(push, scope, place, dict(labels), name) for name in asked)
 
-    return push.response(("eds", scope, place, labels, asked), make)
+    services, rules = ByIdentity(scope.services), ByIdentity(scope.destination_rules)
+    return push.response(("eds", services, rules, scope.rules_namespace, place, labels, asked), make)
 
 
 def _assignment(
