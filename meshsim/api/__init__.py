@@ -3,7 +3,7 @@
 from meshsim.api.build import make_object, parse_timestamp
 from meshsim.api.documents import Document, Documents, parse_documents
 from meshsim.api.fields import Fields
-from meshsim.api.loading import Loaded, load_file, load_paths, load_text, object_from_body, read_text
+from meshsim.api.loading import Loaded, decode_text, load_file, load_paths, load_text, object_from_body, read_text
 from meshsim.api.objects import ApiObject, ObjectKey, Origin
 from meshsim.api.positions import locate, locate_value
 from meshsim.api.store import ObjectStore, ObjectView
@@ -18,6 +18,7 @@ __all__ = [
     "ObjectStore",
     "ObjectView",
     "Origin",
+    "decode_text",
     "load_file",
     "load_paths",
     "load_text",

@@ -113,6 +113,11 @@ def read_text(path: Path, asked_at: Position | None = None) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"'{name}' cannot be read: {reason}", asked_at or Position(name)) from None
+    return decode_text(data, name)
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """The text of what was read under a name; raises `InputError` when it is binary or not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

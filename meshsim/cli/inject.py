@@ -6,22 +6,24 @@ from pathlib import Path
 
 import click
 
+from meshsim.cli.manifests import manifests, named
+
 
 @click.command(name="inject")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@manifests
 @click.option("--mesh-config", type=click.Path(path_type=Path), help="MeshConfig, or the ConfigMap that holds it.")
 @click.option("--reasons", is_flag=True, help="Only say which pods are injected and why.")
-def command(paths: tuple[Path, ...], mesh_config: Path | None, reasons: bool) -> int:
+def command(paths: tuple[Path, ...], files: tuple[Path, ...], mesh_config: Path | None, reasons: bool) -> int:
     """Print manifests with the sidecars that istiod would inject.
 
-    PATHS are manifests or folders of them. Each pod is decided by its own labels and annotations, as by istioctl
-    kube-inject: whether the namespace asks for injection does not count.
+    PATHS are manifests or folders of them, - is standard input. Each pod is decided by its own labels and annotations,
+    as by istioctl kube-inject: whether the namespace asks for injection does not count.
     """
     import yaml
 
     from meshsim.cli.pods import inject_pod, read_pods, settings_from, with_pod
 
-    objects, sources = read_pods(paths)
+    objects, sources = read_pods(named(paths, files))
     settings = settings_from(mesh_config)
     by_owner = {id(source.owner): source for source in sources}
     documents: list[object] = []

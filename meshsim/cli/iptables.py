@@ -7,42 +7,50 @@ from typing import TYPE_CHECKING
 
 import click
 
+from meshsim.cli.manifests import manifests, named
 from meshsim.errors import UsageError
 
 if TYPE_CHECKING:
     from meshsim.netfilter import PodRules, Verdict
 
+_ID = click.IntRange(0, 2**32 - 2)
+"""Users and groups of Linux."""
 _ADDRESS = "10.244.0.10"
 """Address of a pod whose manifest has none, as no manifest before it runs does."""
 
 
 @click.command(name="iptables")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@manifests
 @click.option("--pod", help="Which pod, by its own or its controller's name; needed when there are several.")
 @click.option("--outbound", metavar="ADDRESS:PORT", help="The way of a connection the application opens.")
 @click.option("--inbound", metavar="[SOURCE@]PORT", help="The way of a connection that a peer opens to the pod.")
-@click.option("--by-proxy", is_flag=True, help="The proxy opens it (user 1337), not the application.")
+@click.option("--by-proxy", is_flag=True, help="The proxy opens it (user and group 1337), not the application.")
+@click.option("--uid", type=_ID, help="A process of this user opens it.")
+@click.option("--gid", type=_ID, help="A process of this group opens it.")
 @click.option("--mesh-config", type=click.Path(path_type=Path), help="MeshConfig, or the ConfigMap that holds it.")
 def command(
     paths: tuple[Path, ...],
+    files: tuple[Path, ...],
     pod: str | None,
     outbound: str | None,
     inbound: str | None,
     by_proxy: bool,
+    uid: int | None,
+    gid: int | None,
     mesh_config: Path | None,
 ) -> int:
     """Print the nat rules of a pod, or the way of one connection through them.
 
-    PATHS are manifests or folders of them; the pod is injected first unless it already is.
+    PATHS are manifests or folders of them, - is standard input; the pod is injected first unless it already is.
     """
     if outbound and inbound:
         raise click.UsageError("--outbound and --inbound cannot go together.")
-    if by_proxy and not outbound:
-        raise click.UsageError("--by-proxy belongs to --outbound.")
-    rules = _rules(paths, pod, mesh_config)
+    if (by_proxy or uid is not None or gid is not None) and not outbound:
+        raise click.UsageError("--by-proxy, --uid and --gid belong to --outbound.")
+    rules = _rules(named(paths, files), pod, mesh_config)
     if outbound:
         address, port = _endpoint(outbound)
-        _print_way(rules.outbound(address, port, by_proxy=by_proxy))
+        _print_way(rules.outbound(address, port, by_proxy=by_proxy, uid=uid, gid=gid))
     elif inbound:
         source, _, port_text = inbound.rpartition("@")
         _print_way(rules.inbound(source or "10.244.0.99", _ADDRESS, _port(port_text)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from meshsim.admission import Injection, InjectionSettings, inject
-from meshsim.api import ApiObject, load_file, load_paths, make_object
+from meshsim.api import ApiObject, decode_text, load_file, load_paths, load_text, make_object
+from meshsim.cli.manifests import STDIN
 from meshsim.errors import InputError, Position, UsageError
 
 _CONTROLLERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
@@ -23,8 +25,10 @@ class PodSource:
 
 
 def read_pods(paths: Sequence[Path]) -> tuple[tuple[ApiObject, ...], list[PodSource]]:
-    """All objects of files and folders, and their pods; raises `InputErrors`."""
-    objects = load_paths([str(path) for path in paths]).objects
+    """All objects of files, folders and standard input (`-`), and their pods; raises `InputErrors`."""
+    objects = load_paths([str(path) for path in paths if path != STDIN]).objects
+    if STDIN in paths:
+        objects += load_text(decode_text(sys.stdin.buffer.read(), "-"), "-").objects
     return objects, [PodSource(item, pod) for item in objects if (pod := pod_of(item)) is not None]
 
 

@@ -34,12 +34,21 @@ class PodRules:
         port: int,
         *,
         by_proxy: bool = False,
+        uid: int | None = None,
+        gid: int | None = None,
         transport: Transport = Transport.TCP,
         source: str = "",
     ) -> Verdict:
-        """A connection that the application, or the proxy, opens."""
-        uid, gid = self._proxy_owner() if by_proxy else APP_OWNER
-        packet = self.host.outbound(address, port, uid=uid, gid=gid, transport=transport, source=source)
+        """A connection that the application opens, or the proxy; `uid` and `gid` are another user's and group's."""
+        owner = self._proxy_owner() if by_proxy else APP_OWNER
+        packet = self.host.outbound(
+            address,
+            port,
+            uid=owner[0] if uid is None else uid,
+            gid=owner[1] if gid is None else gid,
+            transport=transport,
+            source=source,
+        )
         return walk(self._ruleset(address), self.host, packet)
 
     def inbound(self, source: str, address: str, port: int, *, transport: Transport = Transport.TCP) -> Verdict:

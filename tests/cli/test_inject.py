@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from .test_pods import DEPLOYMENT
@@ -33,3 +35,26 @@ def test_only_the_reasons(meshsim: Callable, tmp_path: Path) -> None:
 
 def test_what_cannot_be_read(meshsim: Callable) -> None:
     assert meshsim("inject", "nothing.yaml").code == 2
+
+
+def test_a_file_by_option_or_standard_input(meshsim: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop.yaml").write_text(DEPLOYMENT)
+    by_path = meshsim("inject", "shop.yaml")
+    assert meshsim("inject", "-f", "shop.yaml") == by_path
+    for arguments in (("-f", "-"), ("-",)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(DEPLOYMENT.encode())))
+        assert meshsim("inject", *arguments).out == by_path.out
+
+
+def test_what_comes_by_standard_input_is_checked_too(meshsim: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    for data, message in ((b"kind: [", "-:1:8: error: "), (b"kind: \xff", "not UTF-8"), (b"\0\1", "binary file")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        done = meshsim("inject", "-f", "-")
+        assert done.code == 2
+        assert message in done.err
+
+
+def test_nothing_named(meshsim: Callable) -> None:
+    done = meshsim("inject")
+    assert done.code == 2
+    assert "Name a manifest" in done.err

@@ -31,6 +31,16 @@ def test_the_application_goes_through_the_proxy_and_the_proxy_does_not(meshsim: 
     assert "--uid-owner 1337 -j RETURN" in own
 
 
+def test_rules_go_by_user_and_group(meshsim: Callable) -> None:
+    """Of a process of group 1337 the proxy's rule holds too; of any other user and group the application's."""
+    asked = ("iptables", "-f", "shop.yaml", "--pod", "cart", "--outbound", "10.96.0.5:9080")
+    assert meshsim(*asked, "--uid", "0").out == meshsim(*asked).out
+    assert meshsim(*asked, "--uid", "1337").out == meshsim(*asked, "--by-proxy").out
+    by_group = meshsim(*asked, "--uid", "0", "--gid", "1337").out
+    assert by_group.splitlines()[-1] == "=> direct: arrives at 10.96.0.5:9080"
+    assert "--gid-owner 1337 -j RETURN" in by_group
+
+
 def test_peers_come_to_the_inbound_port_and_probes_do_not(meshsim: Callable) -> None:
     way = meshsim("iptables", "shop.yaml", "--pod", "cart", "--inbound", "10.9.9.9@8080").out
     assert way.splitlines()[-1].startswith("=> redirected: arrives at 10.244.0.10:15006")
@@ -46,7 +56,9 @@ def test_peers_come_to_the_inbound_port_and_probes_do_not(meshsim: Callable) -> 
         (("--pod", "cart", "--outbound", "nowhere:80"), "is not ADDRESS:PORT"),
         (("--pod", "cart", "--outbound", "10.0.0.1:99999"), "is not a port"),
         (("--pod", "cart", "--inbound", "80", "--outbound", "10.0.0.1:80"), "cannot go together"),
-        (("--pod", "cart", "--inbound", "80", "--by-proxy"), "belongs to --outbound"),
+        (("--pod", "cart", "--inbound", "80", "--by-proxy"), "belong to --outbound"),
+        (("--pod", "cart", "--uid", "0"), "belong to --outbound"),
+        (("--pod", "cart", "--outbound", "10.0.0.1:80", "--uid", "-1"), "Invalid value for '--uid'"),
     ],
 )
 def test_questions_without_an_answer(meshsim: Callable, arguments: tuple[str, ...], text: str) -> None:
