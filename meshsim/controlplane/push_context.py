@@ -6,6 +6,7 @@ istio pilot/pkg/model/push_context.go, release 1.31.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -224,6 +225,16 @@ class PushContext:
             found = self.cache.latest(("targets", proxy), inputs, lambda _: self.registry.targets(proxy))
             self._targets[proxy] = found
         return found
+
+    def with_registry(self, registry: ServiceRegistry) -> PushContext:
+        """This reading with services and endpoints as they are by now: what a proxy gets whose own pod changed, while
+        everything else waits for the debounce (istio pilot/pkg/xds/eds.go ProxyUpdate)."""
+        view = copy(self)
+        view.registry = registry
+        view._made, view._targets, view._gateways = {}, {}, {}
+        for name in ("route_cache", "listener_cache"):
+            view.__dict__.pop(name, None)
+        return view
 
     # --- views ----------------------------------------------------------------------------------------------
 
