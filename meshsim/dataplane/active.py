@@ -97,6 +97,18 @@ _MALFORMED: Final = (DecodeError, NotModelledError, InternalError, ValueError, K
 that its enum has not. Envoy refuses these resources too."""
 
 
+_BY_NAME: Final[Mapping[str, type[Message]]] = {
+    type_urls.ENDPOINT: endpoint_pb2.ClusterLoadAssignment,
+    type_urls.ROUTE: route_pb2.RouteConfiguration,
+}
+"""Types of which a resource that nobody follows has to be readable, but is not tried."""
+
+
+def check_readable(type_url: str, body: bytes) -> None:
+    """Raise `MalformedResourceError` where Envoy cannot read a resource that it then passes over."""
+    _parse(_BY_NAME[type_url], body)
+
+
 class ResourceCache:
     """Decoded resources by their bytes, shared by all proxies of a world; what nobody holds any more is forgotten."""
 
@@ -151,6 +163,10 @@ class ActiveConfig:
     """Version of the last response of each type that was accepted as a whole."""
     endpoint_names: tuple[str, ...] = ()
     route_names: tuple[str, ...] = ()
+    drains: bool = False
+    """Whether listeners that were replaced or removed hold their route tables until `drained`."""
+    draining_routes: tuple[str, ...] = ()
+    """Route tables that only draining listeners need."""
 
     def assignment_of(self, cluster: Cluster) -> LoadAssignment | None:
         """Hosts of a cluster: its endpoints by EDS, or those written into it."""
@@ -162,28 +178,45 @@ class ActiveConfig:
         """The state after one response, and what became of it: valid resources apply even when others are refused."""
         decoded: dict[str, Resource] = {}
         rejected: list[Rejected] = []
+        followed = frozenset(self.wanted.get(type_url, ()))
         for name, body in changed.items():
             try:
+                if type_url in _BY_NAME and name not in followed:
+                    check_readable(type_url, body)
+                    continue
                 decoded[name] = self.cache.decode(type_url, body)
             except MalformedResourceError as error:
-                return self, self._refuse(error.message)
+                return self._refuse(type_url, error.message, version)
             except ResourceRejectedError as error:
                 rejected.append(Rejected(name, error.message))
         step = _STEPS[type_url]
         state, effective = step(self, decoded, removed, version, rejected)
-        if not rejected:
+        if rejected:
+            state, ended = _stop_waiting(state, type_url, version)
+            effective += ended
+        else:
             state = replace(state, versions={**self.versions, type_url: version})
-        wanted = {type_urls.ENDPOINT: state.endpoint_names, type_urls.ROUTE: state.route_names}
         warming = state.warming_clusters
-        rewatched = type_url == type_urls.CLUSTER and any(
-            self.warming_clusters.get(n) is not w for n, w in warming.items()
-        )
-        return state, Applied(tuple(effective), tuple(rejected), wanted, bool(warming), rewatched)
+        began = type_url == type_urls.CLUSTER and any(self.warming_clusters.get(n) is not w for n, w in warming.items())
+        draining = bool(state.draining_routes)
+        return state, Applied(tuple(effective), tuple(rejected), state.wanted, bool(warming), began, draining)
 
-    def _refuse(self, reason: str) -> Applied:
-        """A response of which nothing is applied."""
-        wanted = {type_urls.ENDPOINT: self.endpoint_names, type_urls.ROUTE: self.route_names}
-        return Applied((), (Rejected("", reason),), wanted, bool(self.warming_clusters))
+    @property
+    def wanted(self) -> Mapping[str, tuple[str, ...]]:
+        """Names that this configuration refers to, by type."""
+        return {type_urls.ENDPOINT: self.endpoint_names, type_urls.ROUTE: self.route_names + self.draining_routes}
+
+    def drained(self) -> ActiveConfig:
+        """The state once every draining listener is gone."""
+        names = frozenset(self.route_names)
+        routes = {n: r for n, r in self.routes.items() if n in names}
+        return replace(self, routes=routes, draining_routes=())
+
+    def _refuse(self, type_url: str, reason: str, version: str) -> tuple[ActiveConfig, Applied]:
+        """What becomes of a response of which nothing is applied."""
+        state, ended = _stop_waiting(self, type_url, version)
+        waits, draining = bool(state.warming_clusters), bool(state.draining_routes)
+        return state, Applied(tuple(ended), (Rejected("", reason),), state.wanted, waits, draining=draining)
 
     def unmodelled(self, among: Mapping[str, Sequence[str]] | None = None) -> Iterator[Unmodelled]:
         """Everything in the active resources (`among`: in those of these types and names) that decisions leave out."""
@@ -233,11 +266,20 @@ def _apply_clusters(
 def _apply_endpoints(
     state: ActiveConfig, decoded: Mapping[str, Resource], removed: Sequence[str], version: str, _: list[Rejected]
 ) -> tuple[ActiveConfig, list[Change]]:
-    """New endpoints, and the clusters that waited for them; a removal is ignored, the hosts stay."""
+    """New endpoints, and the clusters that waited for them.
+
+    A removal leaves the hosts of active clusters alone; a cluster that waits becomes active without any.
+    """
     assignments = dict(state.assignments)
     known = dict.fromkeys(state.endpoint_names)
     arrived: dict[str, None] = {}
     effective: list[Change] = []
+    waiting = frozenset(_eds_name(w) for w in state.warming_clusters.values())
+    for name in removed:
+        if name in waiting:
+            arrived[name] = None
+            if assignments.pop(name, None) is not None:
+                effective.append(Change(type_urls.ENDPOINT, name, version, removed=True))
     for name, resource in decoded.items():
         assert isinstance(resource, LoadAssignment)
         if name not in known:
@@ -298,14 +340,32 @@ def _apply_listeners(
             effective.append(Change(type_urls.LISTENER, name, version))
         else:
             warming[name] = Warming(resource, version)
+    return _with_listeners(state, active, warming, state.routes), effective
+
+
+def _with_listeners(
+    state: ActiveConfig,
+    active: Mapping[str, Listener],
+    warming: Mapping[str, Warming],
+    routes: Mapping[str, RouteConfiguration],
+) -> ActiveConfig:
+    """The state with these listeners; tables that none of them needs go, or drain with the listener that had them."""
     names = dict.fromkeys(r for x in active.values() for r in x.route_names)
     pending = (w.resource for w in warming.values())
     names.update(dict.fromkeys(r for x in pending if isinstance(x, Listener) for r in x.route_names))
-    routes = {n: r for n, r in state.routes.items() if n in names}
+    draining: dict[str, None] = {}
+    if state.drains:
+        gone = (x for n, x in state.listeners.items() if active.get(n) is not x)
+        held = [*state.draining_routes, *(r for x in gone for r in x.route_names)]
+        draining = {r: None for r in held if r not in names}
     route_names = tuple(names) if tuple(names) != state.route_names else state.route_names
-    return (
-        replace(state, listeners=active, warming_listeners=warming, routes=routes, route_names=route_names),
-        effective,
+    return replace(
+        state,
+        listeners=active,
+        warming_listeners=warming,
+        routes={n: r for n, r in routes.items() if n in names or n in draining},
+        route_names=route_names,
+        draining_routes=tuple(draining),
     )
 
 
@@ -327,7 +387,7 @@ def _apply_routes(
 ) -> tuple[ActiveConfig, list[Change]]:
     """New route tables, and the listeners that waited for them; a removal is ignored, the routes stay."""
     routes = dict(state.routes)
-    known = dict.fromkeys(state.route_names)
+    known = dict.fromkeys(state.route_names + state.draining_routes)
     effective: list[Change] = []
     for name, resource in decoded.items():
         assert isinstance(resource, RouteConfiguration)
@@ -343,7 +403,25 @@ def _apply_routes(
             effective.append(Change(type_urls.LISTENER, name, pending.version))
         else:
             warming[name] = pending
-    return replace(state, routes=routes, listeners=listeners, warming_listeners=warming), effective
+    if len(warming) == len(state.warming_listeners):
+        return replace(state, routes=routes), effective
+    return _with_listeners(state, listeners, warming, routes), effective
+
+
+def _stop_waiting(state: ActiveConfig, type_url: str, version: str) -> tuple[ActiveConfig, list[Change]]:
+    """After a refused EDS or RDS response nothing waits for its kind any more: clusters go on without hosts, listeners
+    without routes (eds.cc and rds_route_config_subscription.cc, onConfigUpdateFailed: start-up has to continue)."""
+    if type_url == type_urls.ENDPOINT and state.warming_clusters:
+        names = tuple(dict.fromkeys(_eds_name(w) for w in state.warming_clusters.values()))
+        return _apply_endpoints(state, {}, names, version, [])
+    if type_url == type_urls.ROUTE and state.warming_listeners:
+        listeners = dict(state.listeners)
+        for name, pending in state.warming_listeners.items():
+            assert isinstance(pending.resource, Listener)
+            listeners[name] = pending.resource
+        effective = [Change(type_urls.LISTENER, name, w.version) for name, w in state.warming_listeners.items()]
+        return _with_listeners(state, listeners, {}, state.routes), effective
+    return state, []
 
 
 _STEPS: Final = {
@@ -357,8 +435,13 @@ _STEPS: Final = {
 class ProxyConfig:
     """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
 
-    def __init__(self, cache: ResourceCache) -> None:
-        self.active = ActiveConfig(cache)
+    def __init__(self, cache: ResourceCache, *, drains: bool = False) -> None:
+        self.active = ActiveConfig(cache, drains=drains)
+
+    def drained(self) -> Mapping[str, tuple[str, ...]]:
+        """Every draining listener is gone; returns the names that are still wanted."""
+        self.active = self.active.drained()
+        return self.active.wanted
 
     def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         """Take one response in."""

