@@ -226,12 +226,11 @@ class PushContext:
             self._targets[proxy] = found
         return found
 
-    def with_registry(self, registry: ServiceRegistry) -> PushContext:
-        """This reading with services and endpoints as they are by now: what a proxy gets whose own pod changed, while
-        everything else waits for the debounce (istio pilot/pkg/xds/eds.go ProxyUpdate)."""
+    def with_targets(self, proxy: Proxy, targets: tuple[ServiceTarget, ...]) -> PushContext:
+        """This reading, but for what one proxy's workload serves by now: the proxy of a pod that changed gets it while
+        everything else waits for the debounce (istio pilot/pkg/xds/ads.go computeProxyState)."""
         view = copy(self)
-        view.registry = registry
-        view._made, view._targets, view._gateways = {}, {}, {}
+        view._made, view._targets, view._gateways = {}, {proxy: targets}, {}
         for name in ("route_cache", "listener_cache"):
             view.__dict__.pop(name, None)
         return view
