@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.envoy_filters import PatchContext
+from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.listeners.gateway import GatewayListeners
+from meshsim.controlplane.listeners.inbound import CONFLICT_METRIC as INBOUND_CONFLICT
 from meshsim.controlplane.listeners.inbound import (
     InboundListeners,
     InboundPort,
@@ -16,7 +18,14 @@ from meshsim.controlplane.listeners.inbound import (
     undeclared_ports,
     workload_modes,
 )
-from meshsim.controlplane.listeners.outbound import OutboundEntry, OutboundPlan
+from meshsim.controlplane.listeners.outbound import CONFLICT_METRIC as OUTBOUND_CONFLICT
+from meshsim.controlplane.listeners.outbound import (
+    OutboundEntry,
+    OutboundPlan,
+    OutboundPlanner,
+    routed_connections,
+    with_pod_listeners,
+)
 from meshsim.controlplane.listeners.patches import patch_listeners, touches_listeners
 from meshsim.controlplane.listeners.policies import ChainPolicies, PolicyBuilder
 from meshsim.controlplane.listeners.profile import NetworkProfile, Profile, ProfileBuilder
@@ -30,17 +39,17 @@ if TYPE_CHECKING:
     from meshsim.controlplane.mesh import OutboundPolicy
     from meshsim.controlplane.model import MutualTls, Proxy
     from meshsim.controlplane.push_context import PushContext
-    from meshsim.controlplane.sidecar_scope import SidecarScope
+    from meshsim.controlplane.sidecar_scope import ScopeSlot, SidecarScope
     from meshsim.xds.messages import listener_components_pb2, listener_pb2
 
 Labels = tuple[tuple[str, str | None], ...]
 
 
-class _PlanKey(NamedTuple):
-    """What outbound listeners depend on before they have connection managers."""
+class _PlanSlot(NamedTuple):
+    """What a plan of outbound listeners is for."""
 
     network: NetworkProfile
-    scope: SidecarScope
+    scope: ScopeSlot
     dns_domain: str
     labels: Labels
 
@@ -84,6 +93,13 @@ class _Outbound(NamedTuple):
     resource: Resource
 
 
+class _Inbound(NamedTuple):
+    """The inbound listeners of a proxy, and conflicts between its services."""
+
+    resources: tuple[Resource, ...]
+    conflicts: tuple[str, ...]
+
+
 class _HttpRow(NamedTuple):
     """A planned listener with a connection manager; the key lacks the profile."""
 
@@ -98,10 +114,6 @@ class ListenerCache:
         self._push = push
         self._profiles = ProfileBuilder(push)
         self._policies = PolicyBuilder(push)
-        self._label_keys: dict[SidecarScope, tuple[str, ...]] = {}
-        self._plans: dict[_PlanKey, OutboundPlan] = {}
-        self._rows: dict[OutboundPlan, list[_Outbound | _HttpRow]] = {}
-        self._outbound: dict[tuple[OutboundPlan, Profile], tuple[_Outbound, ...]] = {}
 
     def listeners(self, proxy: Proxy) -> tuple[Resource, ...]:
         """All listeners of a proxy, in Pilot's order."""
@@ -121,22 +133,28 @@ class ListenerCache:
     # --- outbound -------------------------------------------------------------------------------------------
 
     def _outbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[_Outbound, ...]:
-        key = _PlanKey(profile.network, scope, proxy.dns_domain, self._labels(scope, proxy))
-        plan = self._plans.get(key)
-        if plan is None:
-            labels = {name: value for name, value in key.labels if value is not None}
-            plan = self._plans[key] = OutboundPlan(self._push, profile.network, scope, proxy, labels)
-        found = self._outbound.get((plan, profile))
-        if found is None:
-            found = self._outbound[plan, profile] = tuple(self._render(profile, scope, plan))
-        return found
+        plan = self._plan(profile, scope, proxy)
+        key = ("outbound listeners", plan, profile)
+        return self._push.cache.get_or_make(key, lambda: tuple(self._render(profile, scope, plan)))
 
-    def _labels(self, scope: SidecarScope, proxy: Proxy) -> Labels:
-        """Values of the labels that conditions and workload selectors of the scope ask for."""
-        keys = self._label_keys.get(scope)
-        if keys is None:
-            keys = self._label_keys[scope] = _label_keys(scope)
-        return tuple((key, proxy.labels.get(key)) for key in keys)
+    def _plan(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> OutboundPlan:
+        """The plan of a view: the one of an earlier push as long as it is made from the same."""
+        push = self._push
+        look = push.made(("connection routes", scope), lambda: _look(push, scope))
+        labels = tuple((key, proxy.labels.get(key)) for key in look.label_keys)
+        slot = _PlanSlot(profile.network, scope.slot, proxy.dns_domain, labels)
+
+        def plan(_: OutboundPlan | None) -> OutboundPlan:
+            given = {name: value for name, value in labels if value is not None}
+            return OutboundPlanner(push, profile.network, scope, proxy, given).plan()
+
+        def recall() -> OutboundPlan:
+            found = push.cache.latest(slot, look.inputs, plan)
+            for name, message in found.conflicts:
+                push.status.add(OUTBOUND_CONFLICT, name, proxy.id, message)
+            return found
+
+        return push.made(slot, recall)
 
     def _render(self, profile: Profile, scope: SidecarScope, plan: OutboundPlan) -> Iterable[_Outbound]:
         cluster = outbound_policy_cluster(scope)
@@ -170,34 +188,49 @@ class ListenerCache:
         cluster: str,
     ) -> list[_Outbound | _HttpRow]:
         """The listeners of a plan: ready ones, and those that each profile has its own connection manager in."""
-        rows = self._rows.get(plan)
-        if rows is None:
-            rows = self._rows[plan] = []
+        cache = self._push.cache
+
+        def make() -> list[_Outbound | _HttpRow]:
+            rows: list[_Outbound | _HttpRow] = []
             for entry in plan.entries:
                 chains = tuple(chain.key for chain in entry.chains)
                 key = _OutboundKey(profile.network, entry.name, entry.bind_to_port, chains, cluster)
                 if entry.has_http:
                     rows.append(_HttpRow(entry, key))
                 else:
-                    resource = self._push.cache.get_or_make(key, partial(_made, profile, entry, rest))
+                    resource = cache.get_or_make(key, partial(_made, profile, entry, rest))
                     rows.append(_Outbound(entry.endpoint, resource))
-        return rows
+            return rows
+
+        return cache.get_or_make(("planned rows", plan), make)
 
     # --- inbound --------------------------------------------------------------------------------------------
 
     def _inbound_listeners(self, profile: Profile, scope: SidecarScope, proxy: Proxy) -> tuple[Resource, ...]:
-        modes = workload_modes(self._push, proxy)
-        ports = inbound_ports(self._push, proxy, scope, profile.network.wildcard)
+        push = self._push
         policies = self._policies.build(proxy)
-        undeclared = undeclared_ports(modes, declared_ports(self._push, proxy, scope))
-        key = _InboundKey(profile, tuple(ports), modes.mode, tuple(modes.per_port.items()), undeclared, policies)
+        inputs = (profile, policies, push.peer_policies, push.service_targets(proxy), scope.slot)
+        found = push.cache.latest(
+            ("inbound listeners", proxy), inputs, lambda _: self._make_inbound(profile, policies, scope, proxy)
+        )
+        for message in found.conflicts:
+            push.status.add(INBOUND_CONFLICT, proxy.id, proxy.id, message)
+        return found.resources
+
+    def _make_inbound(self, profile: Profile, policies: ChainPolicies, scope: SidecarScope, proxy: Proxy) -> _Inbound:
+        """Those of a proxy; replicas share them."""
+        push = self._push
+        modes = workload_modes(push, proxy)
+        ports, conflicts = inbound_ports(push, proxy, scope, profile.network.wildcard)
+        undeclared = undeclared_ports(modes, declared_ports(push, proxy, scope))
+        key = _InboundKey(profile, ports, modes.mode, tuple(modes.per_port.items()), undeclared, policies)
 
         def make() -> tuple[Resource, ...]:
             built = InboundListeners(profile, ports, modes, policies).build(undeclared)
             patched = patch_listeners(built, profile.network.patches, PatchContext.SIDECAR_INBOUND)
             return tuple(_resource(item) for item in patched)
 
-        return self._push.cache.get_or_make(key, make)
+        return _Inbound(push.cache.get_or_make(key, make), conflicts)
 
     # --- gateways -------------------------------------------------------------------------------------------
 
@@ -211,15 +244,32 @@ class ListenerCache:
         return tuple(_resource(item) for item in patched)
 
 
-def _label_keys(scope: SidecarScope) -> tuple[str, ...]:
+class _Look(NamedTuple):
+    """What plans of a scope are made from."""
+
+    label_keys: tuple[str, ...]
+    """Labels of a proxy that conditions and workload selectors ask for."""
+    inputs: tuple[object, ...]
+
+
+def _look(push: PushContext, scope: SidecarScope) -> _Look:
     keys = dict.fromkeys(scope.selector_labels)
+    inputs: list[object] = [ByIdentity(scope.services), ByIdentity(scope.destination_rules)]
     for listener in scope.egress_listeners:
-        for virtual_service in listener.virtual_services:
+        virtual_services, services = listener.virtual_services, listener.services
+        routed = push.cache.get_or_make(
+            ("connection routes", ByIdentity(virtual_services)), partial(routed_connections, virtual_services)
+        )
+        headless = push.cache.get_or_make(
+            ("pod listeners", ByIdentity(services)), partial(with_pod_listeners, services)
+        )
+        inputs += (routed, ByIdentity(services), tuple(push.registry.endpoint_set(service) for service in headless))
+        for virtual_service in routed:
             for kind in ("tcp", "tls"):
                 for route in virtual_service.spec.items(kind):
                     for match in route.items("match"):
                         keys.update(dict.fromkeys(match.text_map("sourceLabels")))
-    return tuple(keys)
+    return _Look(tuple(keys), tuple(inputs))
 
 
 def _message(

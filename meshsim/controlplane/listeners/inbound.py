@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.controlplane import filters
@@ -58,7 +58,7 @@ VIRTUAL_INBOUND: Final = "virtualInbound"
 PASSTHROUGH_CLUSTER: Final = "InboundPassthroughCluster"
 _CATCH_ALL_HTTP: Final = "virtualInbound-catchall-http"
 _INBOUND: Final = ListenerClass.SIDECAR_INBOUND
-_CONFLICT_METRIC: Final = "pilot_conflict_inbound_listener"
+CONFLICT_METRIC: Final = "pilot_conflict_inbound_listener"
 
 FilterChain = listener_components_pb2.FilterChain
 FilterChainMatch = listener_components_pb2.FilterChainMatch
@@ -144,22 +144,27 @@ _AUTO_MATCHES: Final[Mapping[MutualTls, tuple[_Match, ...]]] = {
 # --- ports ------------------------------------------------------------------------------------------------------
 
 
-def inbound_ports(push: PushContext, proxy: Proxy, scope: SidecarScope, wildcard: str) -> list[InboundPort]:
-    """The declared ports of a workload by number: those of its services, or those of its Sidecar alone."""
+class InboundPorts(NamedTuple):
+    """The declared ports of a workload by number, and what Pilot says of services that want one differently."""
+
+    ports: tuple[InboundPort, ...]
+    conflicts: tuple[str, ...]
+
+
+def inbound_ports(push: PushContext, proxy: Proxy, scope: SidecarScope, wildcard: str) -> InboundPorts:
+    """The ports of a workload's services, or those of its Sidecar alone."""
     found: dict[int, InboundPort] = {}
+    conflicts: list[str] = []
     for item in _ingress_ports(proxy, scope) if scope.has_ingress else _service_ports(push, proxy, wildcard):
         current = found.get(item.target_port)
         if current is None:
             found[item.target_port] = item
         elif current.port.protocol is not item.port.protocol and current.hostname != item.hostname:
-            push.status.add(
-                _CONFLICT_METRIC,
-                proxy.id,
-                proxy.id,
+            conflicts.append(
                 f"Conflicting inbound listener:{item.target_port}. "
-                f"existing: {current.hostname}, incoming: {item.hostname}",
+                f"existing: {current.hostname}, incoming: {item.hostname}"
             )
-    return [found[number] for number in sorted(found)]
+    return InboundPorts(tuple(found[number] for number in sorted(found)), tuple(conflicts))
 
 
 def _service_ports(push: PushContext, proxy: Proxy, wildcard: str) -> list[InboundPort]:

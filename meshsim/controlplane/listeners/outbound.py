@@ -6,7 +6,7 @@ mergeTCPFilterChains), release 1.31.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from meshsim.controlplane.sidecar_scope import EgressListener, SidecarScope
 
 _UNIX: Final = "unix://"
-_CONFLICT_METRIC: Final = "pilot_conflict_outbound_listener_tcp_over_current_tcp"
+CONFLICT_METRIC: Final = "pilot_conflict_outbound_listener_tcp_over_current_tcp"
 _PROTOCOL_NAMES: Final = {True: "HTTP", False: "TCP"}
 
 
@@ -73,8 +73,30 @@ def listener_name(bind: str, port: int) -> str:
     return f"{bind}_{port}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class OutboundPlan:
     """The outbound listeners of all sidecars with one view, before they are messages."""
+
+    entries: tuple[OutboundEntry, ...]
+    chains: OutboundChains
+    conflicts: tuple[tuple[str, str], ...]
+    """Listeners that two services wanted for different protocols, with what Pilot says of it."""
+
+
+def routed_connections(virtual_services: Iterable[VirtualService]) -> tuple[VirtualService, ...]:
+    """VirtualServices with TCP or TLS routes: those of other kinds do not shape listeners."""
+    return tuple(v for v in virtual_services if "tcp" in v.spec or "tls" in v.spec)
+
+
+def with_pod_listeners(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Headless services, whose listeners depend on their endpoints."""
+    return tuple(
+        service for service in services if any(_has_pod_listeners(service, port, "") for port in service.ports)
+    )
+
+
+class OutboundPlanner:
+    """Plans the outbound listeners of a view."""
 
     def __init__(
         self,
@@ -90,14 +112,15 @@ class OutboundPlan:
         self._proxy = proxy
         """One of the proxies of the view."""
         routes = TcpRoutes(profile, push.cache, scope, labels, ListenerClass.SIDECAR_OUTBOUND)
-        self.chains = OutboundChains(routes, proxy.dns_domain)
+        self._chains = OutboundChains(routes, proxy.dns_domain)
         self._entries: dict[tuple[str, int], OutboundEntry] = {}
-        for listener in scope.egress_listeners:
-            self._add_listener(listener)
+        self._conflicts: list[tuple[str, str]] = []
 
-    @property
-    def entries(self) -> Sequence[OutboundEntry]:
-        return tuple(self._entries.values())
+    def plan(self) -> OutboundPlan:
+        """The listeners in the order in which their services come."""
+        for listener in self._scope.egress_listeners:
+            self._add_listener(listener)
+        return OutboundPlan(tuple(self._entries.values()), self._chains, tuple(self._conflicts))
 
     # --- the walk over listeners and services -----------------------------------------------------------------
 
@@ -108,8 +131,7 @@ class OutboundPlan:
             or listener.bind.startswith(_UNIX)
         )
         bind = listener.bind or (self._profile.localhost if bind_to_port else "")
-        # Only routes of these kinds shape chains.
-        routed = [v for v in listener.virtual_services if "tcp" in v.spec or "tls" in v.spec]
+        routed = routed_connections(listener.virtual_services)
         if listener.has_port:
             port = ServicePort(name=listener.port_name, port=listener.port, protocol=listener.protocol)
             if not self._can_bind(bind_to_port, bind, port):
@@ -122,8 +144,15 @@ class OutboundPlan:
             entry.locked = True
         for service in listener.services:
             for port in service.ports:
-                if self._can_bind(bind_to_port, bind, port):
+                if not self._is_shared(port, bind) and self._can_bind(bind_to_port, bind, port):
                     self._add_service_port(routed, service, port, bind, bind_to_port)
+
+    def _is_shared(self, port: ServicePort, bind: str) -> bool:
+        """Whether a port's listener is there and another HTTP service adds nothing to it."""
+        if bind or not port.protocol.is_http or port.protocol is Protocol.HTTP_PROXY:
+            return False
+        current = self._entries.get((self._profile.wildcard, port.port))
+        return current is not None and not current.protocol.is_tcp
 
     def _can_bind(self, bind_to_port: bool, bind: str, port: ServicePort) -> bool:
         mesh = self._push.mesh
@@ -202,17 +231,17 @@ class OutboundPlan:
         there = current.protocol if current is not None else None
         if protocol is Protocol.HTTP_PROXY:
             # Only a Sidecar can say so; what was there gives way.
-            return protocol, self.chains.http(target), _Conflict.NONE
+            return protocol, self._chains.http(target), _Conflict.NONE
         if protocol.is_http:
             if there is not None and not there.is_tcp:
                 return None
-            chains = self.chains.http(target)
+            chains = self._chains.http(target)
             if target.bind == self._profile.wildcard:
                 # Unknown traffic may come here as well, so HTTP is told apart from it.
                 chains, protocol = sniffed(chains), Protocol.UNSUPPORTED
             return protocol, chains, _Conflict.NONE if there is None else _Conflict.SNIFF
         if protocol.is_tcp:
-            chains = self.chains.tcp(target)
+            chains = self._chains.tcp(target)
             if there is None:
                 return protocol, chains, _Conflict.NONE
             return protocol, chains, _Conflict.SNIFF if there.is_http else _Conflict.JOIN
@@ -220,7 +249,7 @@ class OutboundPlan:
             return None
         if there is not None and there.is_auto:
             return None
-        chains = [*self.chains.tcp(target), *sniffed(self.chains.http(target))]
+        chains = [*self._chains.tcp(target), *sniffed(self._chains.http(target))]
         if there is None:
             return protocol, chains, _Conflict.NONE
         return protocol, chains, _Conflict.REPLACE if there.is_http else _Conflict.SNIFF
@@ -230,13 +259,9 @@ class OutboundPlan:
         for chain in chains:
             if any(existing.conflicts_with(chain) for existing in current.chains):
                 name = listener_name(target.bind, target.port.port)
-                self._push.status.add(
-                    _CONFLICT_METRIC,
-                    name,
-                    self._proxy.id,
-                    f"Listener={name} Accepted={_protocol_name(current.first_protocol)} "
-                    f"Rejected={_protocol_name(target.port.protocol)} ({target.service.hostname})",
-                )
+                accepted, rejected = _protocol_name(current.first_protocol), _protocol_name(target.port.protocol)
+                message = f"Listener={name} Accepted={accepted} Rejected={rejected} ({target.service.hostname})"
+                self._conflicts.append((name, message))
             else:
                 current.chains.append(chain)
 

@@ -82,6 +82,22 @@ class PolicyBuilder:
 
     def build(self, proxy: Proxy) -> ChainPolicies:
         """The filters of a proxy's workload."""
+        push = self._push
+        objects = push.made(("policies", proxy.namespace), lambda: self._objects(proxy.namespace))
+        if not any(objects):
+            return NO_POLICIES
+        inputs = (self._providers, objects)
+        return push.cache.latest(("policies", proxy), inputs, lambda _: self._find(proxy))
+
+    def _objects(self, namespace: str) -> tuple[tuple[ApiObject, ...], ...]:
+        """Policies of a namespace and the root."""
+        push = self._push
+        places = dict.fromkeys((namespace, push.mesh.root_namespace))
+        return tuple(
+            push.configs(kind, place) for kind in ("AuthorizationPolicy", "RequestAuthentication") for place in places
+        )
+
+    def _find(self, proxy: Proxy) -> ChainPolicies:
         policies = policies_for(self._push, "AuthorizationPolicy", proxy, root_first=True)
         tokens = policies_for(self._push, "RequestAuthentication", proxy, root_first=False)
         if not policies and not tokens:

@@ -57,6 +57,7 @@ _HTTP_METADATA: Final = ("CLUSTER_ID", "HTTP10", "MESH_ID", "NAMESPACE")
 _HTTP_LABELS: Final = ("service.istio.io/canonical-name", "service.istio.io/canonical-revision")
 _PROXY_CONFIG: Final = ("gatewayTopology", "proxyHeaders", "tracing")
 _SIDECAR_CLASSES: Final = (ListenerClass.SIDECAR_INBOUND, ListenerClass.SIDECAR_OUTBOUND)
+_KINDS: Final = ("Telemetry", "WasmPlugin", "TrafficExtension")
 _GATEWAY_CLASSES: Final = (ListenerClass.GATEWAY,)
 
 
@@ -186,6 +187,18 @@ class ProfileBuilder:
 
     def build(self, proxy: Proxy) -> Profile:
         """The profile of a proxy."""
+        push = self._push
+        objects = push.made(("profile inputs", proxy.namespace), lambda: self._objects(proxy.namespace))
+        inputs = (self._providers, objects, push.envoy_filters(proxy))
+        return push.cache.latest(("profile", proxy), inputs, lambda _: self._make(proxy))
+
+    def _objects(self, namespace: str) -> tuple[tuple[ApiObject, ...], ...]:
+        """Objects of a namespace and the root that profiles are made from."""
+        push = self._push
+        places = dict.fromkeys((namespace, push.mesh.root_namespace))
+        return tuple(push.configs(kind, place) for kind in _KINDS for place in places)
+
+    def _make(self, proxy: Proxy) -> Profile:
         push = self._push
         applied = applied_telemetry(push, proxy)
         extensions = workload_extensions(push, proxy)
