@@ -13,6 +13,7 @@ import click
 from meshsim import __version__
 
 COMMANDS: Final = {
+    "init": "Write a first scenario with its manifests.",
     "run": "Run scenarios and judge their expectations.",
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
