@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from meshsim.checks.configuration import config_in_force
 from meshsim.checks.context import Context
 from meshsim.checks.frame import Mask
 from meshsim.checks.latencies import statistic
@@ -47,13 +49,15 @@ def causes(context: Context, frame: Rows, case: Bad) -> tuple[str, ...]:
     inside = frame.within([window])
     lines = [f"worst window {clock(window.begin)}-{clock(window.end)}: {_figures(frame, case, inside)}"]
     culprit = _culprit(frame, case, window)
-    if culprit:
-        lines.append(culprit)
+    if culprit is not None:
+        lines.append(culprit.text)
     acting = in_force(context, window)
     lines.append(f"cause: {acting}" if acting else "no timeline action was in force then")
     moved = _pods(context, window)
     if moved:
         lines.append(f"meanwhile: {moved}")
+    rows = culprit.rows if culprit is not None else case.subject
+    lines += _config(context, frame, rows & case.subject & inside if culprit is None else rows & inside, window)
     lines.append(f"repeat: {_repeat(context, frame, case, inside, window)}")
     return tuple(lines)
 
@@ -116,18 +120,36 @@ class _Edge(NamedTuple):
         return f"{self.source} -> {self.destination}{f' {self.version}' if self.version else ''}"
 
 
-def _culprit(frame: Rows, case: Bad, window: Span) -> str:
+class _Culprit(NamedTuple):
+    """An edge that was bad itself, and what there is to say of it."""
+
+    text: str
+    rows: Mask
+
+
+def _culprit(frame: Rows, case: Bad, window: Span) -> _Culprit | None:
     """The deepest edge that was bad in the window: what its caller suffered from, not what it passed on."""
     if case.what in ("requests", "share"):
-        return ""
+        return None
     inside = frame.within([window])
     outside = ~inside
-    worst: tuple[float, _Edge, str] | None = None
+    worst: tuple[float, _Culprit] | None = None
     for edge, rows in edges(frame, inside):
         scored = _failing(frame, rows & inside) if case.what == "failures" else _slower(frame, rows, inside, outside)
         if scored is not None and (worst is None or scored[0] > worst[0]):
-            worst = (scored[0], edge, scored[1])
-    return f"where: {worst[1]} {worst[2]}" if worst else ""
+            worst = (scored[0], _Culprit(f"where: {edge} {scored[1]}", rows))
+    return worst[1] if worst else None
+
+
+def _config(context: Context, frame: Rows, rows: Mask, window: Span) -> list[str]:
+    """The objects that routed most of these requests, with the lines that made them so."""
+    asked = Counter(zip(*(frame.names(name).values(rows) for name in ("service", "route")), strict=True))
+    if not asked:
+        return []
+    (service, route), _ = asked.most_common(1)[0]
+    middle = (window.begin + window.end) // 2
+    found = config_in_force(context.loaded, service, route, middle)
+    return [f"{'config in force:' if number == 0 else ' ' * 16} {text}" for number, text in enumerate(found)]
 
 
 def edges(frame: Rows, rows: Mask) -> list[tuple[_Edge, Mask]]:

@@ -10,7 +10,7 @@ from meshsim.checks.frame import Frame, Mask
 from meshsim.checks.verdict import Outcome, Verdict
 from meshsim.errors import Position
 from meshsim.recording import Run
-from meshsim.scenario import Anchors, Selection, Span, Window, Windowed
+from meshsim.scenario import Anchors, LoadedScenario, Selection, Span, Window, Windowed
 from meshsim.units import Nanos
 
 Within = Callable[[Iterable[Span]], Mask]
@@ -18,12 +18,17 @@ Within = Callable[[Iterable[Span]], Mask]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A run and the scenario's anchors."""
+    """A run and its scenario."""
 
     run: Run
     frame: Frame
     """The requests that are looked at: all of them, or the rows of a sample."""
-    anchors: Anchors
+    loaded: LoadedScenario
+
+    @property
+    def anchors(self) -> Anchors:
+        """The named instants of the scenario."""
+        return self.loaded.anchors
 
     @property
     def sampled(self) -> bool:

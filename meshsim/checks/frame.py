@@ -82,9 +82,9 @@ class Names:
         rows: Mask = hits[self.codes]
         return rows
 
-    def values(self) -> list[str]:
-        """The name of each row."""
-        return [self.names[code] for code in self.codes.tolist()]
+    def values(self, rows: Mask) -> list[str]:
+        """The name of each of these rows."""
+        return [self.names[code] for code in self.codes[rows].tolist()]
 
 
 class Frame(ABC):

@@ -47,7 +47,7 @@ _Case = Callable[[Context], Bad]
 
 def judge(run: Run, loaded: LoadedScenario) -> tuple[Verdict, ...]:
     """One verdict for each expectation, in the order of the file."""
-    court = _Court(Context(run, counted(run), loaded.anchors))
+    court = _Court(Context(run, counted(run), loaded))
     verdicts = []
     for index, expectation in enumerate(loaded.scenario.expect):
         verdicts.append(_judge(court, expectation, loaded.position(f"expect[{index}]")))

@@ -33,6 +33,7 @@ COLUMNS: Final = (
     "pod",
     "status",
     "flags",
+    "route",
     "seed",
 )
 

@@ -27,15 +27,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def context(run: Run) -> Context:
     """The run with the anchors of its scenario."""
     loaded = load_text(SCENARIO + "  - {name: it, nacks: {max: 0}}\n", "bookshop.yaml")
-    return Context(run, Rows(run), loaded.anchors)
+    return Context(run, Rows(run), loaded)
 
 
 @pytest.fixture
 def judged(run: Run, tmp_path: Path) -> Judge:
     """The verdict on one expectation written as in a scenario."""
 
-    def judge_one(expectation: str, shop: Bookshop | None = None) -> Verdict:
-        loaded = load_text(f"{SCENARIO}  - {{name: it, {expectation}}}\n", "bookshop.yaml")
+    def judge_one(expectation: str, shop: Bookshop | None = None, scenario: str = SCENARIO) -> Verdict:
+        loaded = load_text(f"{scenario}  - {{name: it, {expectation}}}\n", "bookshop.yaml")
         seen = run if shop is None else open_run(write_bookshop(tmp_path, shop=shop))
         return judge(seen, loaded)[0]
 

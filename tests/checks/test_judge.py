@@ -151,3 +151,15 @@ def test_the_way_of_clients_outside_is_theirs_alone(judged) -> None:
     outside = judged("latency: {of: shoppers, p50: {max: 1s}}").value
     assert judged("latency: {to: istio-ingressgateway, p50: {max: 1s}}").value == outside
     assert judged("latency: {to: productpage, p50: {max: 1s}}").value == outside - 10 * MILLISECOND
+
+
+def test_the_configuration_behind_a_failure_is_named(judged) -> None:
+    rule = (
+        "  - {apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: r, namespace: books},\n"
+        "     spec: {host: reviews, trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}}}\n"
+    )
+    text = SCENARIO.replace("traffic:\n", f"{rule}traffic:\n")
+    verdict = judged("success_rate: {of: shoppers, min: 99.9%}", scenario=text)
+    (line,) = [cause for cause in verdict.causes if cause.startswith("config in force: ")]
+    assert line.endswith(" DestinationRule books/r (connectionPool)")
+    assert line.split()[3].startswith("bookshop.yaml:")
