@@ -167,6 +167,8 @@ class ActiveConfig:
     """Whether listeners that were replaced or removed hold their route tables until `drained`."""
     draining_routes: tuple[str, ...] = ()
     """Route tables that only draining listeners need."""
+    missed_routes: frozenset[str] = frozenset()
+    """Route tables that were waited for until a refused response ended it; nothing waits for them again."""
 
     def assignment_of(self, cluster: Cluster) -> LoadAssignment | None:
         """Hosts of a cluster: its endpoints by EDS, or those written into it."""
@@ -210,7 +212,7 @@ class ActiveConfig:
         """The state once every draining listener is gone."""
         names = frozenset(self.route_names)
         routes = {n: r for n, r in self.routes.items() if n in names}
-        return replace(self, routes=routes, draining_routes=())
+        return replace(self, routes=routes, draining_routes=(), missed_routes=self.missed_routes & names)
 
     def _refuse(self, type_url: str, reason: str, version: str) -> tuple[ActiveConfig, Applied]:
         """What becomes of a response of which nothing is applied."""
@@ -334,7 +336,7 @@ def _apply_listeners(
             rejected.append(Rejected(name, clash))
             continue
         owners.update(dict.fromkeys(resource.addresses, name))
-        if all(route in state.routes for route in resource.route_names):
+        if all(route in state.routes or route in state.missed_routes for route in resource.route_names):
             warming.pop(name, None)
             active[name] = resource
             effective.append(Change(type_urls.LISTENER, name, version))
@@ -366,6 +368,7 @@ def _with_listeners(
         routes={n: r for n, r in routes.items() if n in names or n in draining},
         route_names=route_names,
         draining_routes=tuple(draining),
+        missed_routes=frozenset(r for r in state.missed_routes if r in names or r in draining),
     )
 
 
@@ -414,7 +417,9 @@ def _stop_waiting(state: ActiveConfig, type_url: str, version: str) -> tuple[Act
     if type_url == type_urls.ENDPOINT and state.warming_clusters:
         names = tuple(dict.fromkeys(_eds_name(w) for w in state.warming_clusters.values()))
         return _apply_endpoints(state, {}, names, version, [])
-    if type_url == type_urls.ROUTE and state.warming_listeners:
+    if type_url == type_urls.ROUTE:
+        wanted = state.wanted[type_urls.ROUTE]
+        state = replace(state, missed_routes=frozenset(r for r in wanted if r not in state.routes))
         listeners = dict(state.listeners)
         for name, pending in state.warming_listeners.items():
             assert isinstance(pending.resource, Listener)

@@ -36,6 +36,7 @@ class RequestKind(Enum):
     SUBSCRIBE = "subscribe"
     """Names were added: answered with these."""
     UNSUBSCRIBE = "unsubscribe"
+    """Names were only dropped."""
     ACK = "ack"
     NACK = "nack"
     EXPIRED = "expired"
@@ -125,7 +126,7 @@ class AdsServerStream(_Stream):
     """The server's state of one delta stream: watched types, nonces, the names each holds."""
 
     def on_request(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Received:
-        """Take a request in; the caller answers FIRST and SUBSCRIBE."""
+        """Take a request in; the caller answers FIRST and SUBSCRIBE, and UNSUBSCRIBE where nothing is an answer too."""
         received = self._understand(request)
         return self._note_received(received, "", request.resource_names_subscribe, request.resource_names_unsubscribe)
 
@@ -144,14 +145,12 @@ class AdsServerStream(_Stream):
             watch.nonce_acked = request.response_nonce
             watch.last_error = ""
         added = [n for n in request.resource_names_subscribe if n != "*" and n not in watch.names]
-        for name in request.resource_names_unsubscribe:
-            watch.names.pop(name, None)
+        dropped = [n for n in request.resource_names_unsubscribe if n in watch.names]
+        for name in dropped:
+            del watch.names[name]
         watch.names.update(dict.fromkeys(added))
-        if added:
-            return Received(RequestKind.SUBSCRIBE, type_url, tuple(added), request.response_nonce)
-        if request.response_nonce:
-            return Received(RequestKind.ACK, type_url, (), request.response_nonce)
-        return Received(RequestKind.UNSUBSCRIBE, type_url)
+        kind = RequestKind.SUBSCRIBE if added else RequestKind.UNSUBSCRIBE if dropped else RequestKind.ACK
+        return Received(kind, type_url, tuple(added), request.response_nonce)
 
     def _first(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Received:
         names = [n for n in request.resource_names_subscribe if n != "*"]

@@ -67,26 +67,24 @@ def violation(message: Message, skip: Collection[str] = ()) -> str:
 
     `skip` are top-level fields that the caller checks by itself.
     """
-    return _check_message(message, skip)
+    return _check_message(_rules_of(message.DESCRIPTOR), message, skip)
 
 
-def _check_message(message: Message, skip: Collection[str] = ()) -> str:
-    descriptor = message.DESCRIPTOR
-    rules = _rules_of(descriptor)
+def _check_message(rules: _Rules, message: Message, skip: Collection[str] = ()) -> str:
     for oneof in rules.oneofs:
         if message.WhichOneof(oneof) is None:
-            return f"{descriptor.name}ValidationError.{_camel(oneof)}: is required"
+            return f"{message.DESCRIPTOR.name}ValidationError.{_camel(oneof)}: is required"
     for always, check in rules.always:
         reason = check(message)
         if reason:
-            return _named(descriptor, always, reason)
+            return _named(message.DESCRIPTOR, always, reason)
     checks = rules.fields
     for present, value in message.ListFields():
         found = checks.get(present.number)
-        if found is not None and present.name not in skip:
+        if found is not None and (not skip or present.name not in skip):
             reason = found(value)
             if reason:
-                return _named(descriptor, present, reason)
+                return _named(message.DESCRIPTOR, present, reason)
     return ""
 
 
@@ -116,11 +114,16 @@ def _compile(descriptor: Descriptor, into: _Rules) -> None:
         rules = field.GetOptions().Extensions[validate_pb2.rules]
         checks = _field_checks(field, rules)
         if checks:
-            fields[field.number] = checks[0] if len(checks) == 1 else partial(_first, checks)
+            fields[field.number] = _all_of(checks)
         unset = _unset_check(field, rules)
         if unset is not None:
             always.append((field, unset))
     into.fields, into.always = fields, tuple(always)
+
+
+def _all_of(checks: Sequence[Check]) -> Check:
+    """One check for several; the first that fails gives the reason."""
+    return checks[0] if len(checks) == 1 else partial(_first, checks)
 
 
 def _first(checks: Sequence[Check], value: Any) -> str:
@@ -174,7 +177,7 @@ def _below(descriptor: Descriptor) -> list[Check]:
     """Checks of a message's own content."""
     if descriptor.full_name == _DURATION:
         return [_duration_in_range]
-    return [_check_message] if _has_rules(descriptor) else []
+    return [partial(_check_message, _rules_of(descriptor))] if _has_rules(descriptor) else []
 
 
 def _has_rules(descriptor: Descriptor) -> bool:
@@ -207,9 +210,9 @@ def _map_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
         most = rules.max_pairs
         checks.append(lambda value: f"value must contain no more than {most} pair(s)" if len(value) > most else "")
     if key_checks:
-        checks.append(lambda value: _each(key_checks, sorted(value)))
+        checks.append(lambda value: _each(_all_of(key_checks), sorted(value)))
     if value_checks:
-        checks.append(lambda value: _each(value_checks, [value[k] for k in sorted(value)]))
+        checks.append(lambda value: _each(_all_of(value_checks), [value[k] for k in sorted(value)]))
     return checks
 
 
@@ -224,16 +227,15 @@ def _repeated_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
     if field.message_type is not None and not rules.items.message.skip:
         items = _below(field.message_type) + items
     if items:
-        checks.append(lambda value: _each(items, value))
+        checks.append(partial(_each, _all_of(items)))
     return checks
 
 
-def _each(checks: Sequence[Check], values: Iterable[Any]) -> str:
+def _each(check: Check, values: Iterable[Any]) -> str:
     for value in values:
-        for check in checks:
-            reason = check(value)
-            if reason:
-                return reason
+        reason = check(value)
+        if reason:
+            return reason
     return ""
 
 
@@ -259,10 +261,10 @@ def _scalar_check(kind: str, rules: Any, field: FieldDescriptor) -> Check | None
         return _number_check(rules)
     if kind == "string":
         checks = _text_checks(rules)
-        return partial(_first, checks) if checks else None
+        return _all_of(checks) if checks else None
     if kind == "bytes":
         checks = _size_checks(rules, len)
-        return partial(_first, checks) if checks else None
+        return _all_of(checks) if checks else None
     if kind == "enum":
         return _enum_check(rules, field)
     if kind == "bool" and rules.HasField("const"):
@@ -288,7 +290,7 @@ def _number_check(rules: Any) -> Check | None:
         checks.append(lambda value: "" if value in allowed else "value must be in list")
     if banned:
         checks.append(lambda value: "value must not be in list" if value in banned else "")
-    return partial(_first, checks) if checks else None
+    return _all_of(checks) if checks else None
 
 
 def _holds(rule: str, value: float, bound: float) -> bool:
@@ -313,7 +315,7 @@ def _enum_check(rules: Any, field: FieldDescriptor) -> Check | None:
         checks.append(lambda value: "" if value in allowed else "value must be in list")
     if banned:
         checks.append(lambda value: "value must not be in list" if value in banned else "")
-    return partial(_first, checks) if checks else None
+    return _all_of(checks) if checks else None
 
 
 def _size_checks(rules: Any, size: Callable[[Any], int]) -> list[Check]:

@@ -46,7 +46,7 @@ class SotwReaction(NamedTuple):
 
 @dataclass(slots=True)
 class _Type:
-    """What the client remembers of one type; names and version survive a reconnect, nonce and error do not."""
+    """What the client remembers of one type; all but the nonce survives a reconnect, even a NACK that had not left."""
 
     type_url: str
     wildcard: bool
@@ -101,8 +101,7 @@ class SotwClient:
         self._node_sent = False
         self._type(type_urls.CLUSTER)
         for known in self._types.values():
-            known.nonce, known.error = "", ""
-            known.due = True
+            known.nonce, known.due = "", True
         return SotwReaction(tuple(self._drain()))
 
     def on_disconnected(self) -> SotwReaction:
@@ -121,6 +120,8 @@ class SotwClient:
         if known is None:
             return SotwReaction(rejected=(Rejected("", f"response of type {response.type_url} was not asked for"),))
         known.nonce = response.nonce
+        if not known.wildcard and not known.names:
+            return self._unwatched(known, response)
         try:
             changed = _bodies(response)
         except DecodeError as error:
@@ -142,6 +143,14 @@ class SotwClient:
     def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> SotwReaction:
         """Every draining listener is gone: follow only the names that are still wanted."""
         self._want(wanted)
+        return SotwReaction(tuple(self._drain()))
+
+    def _unwatched(self, known: _Type, response: discovery_pb2.DiscoveryResponse) -> SotwReaction:
+        """Nothing of the type is followed any more: no resources are fine, others are answered by the old version."""
+        if not response.resources:
+            known.version = response.version_info
+            return SotwReaction()
+        known.due = True
         return SotwReaction(tuple(self._drain()))
 
     def _refused(self, known: _Type, reason: str) -> SotwReaction:

@@ -66,3 +66,31 @@ def resource_name(resource: bytes) -> str:
         return name.decode()
     except (IndexError, UnicodeDecodeError) as error:
         raise DecodeError(f"no resource name: {error}") from error
+
+
+def plain_fields(message: bytes) -> list[tuple[int, bytes]] | None:
+    """Fields of a well-formed message in their order: (number, content), and (-number, one byte) for an integer.
+
+    None for a message that has more than the common case: numbers above 15, integers of 128 and more, parts of 16 KiB
+    and more, fixed-width fields.
+    """
+    found: list[tuple[int, bytes]] = []
+    at, end = 0, len(message)
+    while at < end:
+        tag, size = message[at], message[at + 1]
+        kind = tag & 0x87
+        start = at + 2
+        if kind == 2:
+            if size > 0x7F:
+                if message[start] > 0x7F:
+                    return None
+                size = size & 0x7F | message[start] << 7
+                start += 1
+            at = start + size
+            found.append((tag >> 3, message[start:at]))
+        elif kind == 0 and size < 0x80:
+            at = start
+            found.append((-(tag >> 3), message[start - 1 : at]))
+        else:
+            return None
+    return found
