@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NamedTuple
-
-import networkx as nx
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.errors import InputError
 from meshsim.units import MICROSECOND, MILLISECOND, Nanos
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 REGION_LABEL: Final = "topology.kubernetes.io/region"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"
@@ -78,18 +79,33 @@ OUTSIDE: Final = Vertex("outside")
 class Topology:
     """Regions hold zones, zones hold nodes; links between any two of them override the default latency.
 
-    The graph has an edge ``holds`` from a region to its zones and from a zone to its nodes, and an edge ``link`` with
-    the attribute ``latency`` for each override. The most specific link wins: node to node before zone to zone before
-    region to region.
+    The most specific link wins: node to node before zone to zone before region to region.
     """
 
     defaults: LatencyDefaults = field(default_factory=LatencyDefaults)
-    graph: nx.Graph = field(default_factory=nx.Graph)
     _nodes: dict[str, Vertex] = field(default_factory=dict)
+    _vertices: dict[Vertex, None] = field(default_factory=lambda: {OUTSIDE: None})
+    _links: dict[frozenset[Vertex], Latency] = field(default_factory=dict)
+    """By both ends; one vertex alone is a link with itself."""
     _cache: dict[tuple[str, str], Latency] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.graph.add_node(OUTSIDE)
+    @property
+    def graph(self) -> nx.Graph:
+        """It as a graph, made anew: an edge with ``relation="holds"`` from a region to its zones and from a zone to its
+        nodes, and the attribute ``latency`` on the edge of each link."""
+        # A run asks for latencies only, and networkx takes long to import.
+        import networkx as nx
+
+        graph = nx.Graph()
+        graph.add_nodes_from(self._vertices)
+        for node in self._nodes.values():
+            zone = Vertex("zone", node.region, node.zone)
+            graph.add_edge(Vertex("region", node.region), zone, relation="holds")
+            graph.add_edge(zone, node, relation="holds")
+        for ends, latency in self._links.items():
+            one, *others = sorted(ends)
+            graph.add_edge(one, others[0] if others else one, latency=latency)
+        return graph
 
     def add_node(self, name: str, labels: Mapping[str, str]) -> Vertex:
         """Place a Kubernetes node by its well-known labels (again when they change)."""
@@ -101,8 +117,7 @@ class Topology:
             self.remove_node(name)
         zone = Vertex("zone", vertex.region, vertex.zone)
         region = Vertex("region", vertex.region)
-        self.graph.add_edge(region, zone, relation="holds")
-        self.graph.add_edge(zone, vertex, relation="holds")
+        self._vertices.update(dict.fromkeys((region, zone, vertex)))
         self._nodes[name] = vertex
         self._cache.clear()
         return vertex
@@ -111,7 +126,8 @@ class Topology:
         """Forget a Kubernetes node."""
         vertex = self._nodes.pop(name, None)
         if vertex is not None:
-            self.graph.remove_node(vertex)
+            del self._vertices[vertex]
+            self._links = {ends: latency for ends, latency in self._links.items() if vertex not in ends}
             self._cache.clear()
 
     def node(self, name: str) -> Vertex | None:
@@ -126,16 +142,17 @@ class Topology:
         """The vertex a name means: a node, a zone, a region or ``outside``; `InputError` when none or several."""
         if text == "outside":
             return OUTSIDE
-        found = [v for v in self.graph.nodes if text == getattr(v, v.kind, None)]
+        found = [v for v in self._vertices if text == getattr(v, v.kind, None)]
         if len(found) == 1:
-            return Vertex(*found[0])
+            return found[0]
         problem = "is ambiguous" if found else "is not a node, zone or region"
-        known = ", ".join(sorted({v.node or v.zone or v.region for v in self.graph.nodes} - {""})[:12])
+        known = ", ".join(sorted({v.node or v.zone or v.region for v in self._vertices} - {""})[:12])
         raise InputError(f"'{text}' {problem}", None, f"known: {known}", text)
 
     def link(self, one: Vertex, other: Vertex, latency: Latency) -> None:
         """Override the latency between two vertices; both may be the same (inside a zone)."""
-        self.graph.add_edge(one, other, **{**self.graph.get_edge_data(one, other, {}), "latency": latency})
+        self._vertices.update(dict.fromkeys((one, other)))
+        self._links[frozenset((one, other))] = latency
         self._cache.clear()
 
     def distance(self, one: str, other: str) -> Distance:
@@ -160,9 +177,9 @@ class Topology:
     def _latency(self, one: str, other: str) -> Latency:
         for here in self._levels(one):
             for there in self._levels(other):
-                edge = self.graph.get_edge_data(here, there)
-                if edge is not None and "latency" in edge:
-                    return Latency(*edge["latency"])
+                link = self._links.get(frozenset((here, there)))
+                if link is not None:
+                    return link
         return self.defaults.of(self.distance(one, other))
 
     def _levels(self, name: str) -> tuple[Vertex, ...]:

@@ -1,5 +1,8 @@
 """Latency follows the place of two nodes, and the most specific link wins."""
 
+import subprocess
+import sys
+
 import pytest
 
 from meshsim.errors import InputError
@@ -96,3 +99,18 @@ def test_a_node_that_moves_or_goes(topology: Topology) -> None:
 def test_an_unknown_name_lists_what_there_is(topology: Topology) -> None:
     with pytest.raises(InputError, match="eu-a"):
         topology.find("eu-z")
+
+
+def test_links_are_edges_of_the_graph_too(topology: Topology) -> None:
+    zone, node = topology.find("eu-a"), topology.find("n1")
+    topology.link(zone, zone, Latency(7))
+    topology.link(zone, node, Latency(8))
+    assert topology.graph.get_edge_data(zone, zone)["latency"] == Latency(7)
+    assert topology.graph.get_edge_data(node, zone) == {"relation": "holds", "latency": Latency(8)}
+    topology.remove_node("n1")
+    assert not topology.graph.has_node(node)
+
+
+def test_a_run_does_without_networkx() -> None:
+    code = "import sys, meshsim.network; sys.exit('networkx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
