@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from meshsim.api import ApiObject, ObjectView
 from meshsim.units import Nanos
+
+_PROXY: Final = "proxy"
+"""Reason of a push to one proxy."""
 
 
 class ConfigKey(NamedTuple):
@@ -52,147 +54,17 @@ class PushRequest:
         """Kinds among the keys, sorted."""
         return sorted({key.kind for key in self.keys})
 
+    @property
+    def is_proxy_update(self) -> bool:
+        """Whether it is, among others, for a workload that became ready or changed its labels."""
+        return _PROXY in self.reasons
 
-CONFIG_KINDS: Final = frozenset(
-    {
-        "VirtualService",
-        "DestinationRule",
-        "Gateway",
-        "Sidecar",
-        "ServiceEntry",
-        "WorkloadEntry",
-        "WorkloadGroup",
-        "EnvoyFilter",
-        "PeerAuthentication",
-        "RequestAuthentication",
-        "AuthorizationPolicy",
-        "Telemetry",
-        "ProxyConfig",
-        "WasmPlugin",
-        "TrafficExtension",
-    }
-)
-"""Istio's kinds, each its own kind of change."""
-
-_GATEWAY_API: Final = frozenset(
-    {"GatewayClass", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "ReferenceGrant", "Ingress", "IngressClass"}
-)
-
-
-def request_for(
-    verb: str, item: ApiObject, before: ApiObject | None, domain: str, objects: ObjectView
-) -> PushRequest | None:
-    """The push request of one watch event, `None` when istiod would not push.
-
-    `objects` holds the state after the event. Which event yields which request: istio
-    pilot/pkg/serviceregistry/kube/controller, pilot/pkg/bootstrap/server.go, pilot/pkg/model/endpointshards.go.
-    """
-    if item.kind == "Service":
-        return _service(verb, item, before, domain)
-    if item.kind == "EndpointSlice":
-        return _endpoint_slice(verb, item, before, domain, objects)
-    if item.kind in CONFIG_KINDS or item.kind in _GATEWAY_API:
-        if before is not None and verb == "update" and not _config_needs_push(item, before):
-            return None
-        kind = "KubernetesGateway" if item.kind == "Gateway" and item.group != "networking.istio.io" else item.kind
-        return PushRequest({ConfigKey(kind, item.name, item.namespace): None}, {"config": 1})
-    if item.kind == "Namespace" and (before is None or dict(before.labels) != dict(item.labels)):
-        return PushRequest({ConfigKey("Namespace", item.name, ""): None}, {"namespace": 1})
-    return None
-
-
-def _service_key(name: str, namespace: str, domain: str) -> ConfigKey:
-    return ConfigKey("ServiceEntry", f"{name}.{namespace}.svc.{domain}", namespace)
-
-
-def _service(verb: str, item: ApiObject, before: ApiObject | None, domain: str) -> PushRequest | None:
-    if verb == "update" and before is not None and before.spec == item.spec and _same_marks(before, item):
-        return None
-    return PushRequest({_service_key(item.name, item.namespace, domain): None}, {"service": 1})
-
-
-def _same_marks(before: ApiObject, item: ApiObject) -> bool:
-    return dict(before.labels) == dict(item.labels) and dict(before.annotations) == dict(item.annotations)
-
-
-def _config_needs_push(item: ApiObject, before: ApiObject) -> bool:
-    """istio pilot/pkg/model/config_compare.go: a spec that differs, or a mark whose key holds ``istio.io``."""
-    if not item.group.endswith("istio.io"):
-        return True
-    marks = [*item.labels, *item.annotations, *before.labels, *before.annotations]
-    return any("istio.io" in key for key in marks) or before.spec != item.spec
-
-
-class _Address(NamedTuple):
-    ip: str
-    ready: bool
-    target: str
-
-
-def _addresses(item: ApiObject | None) -> dict[_Address, None]:
-    out: dict[_Address, None] = {}
-    if item is None:
-        return out
-    ports = tuple(str(dict(p.body)) for p in item.fields.items("ports"))
-    for endpoint in item.fields.items("endpoints"):
-        conditions = endpoint.fields("conditions")
-        ready = conditions.optional_flag("ready") is not False
-        if not ready and conditions.flag("terminating"):
-            continue
-        for ip in endpoint.texts("addresses"):
-            out[_Address(ip, ready, endpoint.fields("targetRef").text("name") + "|".join(ports))] = None
-    return out
-
-
-def _accounts(item: ApiObject | None, objects: ObjectView) -> list[str]:
-    if item is None:
-        return []
-    pods = {p.name: p for p in objects.select("Pod", "", item.namespace)}
-    accounts = set()
-    for endpoint in item.fields.items("endpoints"):
-        pod = pods.get(endpoint.fields("targetRef").text("name"))
-        if pod is not None:
-            accounts.add(pod.spec.text("serviceAccountName", "default"))
-    return sorted(accounts)
-
-
-def _endpoint_slice(
-    verb: str, item: ApiObject, before: ApiObject | None, domain: str, objects: ObjectView
-) -> PushRequest | None:
-    service = item.labels.get("kubernetes.io/service-name", "")
-    if not service:
-        return None
-    after = {} if verb == "delete" else _addresses(item)
-    if before is not None and verb == "update" and after == _addresses(before):
-        return None
-    key = _service_key(service, item.namespace, domain)
-    headless = _is_headless(objects, item.namespace, service)
-    new_shard = before is None and verb == "add"
-    accounts_changed = verb == "update" and _accounts(before, objects) != _accounts(item, objects) and bool(after)
-    if new_shard or accounts_changed:
-        return PushRequest({key: None}, {"endpoint": 1})
-    keys = {ConfigKey("Endpoints", key.name, key.namespace): None}
-    reasons = {"endpoint": 1}
-    if headless:
-        keys[key] = None
-        reasons["headlessendpoint"] = 1
-    return PushRequest(keys, reasons)
-
-
-def _is_headless(objects: ObjectView, namespace: str, name: str) -> bool:
-    for service in objects.select("Service", "", namespace):
-        if service.name == name:
-            return service.spec.text("clusterIP") == "None"
-    return False
+    @property
+    def only_endpoints(self) -> bool:
+        """Whether nothing but endpoints changed."""
+        return not self.forced and self.kinds == ["Endpoints"]
 
 
 def proxy_request() -> PushRequest:
     """A pod became ready for the first time or changed its labels: everything for its own proxy, past the debounce."""
-    return PushRequest(forced=True, reasons={"proxy": 1})
-
-
-def global_request(reason: str = "global") -> PushRequest:
-    """MeshConfig and the like: everything for everybody."""
-    return PushRequest(forced=True, reasons={reason: 1})
-
-
+    return PushRequest(forced=True, reasons={_PROXY: 1})

@@ -5,10 +5,11 @@ The skip sets of istio pilot/pkg/xds/{cds,eds,lds,rds,ecds,nds}.go and the filte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
+from meshsim.api import ApiObject
 from meshsim.controlplane.changes import ConfigKey, PushRequest
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.push_context import PushContext
@@ -45,7 +46,7 @@ _TABLE: Final[dict[str, dict[str, Extent]]] = {
     "EnvoyFilter": {_CDS: _F, _EDS: _F, _LDS: _F, _RDS: _F, _ECDS: _F},
     "Telemetry": {_LDS: _F},
     "TrafficExtension": {_LDS: _F, _ECDS: _F},
-    "WasmPlugin": {_LDS: _F, _ECDS: _F},
+    "WasmPlugin": {_LDS: _F},
     "WorkloadEntry": {_EDS: _F},
     "WorkloadGroup": {},
     "ProxyConfig": {},
@@ -80,66 +81,73 @@ _SCOPED: Final = frozenset(
 """Kinds that reach the sidecars whose scope depends on them."""
 
 
+RESCOPING: Final = frozenset(
+    {"ServiceEntry", "DestinationRule", "VirtualService", "PeerAuthentication", "Sidecar", "Ingress"}
+)
+"""Kinds that make Pilot compute anew what a proxy sees (istio pilot/pkg/xds/ads.go computeProxyState)."""
+
+
 class Scope(NamedTuple):
-    """What one sidecar's configuration was, or is, made from."""
+    """What one proxy's configuration is, or was, made from."""
 
-    hosts: frozenset[str]
-    """Host names of the services it sees."""
+    sidecar_scope: SidecarScope
     configs: frozenset[ConfigKey]
-    """VirtualServices (with delegates), DestinationRules, ServiceEntries and the Sidecar in its scope."""
-    namespaces: frozenset[str]
-    """Namespaces of the services it sees."""
-
-
-NO_SCOPE: Final = Scope(frozenset(), frozenset(), frozenset())
+    """Services it sees (as ServiceEntry keys of host and namespace), their VirtualServices with delegates,
+    DestinationRules and PeerAuthentications, and the Sidecar itself."""
 
 
 class ScopeMemo:
     """Scopes already computed for one push context; proxies of a namespace under one Sidecar share theirs."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[SidecarScope, Scope]] = {}
+        self._held: dict[int, Scope] = {}
 
     def of(self, push: PushContext, proxy: Proxy) -> Scope:
         """What the configuration of a proxy depends on."""
         sidecar_scope = push.scope(proxy)
         found = self._held.get(id(sidecar_scope))
         if found is None:
-            found = (sidecar_scope, _scope(sidecar_scope))
+            found = Scope(sidecar_scope, frozenset(_configs(push, sidecar_scope)))
             self._held[id(sidecar_scope)] = found
-        return found[1]
+        return found
 
 
-def _scope(scope: SidecarScope) -> Scope:
-    objects = [
-        source
-        for listener in scope.egress_listeners
-        for item in listener.virtual_services
-        for source in (item.source, *item.delegates)
-    ]
-    for rules in scope.destination_rules.values():
-        objects += [source for rule in rules for source in rule.merged_from]
-    objects += [service.source for service in scope.services if service.source is not None]
+def _configs(push: PushContext, scope: SidecarScope) -> Iterator[ConfigKey]:
+    """istio pilot/pkg/model/sidecar.go AddConfigDependencies."""
     if scope.sidecar is not None:
-        objects.append(scope.sidecar)
-    return Scope(
-        frozenset(service.hostname for service in scope.services),
-        frozenset(ConfigKey(item.kind, item.name, item.namespace) for item in objects),
-        frozenset(service.namespace for service in scope.services) | {scope.namespace},
-    )
+        yield _key_of(scope.sidecar)
+    for service in scope.services:
+        yield ConfigKey("ServiceEntry", service.hostname, service.namespace)
+    for listener in scope.egress_listeners:
+        for item in listener.virtual_services:
+            yield _key_of(item.source)
+            for delegate in item.delegates:
+                yield _key_of(delegate)
+    for rules in scope.destination_rules.values():
+        for rule in rules:
+            for source in rule.merged_from:
+                yield _key_of(source)
+    owners = dict.fromkeys(service.namespace for service in scope.services)
+    for namespace in (*owners, scope.namespace, push.mesh.root_namespace):
+        for policy in push.peer_policies.effective(namespace):
+            yield _key_of(policy)
+
+
+def _key_of(item: ApiObject) -> ConfigKey:
+    return ConfigKey(item.kind, item.name, item.namespace)
 
 
 def relevant(
-    request: PushRequest, proxy: Proxy, root_namespace: str, scopes: Iterable[Scope], own: frozenset[str]
+    request: PushRequest, proxy: Proxy, root_namespace: str, scopes: Iterable[Scope], own: frozenset[ConfigKey]
 ) -> PushRequest | None:
-    """The part of a request that concerns this proxy, `None` when nothing does.
+    """The part of a request that concerns this proxy, `None` when nothing does (proxy_dependencies.go).
 
-    `scopes` are its scope before and after the change, `own` the host names of the services its workload serves.
+    `scopes` are its scope before and after the change, `own` the services its workload serves.
     """
     if request.forced:
         return request
     both = tuple(scopes)
-    kept = [key for key in request.keys if _depends(key, proxy, root_namespace, both, own)]
+    kept = [key for key in request.keys if key in own or _depends(key, proxy, root_namespace, both)]
     if not kept:
         return None
     mine = request.copy()
@@ -147,31 +155,22 @@ def relevant(
     return mine
 
 
-def _depends(
-    key: ConfigKey, proxy: Proxy, root_namespace: str, scopes: tuple[Scope, ...], own: frozenset[str]
-) -> bool:
+def _depends(key: ConfigKey, proxy: Proxy, root_namespace: str, scopes: tuple[Scope, ...]) -> bool:
     if proxy.is_router:
         if key.kind == "Sidecar":
             return False
         if key.kind == "ServiceEntry":
-            return any(key.name in scope.hosts for scope in scopes)
+            return any(scope.sidecar_scope.service_for_host(key.name) is not None for scope in scopes)
         return True
     if key.kind == "Gateway":
         return False
     if key.kind in _NAMESPACED:
         return key.namespace in (root_namespace, proxy.namespace)
     if key.kind in _SCOPED:
-        if key.kind in ("Endpoints", "ServiceEntry"):
-            return key.name in own or any(_sees(key, scope) for scope in scopes)
-        if key.kind == "PeerAuthentication":
-            return key.namespace == root_namespace or any(key.namespace in scope.namespaces for scope in scopes)
-        return any(key in scope.configs for scope in scopes)
+        # Endpoints are those of a service that is seen.
+        seen = key._replace(kind="ServiceEntry") if key.kind == "Endpoints" else key
+        return any(seen in scope.configs for scope in scopes)
     return True
-
-
-def _sees(key: ConfigKey, scope: Scope) -> bool:
-    # A ServiceEntry change is keyed by its object's name by some controllers and by host by others.
-    return key.name in scope.hosts or key in scope.configs
 
 
 def extents(request: PushRequest, proxy: Proxy, root_namespace: str) -> dict[str, Extent]:
@@ -180,7 +179,7 @@ def extents(request: PushRequest, proxy: Proxy, root_namespace: str) -> dict[str
         return dict(_EVERYTHING)
     out: dict[str, Extent] = {}
     kinds = request.kinds
-    only_headless = set(request.reasons) == {"headlessendpoint"}
+    only_headless = _only_headless(request)
     for key in request.keys:
         for type_url, extent in _extents(key, proxy, root_namespace, only_headless).items():
             if out.get(type_url) is not _F:
@@ -188,6 +187,15 @@ def extents(request: PushRequest, proxy: Proxy, root_namespace: str) -> dict[str
     if out.get(_EDS) is _P and not _partial_endpoints(kinds, request, root_namespace):
         out[_EDS] = _F
     return {t: e for t, e in out.items() if e is not _N}
+
+
+def _only_headless(request: PushRequest) -> bool:
+    return set(request.reasons) == {"headlessendpoint"}
+
+
+def concerns_clusters(key: ConfigKey, request: PushRequest) -> bool:
+    """Whether a key takes part in a partial CDS push; endpoints of headless services alone change no cluster."""
+    return not (key.kind == "ServiceEntry" and _only_headless(request))
 
 
 def _partial_endpoints(kinds: list[str], request: PushRequest, root_namespace: str) -> bool:
@@ -204,7 +212,7 @@ def _extents(key: ConfigKey, proxy: Proxy, root_namespace: str, only_headless: b
         return {_CDS: _P, _EDS: _P, _LDS: _F if key.namespace == proxy.namespace else _N}
     if key.kind == "Sidecar":
         return {_CDS: _P, _LDS: _F, _RDS: _F, _NDS: _F}
-    if key.kind in ("Gateway", "KubernetesGateway"):
+    if key.kind == "Gateway":
         return {_CDS: _F, _LDS: _F, _RDS: _F} if proxy.is_router else {}
     if key.kind == "ServiceEntry" and only_headless:
         kept = {_EDS: _P, _LDS: _F, _NDS: _F}

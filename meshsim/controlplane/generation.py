@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshsim.controlplane.changes import ConfigKey, PushRequest
+from meshsim.controlplane.changes import PushRequest
+from meshsim.controlplane.cluster_delta import AssignmentFilter, ClusterDelta, cluster_delta
+from meshsim.controlplane.cluster_names import parse_cluster_name
 from meshsim.controlplane.connections import Connection
-from meshsim.controlplane.dependencies import Extent, Scope, extents
-from meshsim.controlplane.host_names import host_within, resolve_short_name
-from meshsim.controlplane.model import Service
+from meshsim.controlplane.dependencies import Extent, concerns_clusters, extents
 from meshsim.controlplane.push_context import PushContext
 from meshsim.controlplane.resources import Resource, generate
 from meshsim.controlplane.timing import PilotTiming
 from meshsim.units import Nanos
 from meshsim.xds import type_urls
-from meshsim.xds.ads_server import Received
+from meshsim.xds.ads_server import Received, RequestKind
 from meshsim.xds.wire import count_virtual_hosts
 
 
@@ -24,9 +24,9 @@ class Step:
 
     type_url: str
     names: tuple[str, ...] | None = None
-    """Exactly these names (answers to requests), `None` = all the proxy watches."""
-    hosts: frozenset[str] | None = None
-    """Only resources of these services, plus inbound and static clusters; `None` = no restriction."""
+    """Exactly these names (answers to requests, partial assignments), `None` = all the proxy watches."""
+    delta: ClusterDelta | None = None
+    """Only clusters of these services, plus inbound and static ones; `None` = no restriction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,82 +41,62 @@ class Generated:
 
 def request_steps(connection: Connection, received: Received) -> list[Step]:
     """Responses to a request: its type, and after CDS also EDS, so that no cluster waits in warming for an assignment
-    it will never ask for (istio pilot/pkg/xds/delta.go forceEDSPush)."""
-    wildcard = connection.stream.watches[received.type_url].wildcard
-    steps = [Step(received.type_url, None if wildcard else received.names)]
+    it will never ask for (istio pilot/pkg/xds/delta.go forceEDSPush). Names that were only dropped are answered with
+    none, which only extension configurations send."""
+    everything = connection.stream.watches[received.type_url].wildcard and received.kind is not RequestKind.UNSUBSCRIBE
+    steps = [Step(received.type_url, None if everything else received.names)]
     if received.type_url == type_urls.CLUSTER and type_urls.ENDPOINT in connection.stream.watches:
         steps.append(Step(type_urls.ENDPOINT))
     return steps
 
 
-def push_steps(connection: Connection, request: PushRequest, push: PushContext, before: Scope) -> list[Step]:
+def push_steps(connection: Connection, request: PushRequest, root_namespace: str) -> list[Step]:
     """Responses of a push, in push order, for the types the proxy watches and the changes touch."""
-    wanted = extents(request, connection.proxy, push.mesh.root_namespace)
-    hosts = affected_hosts(request, push, before, connection.scope)
+    wanted = extents(request, connection.proxy, root_namespace)
     return [
-        Step(type_url, None, hosts if wanted[type_url] is Extent.PARTIAL else None)
+        _partial_step(connection, request, type_url) if wanted[type_url] is Extent.PARTIAL else Step(type_url)
         for type_url in connection.stream.watched_types()
         if type_url in wanted
     ]
 
 
-def affected_hosts(request: PushRequest, push: PushContext, before: Scope, after: Scope) -> frozenset[str]:
-    """Host names whose clusters and assignments a partial push regenerates."""
-    hosts: dict[str, None] = {}
-    for key in request.keys:
-        if key.kind in ("Endpoints", "ServiceEntry"):
-            hosts[key.name] = None
-            hosts.update(dict.fromkeys(s.hostname for s in push.services if _made_from(s, key)))
-        elif key.kind == "DestinationRule":
-            hosts.update(dict.fromkeys(_ruled(push, key)))
-        elif key.kind == "PeerAuthentication":
-            hosts.update(dict.fromkeys(s.hostname for s in push.services if s.namespace == key.namespace))
-    # A VirtualService or Sidecar changes clusters only where it changes which services the proxy sees.
-    hosts.update(dict.fromkeys(sorted(after.hosts - before.hosts)))
-    return frozenset(hosts)
+def _partial_step(connection: Connection, request: PushRequest, type_url: str) -> Step:
+    scope = connection.scope.sidecar_scope
+    before = connection.scope_before.sidecar_scope if connection.scope_before is not None else None
+    watched = connection.stream.watches[type_url].names
+    if type_url == type_urls.CLUSTER:
+        keys = [key for key in request.keys if concerns_clusters(key, request)]
+        return Step(type_url, delta=cluster_delta(keys, watched, scope, before))
+    chosen = AssignmentFilter(request, connection.proxy, scope, before)
+    return Step(type_url, tuple(name for name in watched if chosen.takes(name)))
 
 
-def _made_from(service: Service, key: ConfigKey) -> bool:
-    source = service.source
-    return source is not None and (source.kind, source.name, source.namespace) == tuple(key)
+def generate_step(push: PushContext, connection: Connection, step: Step, timing: PilotTiming) -> Generated | None:
+    """The resources of one step; `None` when there is nothing to send.
 
-
-def _ruled(push: PushContext, key: ConfigKey) -> list[str]:
-    """Hosts a DestinationRule is for: all it may cover when it is gone or a wildcard."""
-    for rule in push.configs("DestinationRule", key.namespace):
-        if rule.name == key.name:
-            host = resolve_short_name(rule.spec.text("host"), key.namespace, push.mesh.domain)
-            return [s.hostname for s in push.services if host_within(s.hostname, host)]
-    return [s.hostname for s in push.services]
-
-
-def generate_step(
-    push: PushContext, connection: Connection, step: Step, timing: PilotTiming
-) -> Generated | None:
-    """The resources of one step; `None` when there is nothing to send."""
+    Assignments and routes are sent when there is one; extension configurations also when there is none any more, but
+    never as removed (istio pilot/pkg/xds/delta.go pushDeltaXds and the generators).
+    """
     watch = connection.stream.watches.get(step.type_url)
     if watch is None:
         return None
     names = tuple(watch.names) if step.names is None else step.names
-    if step.type_url == type_urls.ENDPOINT and step.hosts is not None:
-        names = tuple(n for n in names if host_of_cluster(n) in step.hosts)
-    if not names and not watch.wildcard:
+    if not names and not watch.wildcard and step.type_url != type_urls.EXTENSION:
         return None
     made = generate(push, connection.proxy, step.type_url, names)
+    if step.delta is not None:
+        made = tuple(r for r in made if _is_built(r.name, step.delta.hosts))
     removed: tuple[str, ...] = ()
     if watch.wildcard:
         present = {r.name for r in made}
-        removed = tuple(n for n in watch.names if n not in present)
-    cost = _cost(step.type_url, made, timing)
-    if step.type_url == type_urls.CLUSTER and step.hosts is not None:
-        made = tuple(r for r in made if not r.name.startswith("outbound|") or host_of_cluster(r.name) in step.hosts)
-        cost = _cost(step.type_url, made, timing)
-    return Generated(made, removed, cost)
+        candidates = watch.names if step.delta is None else step.delta.candidates
+        removed = tuple(n for n in watch.names if n in candidates and n not in present)
+    return Generated(made, removed, _cost(step.type_url, made, timing))
 
 
-def host_of_cluster(name: str) -> str:
-    """Host name in ``outbound|80|v1|reviews.default.svc.cluster.local`` and ``outbound_.80_.v1_.host``."""
-    return name.rsplit("|", 1)[-1] if "|" in name else name.rsplit("_.", 1)[-1]
+def _is_built(name: str, hosts: frozenset[str]) -> bool:
+    parsed = parse_cluster_name(name)
+    return parsed is None or parsed.sni_dnat or parsed.hostname in hosts
 
 
 def _cost(type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nanos:
@@ -129,5 +109,3 @@ def _cost(type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nan
     if type_url == type_urls.ROUTE:
         return timing.per_virtual_host * sum(count_virtual_hosts(r.body) for r in made)
     return timing.per_other * len(made)
-
-

@@ -40,6 +40,19 @@ class PeerPolicies:
         """The policies of a namespace, or all."""
         return self._policies if namespace is None else self._by_namespace.get(namespace, ())
 
+    def effective(self, namespace: str) -> tuple[ApiObject, ...]:
+        """The policies of a namespace that count: those with a selector, and the oldest without
+        (istio pilot/pkg/model/authentication.go addPeerAuthentication)."""
+        found: list[ApiObject] = []
+        general = False
+        for item in self._by_namespace.get(namespace, ()):
+            if item.spec.fields("selector").text_map("matchLabels"):
+                found.append(item)
+            elif not general:
+                general = True
+                found.append(item)
+        return tuple(found)
+
     def is_made_of(self, mesh: MeshConfig, policies: tuple[ApiObject, ...]) -> bool:
         """Whether it was made from these very objects."""
         return mesh is self._mesh and identical(policies, self._policies)

@@ -7,14 +7,15 @@ pkg/xds/server.go, release 1.31.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Protocol
 
 from meshsim.api import ApiObject, ObjectStore
-from meshsim.controlplane.changes import PushRequest, proxy_request, request_for
+from meshsim.controlplane.changes import ConfigKey, PushRequest, proxy_request
 from meshsim.controlplane.connections import Connection
 from meshsim.controlplane.debounce import Debouncer, Reaction
-from meshsim.controlplane.dependencies import ScopeMemo, relevant
+from meshsim.controlplane.dependencies import RESCOPING, ScopeMemo, relevant
+from meshsim.controlplane.events import EventReader
 from meshsim.controlplane.generation import Step, generate_step, push_steps, request_steps
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import Proxy
@@ -62,11 +63,11 @@ class Pilot:
         self._slots = timing.throttle
         self._changes = 0
         self._pushes = 0
-        self._ready_pods: set[str] = set()
         self._stream_token: Nanos = 0
         self._settling = False
         self._epoch = 0
         self._scopes = ScopeMemo()
+        self._events = EventReader(mesh, self.objects)
 
     # ---- start-up and settled start -----------------------------------------------------------------------------
 
@@ -74,8 +75,7 @@ class Pilot:
         """Know a kube's objects at once, as after a start long ago; the first push context takes no time."""
         for item in objects:
             self.objects.put(item)
-            if item.kind == "Pod" and _is_ready(item):
-                self._ready_pods.add(f"{item.name}.{item.namespace}")
+        self._events = EventReader(self.mesh, self.objects)
         self._rebuild()
 
     def settle(self, connect: Callable[[], None]) -> None:
@@ -101,7 +101,6 @@ class Pilot:
     def start(self, objects: Iterable[ApiObject]) -> None:
         """istiod is back: it lists the kube anew and accepts streams."""
         self.objects = ObjectStore()
-        self._ready_pods.clear()
         self.push = None
         self._processors = Processors(self._timing.cpus)
         self.load(objects)
@@ -117,11 +116,11 @@ class Pilot:
             self.objects.remove(item.key)
         else:
             self.objects.put(item)
-        if item.kind == "Pod":
-            self._on_pod(verb, item, before)
-            return
-        request = request_for(verb, item, before, self.mesh.domain, self.objects)
-        if request is None:
+        found = self._events.read(verb, item, before)
+        if found.addresses:
+            self._update_proxies(found.addresses)
+        request = found.request
+        if not request.keys:
             return
         self._changes += 1
         request.changes.append(self._changes)
@@ -130,20 +129,12 @@ class Pilot:
         )
         self._react(self._debouncer.on_request(request, self._env.instant))
 
-    def _on_pod(self, verb: str, item: ApiObject, before: ApiObject | None) -> None:
-        name = f"{item.name}.{item.namespace}"
-        if verb == "delete":
-            self._ready_pods.discard(name)
-            return
-        relabelled = before is not None and dict(before.labels) != dict(item.labels)
-        first_ready = _is_ready(item) and name not in self._ready_pods
-        if first_ready:
-            self._ready_pods.add(name)
-        if (first_ready or relabelled) and name in self.connections:
-            # Past the debounce, and against the newest state: istio pilot/pkg/xds/eds.go ProxyUpdate.
-            self._rebuild()
-            self._queue.enqueue(name, proxy_request())
-            self._dispatch()
+    def _update_proxies(self, addresses: Container[str]) -> None:
+        """Push everything to the proxies at these addresses, past the debounce and from the push context there is."""
+        for name, connection in self.connections.items():
+            if connection.proxy.addresses and connection.proxy.addresses[0] in addresses:
+                self._queue.enqueue(name, proxy_request())
+        self._dispatch()
 
     def _react(self, reaction: Reaction) -> None:
         if reaction.timer is not None:
@@ -157,8 +148,7 @@ class Pilot:
     def _build(self, request: PushRequest, first_change: Nanos) -> None:
         debounced = self._env.instant
         push = self._rebuild()
-        only_endpoints = not request.forced and request.kinds == ["Endpoints"]
-        services = 0 if only_endpoints else len(push.services)
+        services = 0 if request.only_endpoints else len(push.services)
         work = self._timing.push_context_base + services * self._timing.push_context_per_service
         end = self._processors.run(debounced, work)
         self._later(end - debounced, lambda: self._started(request, first_change, debounced))
@@ -168,9 +158,7 @@ class Pilot:
         self._pushes += 1
         request.push = self._pushes
         request.started = now
-        self._taps.push(
-            Push(self._pushes, first_change, debounced, now, tuple(request.changes), self.version)
-        )
+        self._taps.push(Push(self._pushes, first_change, debounced, now, tuple(request.changes), self.version))
         for name in self.connections:
             self._queue.enqueue(name, request)
         self._react(self._debouncer.on_push_done(now))
@@ -194,7 +182,8 @@ class Pilot:
                 return False
             self._stream_token = admitted + round(SECOND / self._timing.stream_rate)
         self.disconnect(proxy.id)
-        self.connections[proxy.id] = Connection(proxy.id, proxy, AdsServerStream(proxy.id))
+        scope = self._scopes.of(self._context(), proxy)
+        self.connections[proxy.id] = Connection(proxy.id, proxy, AdsServerStream(proxy.id), scope)
         return True
 
     def disconnect(self, name: str) -> None:
@@ -213,10 +202,9 @@ class Pilot:
         if connection is None:
             return
         received = connection.stream.on_request(request)
-        answers = received.kind in (RequestKind.ACK, RequestKind.NACK)
-        if answers or (received.kind is RequestKind.SUBSCRIBE and received.nonce):
+        if received.nonce and received.kind not in (RequestKind.FIRST, RequestKind.EXPIRED):
             self._answered(connection, received)
-        if received.kind in (RequestKind.FIRST, RequestKind.SUBSCRIBE):
+        if received.kind in (RequestKind.FIRST, RequestKind.SUBSCRIBE, RequestKind.UNSUBSCRIBE):
             connection.requests.append(received)
             self._work(connection)
 
@@ -260,26 +248,31 @@ class Pilot:
         if connection.requests:
             received = connection.requests.popleft()
             connection.busy = True
-            self._run(connection, request_steps(connection, received), 0, None)
+            self._run(connection, request_steps(connection, received), 0, self._context(), None)
         elif connection.push is not None:
             connection.busy = True
             self._start_push(connection, connection.push)
 
     def _start_push(self, connection: Connection, request: PushRequest) -> None:
         push = self._context()
-        before = connection.scope
-        connection.scope = self._scopes.of(push, connection.proxy)
-        own = frozenset(target.service.hostname for target in push.service_targets(connection.proxy))
-        mine = relevant(request, connection.proxy, push.mesh.root_namespace, (before, connection.scope), own)
+        if request.is_proxy_update:
+            push = push.with_targets(connection.proxy, self._events.registry.targets(connection.proxy))
+        if request.forced or any(key.kind in RESCOPING for key in request.keys):
+            connection.see(self._scopes.of(push, connection.proxy))
+        own = frozenset(
+            ConfigKey("ServiceEntry", target.service.hostname, target.service.namespace)
+            for target in push.service_targets(connection.proxy)
+        )
+        mine = relevant(request, connection.proxy, push.mesh.root_namespace, connection.scopes, own)
         if mine is None:
             self._finish_push(connection, request)
             return
-        steps = push_steps(connection, mine, push, before)
+        steps = push_steps(connection, mine, push.mesh.root_namespace)
         end = self._end_of(self._timing.push_per_proxy)
-        self._later(end, lambda: self._run(connection, steps, 0, request))
+        self._later(end, lambda: self._run(connection, steps, 0, push, request))
 
     def _run(
-        self, connection: Connection, steps: list[Step], index: int, request: PushRequest | None
+        self, connection: Connection, steps: list[Step], index: int, push: PushContext, request: PushRequest | None
     ) -> None:
         if not connection.open:
             return
@@ -292,18 +285,16 @@ class Pilot:
             return
         step = steps[index]
         queued = self._env.instant
-        generated = generate_step(self._context(), connection, step, self._timing)
+        generated = generate_step(push, connection, step, self._timing)
         if generated is None:
-            self._run(connection, steps, index + 1, request)
+            self._run(connection, steps, index + 1, push, request)
             return
         number = request.push if request is not None else 0
 
         def send() -> None:
             if not connection.open:
                 return
-            response = connection.stream.respond(
-                step.type_url, generated.resources, generated.removed, self.version
-            )
+            response = connection.stream.respond(step.type_url, generated.resources, generated.removed, self.version)
             connection.remember(response.nonce, number)
             self._taps.push_sent(
                 PushSent(
@@ -320,7 +311,7 @@ class Pilot:
                 )
             )
             self._later(self._timing.network, lambda: self._arrive(connection, response))
-            self._run(connection, steps, index + 1, request)
+            self._run(connection, steps, index + 1, push, request)
 
         self._later(self._end_of(generated.cost + self._timing.send), send)
 
@@ -359,9 +350,3 @@ class Pilot:
         self.push = build_push_context(self.objects, self.mesh, self.push)
         self._scopes = ScopeMemo()
         return self.push
-
-
-def _is_ready(pod: ApiObject) -> bool:
-    return any(
-        c.text("type") == "Ready" and c.text("status") == "True" for c in pod.status.items("conditions")
-    )

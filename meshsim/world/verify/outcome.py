@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-KINDS: Final = ("xds", "calls", "simulation", "envoy-calls")
+KINDS: Final = ("xds", "push", "calls", "simulation", "envoy-calls")
 """Kinds of recordings the model is compared with."""
 
 RECORDED_KINDS: Final = ("xds", "push", "calls", "simulation", "envoy-calls", "istioctl", "envoy-dynamics")

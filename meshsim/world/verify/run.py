@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshsim.errors import InputError, Position, UsageError
-from meshsim.world.verify import calls, envoy_calls, simulation, xds
+from meshsim.world.verify import calls, envoy_calls, push, push_recording, simulation, xds
 from meshsim.world.verify.deviations import Deviation, load_deviations
 from meshsim.world.verify.folder import recorded_names, world_names
 from meshsim.world.verify.outcome import KINDS, RECORDED_KINDS, Outcome, WorldOutcome
@@ -26,6 +26,7 @@ class Verifier(NamedTuple):
 
 _VERIFIERS: Final[Mapping[str, Verifier]] = {
     "xds": Verifier(world_names, xds.verify_world),
+    push_recording.KIND: Verifier(push_recording.recorded_worlds, push.verify_world),
     calls.KIND: Verifier(partial(recorded_names, kind=calls.KIND), calls.verify_world),
     simulation.KIND: Verifier(partial(recorded_names, kind=simulation.KIND), simulation.verify_file),
     envoy_calls.KIND: Verifier(partial(recorded_names, kind=envoy_calls.KIND), envoy_calls.verify_world),
