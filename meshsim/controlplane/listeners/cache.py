@@ -27,17 +27,17 @@ from meshsim.controlplane.listeners.outbound import (
     with_pod_listeners,
 )
 from meshsim.controlplane.listeners.patches import patch_listeners, touches_listeners
-from meshsim.controlplane.listeners.policies import ChainPolicies, PolicyBuilder
+from meshsim.controlplane.listeners.policies import NO_POLICIES, ChainPolicies, PolicyBuilder
 from meshsim.controlplane.listeners.profile import NetworkProfile, Profile, ProfileBuilder
 from meshsim.controlplane.listeners.rendering import render_outbound
-from meshsim.controlplane.listeners.tcp import catch_all, outbound_policy_cluster
+from meshsim.controlplane.listeners.tcp import catch_all, outbound_policy_cluster, resolves_sni
 from meshsim.controlplane.listeners.virtual_outbound import own_listeners
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.telemetry import ListenerClass
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import OutboundPolicy
-    from meshsim.controlplane.model import MutualTls, Proxy
+    from meshsim.controlplane.model import MutualTls, Proxy, Service
     from meshsim.controlplane.push_context import PushContext
     from meshsim.controlplane.sidecar_scope import ScopeSlot, SidecarScope
     from meshsim.xds.messages import listener_components_pb2, listener_pb2
@@ -52,6 +52,8 @@ class _PlanSlot(NamedTuple):
     scope: ScopeSlot
     dns_domain: str
     labels: Labels
+    sni_policies: ChainPolicies
+    """Of the workload, where some host is resolved by its SNI."""
 
 
 class _OutboundKey(NamedTuple):
@@ -142,11 +144,12 @@ class ListenerCache:
         push = self._push
         look = push.made(("connection routes", scope), lambda: _look(push, scope))
         labels = tuple((key, proxy.labels.get(key)) for key in look.label_keys)
-        slot = _PlanSlot(profile.network, scope.slot, proxy.dns_domain, labels)
+        policies = self._policies.build(proxy) if look.resolves_sni else NO_POLICIES
+        slot = _PlanSlot(profile.network, scope.slot, proxy.dns_domain, labels, policies)
 
         def plan(_: OutboundPlan | None) -> OutboundPlan:
             given = {name: value for name, value in labels if value is not None}
-            return OutboundPlanner(push, profile.network, scope, proxy, given).plan()
+            return OutboundPlanner(push, profile.network, scope, proxy, given, policies).plan()
 
         def recall() -> OutboundPlan:
             found = push.cache.latest(slot, look.inputs, plan)
@@ -250,6 +253,8 @@ class _Look(NamedTuple):
     label_keys: tuple[str, ...]
     """Labels of a proxy that conditions and workload selectors ask for."""
     inputs: tuple[object, ...]
+    resolves_sni: bool
+    """Whether some host is resolved by its SNI."""
 
 
 def _look(push: PushContext, scope: SidecarScope) -> _Look:
@@ -269,7 +274,12 @@ def _look(push: PushContext, scope: SidecarScope) -> _Look:
                 for route in virtual_service.spec.items(kind):
                     for match in route.items("match"):
                         keys.update(dict.fromkeys(match.text_map("sourceLabels")))
-    return _Look(tuple(keys), tuple(inputs))
+    by_sni = push.cache.get_or_make(("by sni", ByIdentity(scope.services)), lambda: _by_sni(scope.services))
+    return _Look(tuple(keys), tuple(inputs), bool(by_sni))
+
+
+def _by_sni(services: Iterable[Service]) -> tuple[Service, ...]:
+    return tuple(service for service in services if any(resolves_sni(service, port) for port in service.ports))
 
 
 def _message(

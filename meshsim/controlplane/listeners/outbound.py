@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from meshsim.controlplane.host_names import is_ip_address
 from meshsim.controlplane.listeners.chains import ChainSpec
 from meshsim.controlplane.listeners.outbound_chains import OutboundChains, Target, is_mongo_or_mysql, sniffed
+from meshsim.controlplane.listeners.policies import ChainPolicies
 from meshsim.controlplane.listeners.profile import NetworkProfile
 from meshsim.controlplane.listeners.proxy_settings import WILDCARD, Interception, can_bind, interception
 from meshsim.controlplane.listeners.tcp import TcpRoutes
@@ -105,13 +106,16 @@ class OutboundPlanner:
         scope: SidecarScope,
         proxy: Proxy,
         labels: Mapping[str, str],
+        sni_policies: ChainPolicies,
     ) -> None:
         self._push = push
         self._profile = profile
         self._scope = scope
         self._proxy = proxy
         """One of the proxies of the view."""
-        routes = TcpRoutes(profile, push.cache, scope, labels, ListenerClass.SIDECAR_OUTBOUND)
+        routes = TcpRoutes(
+            profile, push.cache, scope, labels, ListenerClass.SIDECAR_OUTBOUND, sni_policies=sni_policies
+        )
         self._chains = OutboundChains(routes, proxy.dns_domain)
         self._entries: dict[tuple[str, int], OutboundEntry] = {}
         self._conflicts: list[tuple[str, str]] = []

@@ -92,6 +92,11 @@ def tcp_filter(
     return Filter(name=filters.TCP_PROXY, typed_config=pack(proxy))
 
 
+def resolves_sni(service: Service, port: ServicePort) -> bool:
+    """Whether a sidecar finds the address of a connection to a service by its SNI."""
+    return service.resolution is Resolution.DYNAMIC_DNS and port.protocol.is_tls
+
+
 def outbound_policy_cluster(scope: SidecarScope) -> str:
     """Where a sidecar sends what no listener is for."""
     if scope.egress_proxy is not None:
@@ -110,6 +115,8 @@ class TcpRoutes:
     """Of the proxy, for workload selectors of DestinationRules."""
     listener_class: ListenerClass
     policies: ChainPolicies = NO_POLICIES
+    sni_policies: ChainPolicies = NO_POLICIES
+    """Of the proxy's own workload: they guard the way out to hosts that are resolved by their SNI."""
 
     def to_service(self, service: Service, port: ServicePort) -> Filters:
         """To a service that no VirtualService is about.
@@ -117,7 +124,7 @@ class TcpRoutes:
         A listener of a Sidecar on a port that the service does not have leads to its only port.
         """
         rule = self.scope.destination_rule(service.hostname, self.labels)
-        key = _RouteKey(self.profile, self.listener_class, self.policies, port, rule, (service,))
+        key = _RouteKey(self.profile, self.listener_class, self._policies(service, port), port, rule, (service,))
 
         def make() -> Filters:
             number = service.ports[0].port if len(service.ports) == 1 else port.port
@@ -153,7 +160,7 @@ class TcpRoutes:
         key = _RouteKey(
             self.profile,
             self.listener_class,
-            self.policies,
+            self._policies(service, port),
             port,
             rule,
             services,
@@ -190,18 +197,20 @@ class TcpRoutes:
         terminal = [tcp_filter(self.profile, self.listener_class, proxy)]
         if port.protocol is Protocol.MONGO:
             terminal.insert(0, filters.mongo(proxy.stat_prefix))
-        elif service is not None and self._resolves_sni(service, port):
+        elif service is not None and resolves_sni(service, port) and self._is_sidecar:
             cache = f"{service.hostname}_dfp_dns_cache"
             terminal.insert(0, filters.sni_dynamic_forward_proxy(cache, port.port, ipv6=self.profile.ipv6))
-        chain = Chain(self.listener_class, port.port, self.policies, mutual_tls)
+        chain = Chain(self.listener_class, port.port, self._policies(service, port), mutual_tls)
         return complete(self.profile, chain, terminal)
 
-    def _resolves_sni(self, service: Service, port: ServicePort) -> bool:
-        return (
-            service.resolution is Resolution.DYNAMIC_DNS
-            and port.protocol.is_tls
-            and self.listener_class is ListenerClass.SIDECAR_OUTBOUND
-        )
+    @property
+    def _is_sidecar(self) -> bool:
+        return self.listener_class is ListenerClass.SIDECAR_OUTBOUND
+
+    def _policies(self, service: Service | None, port: ServicePort) -> ChainPolicies:
+        """Recorded from istiod 1.31: an AuthorizationPolicy changes the outbound listener of such a host."""
+        guarded = service is not None and resolves_sni(service, port) and self._is_sidecar
+        return self.sni_policies if guarded else self.policies
 
     def _single(
         self, destination: Fields, port: ServicePort, service: Service | None, rule: MergedDestinationRule | None

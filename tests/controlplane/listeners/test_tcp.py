@@ -67,3 +67,27 @@ def test_mongo_is_counted_before_it_is_forwarded(small_mesh: Any, look: Any) -> 
     mesh = small_mesh(look.client(look.service("db", "10.96.0.3", "mongo:27017")))
     chain = look.lds(mesh, "shop/client-0")["10.96.0.3_27017"]["filter_chains"][0]
     assert look.filters(chain) == ["mongo_proxy", "tcp_proxy"]
+
+
+def test_policies_of_the_workload_guard_the_way_to_hosts_that_are_resolved_by_sni(small_mesh: Any, look: Any) -> None:
+    """Recorded (oracle push/, world se-resolutions): an AuthorizationPolicy changes 0.0.0.0_443 and no other listener
+    on the way out."""
+    entry = (
+        "{hosts: ['*.dyn.example.org'], resolution: DYNAMIC_DNS, location: MESH_EXTERNAL,"
+        "ports: [{name: tls, number: 443, protocol: TLS}]}"
+    )
+    other = "{hosts: [rr.example.org], resolution: DNS, ports: [{name: tls, number: 443, protocol: TLS}]}"
+    policy = "{action: DENY, rules: [{to: [{operation: {ports: ['99']}}]}]}"
+    objects = [look.istio("ServiceEntry", entry), look.istio("ServiceEntry", other, name="other")]
+    mesh = small_mesh(look.client(*objects))
+    before = look.lds(mesh, "shop/client-0")["0.0.0.0_443"]
+    mesh.put(look.istio("AuthorizationPolicy", policy, group="security.istio.io/v1"))
+    chains = look.lds(mesh, "shop/client-0")["0.0.0.0_443"]["filter_chains"]
+    by_host = {chain["filter_chain_match"]["server_names"][0]: look.filters(chain) for chain in chains}
+    assert [name.rpartition(".")[2] for name in by_host["*.dyn.example.org"]] == [
+        "rbac",
+        "sni_dynamic_forward_proxy",
+        "tcp_proxy",
+    ]
+    assert by_host["rr.example.org"] == ["tcp_proxy"]
+    assert all("rbac" not in look.filters(chain) for chain in before["filter_chains"])
