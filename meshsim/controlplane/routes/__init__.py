@@ -18,5 +18,4 @@ def build_routes(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tuple
     if proxy.is_router:
         gateway = cache.gateway_routes(proxy)
         return tuple(Resource(name, gateway.body(name)) for name in names)
-    sidecar = cache.sidecar_routes(proxy)
-    return tuple(Resource(name, sidecar.body(name)) for name in names)
+    return cache.sidecar_resources(proxy, names)

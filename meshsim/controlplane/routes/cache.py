@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from meshsim.controlplane.model import Proxy
+from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.routes.gateway import GatewayRoutes, GatewayView, gateway_view
 from meshsim.controlplane.routes.sharing import RouteSharing
-from meshsim.controlplane.routes.sidecar import SidecarRoutes, SidecarView, label_keys, sidecar_view
+from meshsim.controlplane.routes.sidecar import SidecarRoutes, label_keys, sidecar_view
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
-    from meshsim.controlplane.sidecar_scope import SidecarScope
+
+_DUPLICATE_DOMAIN: Final = "pilot_vservice_dup_domain"
 
 
 class RouteCache:
@@ -19,23 +22,32 @@ class RouteCache:
 
     def __init__(self, push: PushContext) -> None:
         self._push = push
-        self._label_keys: dict[SidecarScope, tuple[str, ...]] = {}
-        self._sidecars: dict[tuple[SidecarScope, SidecarView], SidecarRoutes] = {}
         self._gateways: dict[GatewayView, GatewayRoutes] = {}
         self._sharing = RouteSharing(push.mesh, push.cache)
 
     def sidecar_routes(self, proxy: Proxy) -> SidecarRoutes:
         """The outbound routes of a sidecar, shared with all of its scope and view."""
-        scope = self._push.scope(proxy)
-        keys = self._label_keys.get(scope)
-        if keys is None:
-            keys = self._label_keys[scope] = label_keys(scope, self._sharing)
-        view = sidecar_view(self._push, proxy, keys)
-        routes = self._sidecars.get((scope, view))
-        if routes is None:
-            routes = SidecarRoutes(self._push, scope, view, proxy, self._sharing)
-            self._sidecars[(scope, view)] = routes
-        return routes
+        push, sharing = self._push, self._sharing
+        scope = push.scope(proxy)
+        keys = push.made(("route labels", scope), lambda: label_keys(scope, sharing, push.cache))
+        view = sidecar_view(push, proxy, keys)
+        return push.cache.latest(
+            ("sidecar routes", scope.slot, view),
+            (scope,),
+            lambda _: SidecarRoutes(push.cache, scope, view, sharing),
+        )
+
+    def sidecar_resources(self, proxy: Proxy, names: Sequence[str]) -> tuple[Resource, ...]:
+        """Route configurations of a sidecar; all of its scope and view get the same."""
+        push, routes = self._push, self.sidecar_routes(proxy)
+
+        def make() -> tuple[Resource, ...]:
+            for name in names:
+                for host, message in routes.duplicates(name):
+                    push.status.add(_DUPLICATE_DOMAIN, host, proxy.node_id, message)
+            return tuple(Resource(name, routes.body(name)) for name in names)
+
+        return push.response(("routes", routes, tuple(names)), make)
 
     def gateway_routes(self, proxy: Proxy) -> GatewayRoutes:
         """The routes of a gateway, shared by its replicas."""

@@ -44,6 +44,11 @@ class DomainSet:
         self._known = known
         """Full names of the services in the configuration; no short form of another service may shadow one."""
 
+    @property
+    def taken(self) -> Set[str]:
+        """All domains so far, in lower case."""
+        return self._taken
+
     def take(self, wanted: ServiceDomains) -> HostHead:
         """Those of the domains that are still free, now taken; the very same head when all are."""
         head = wanted.head
@@ -76,11 +81,24 @@ class Viewpoint:
         self._own = f".{dns_domain}" if at >= 0 else ""
         self._elsewhere = dns_domain[max(at, 0) :]
 
+    @property
+    def stranger(self) -> Viewpoint:
+        """The place of a proxy in another namespace of the kube: nothing there is its own."""
+        return Viewpoint(self._elsewhere, self._cache) if self._own else self
+
+    @property
+    def place(self) -> str:
+        """The DNS domain of the viewpoint."""
+        return self._dns_domain
+
+    def is_own(self, service: Service) -> bool:
+        """Whether a proxy here has names of its own for a service."""
+        own = service.hostname.endswith(self._own)
+        return own or any(alias.endswith(self._own) for alias in service.aliases)
+
     def domains(self, service: Service, port: int, with_ports: bool) -> ServiceDomains:
         """The domains of a port of a service; `with_ports`: also with the port, where ports count."""
-        own = service.hostname.endswith(self._own)
-        if service.aliases:
-            own = own or any(alias.endswith(self._own) for alias in service.aliases)
+        own = self.is_own(service)
 
         def make() -> ServiceDomains:
             domains, expanded = domains_of(service, port if with_ports else 0, self._dns_domain)

@@ -22,6 +22,7 @@ from meshsim.controlplane.routes.hosts import (
     HostRoutes,
     encode_configuration,
     encode_empty_configuration,
+    encode_host,
 )
 from meshsim.controlplane.routes.patches import patched_body
 from meshsim.controlplane.routes.sharing import RouteSharing, Surroundings
@@ -29,6 +30,7 @@ from meshsim.controlplane.routes.sharing import RouteSharing, Surroundings
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
     from meshsim.controlplane.sidecar_scope import SidecarScope
+
 
 class GatewayView(NamedTuple):
     """Everything that the routes of a gateway proxy depend on."""
@@ -105,12 +107,11 @@ class GatewayRoutes:
             self._add_server(server, hosts, built)
         if not hosts:
             # A host without routes answers every request with 404.
-            return encode_configuration(
-                name, [HostEntry(HostHead.of(domain_with_port("blackhole", servers[0].port), "*"), NO_ROUTES)]
-            )
+            nothing = HostEntry(HostHead.of(domain_with_port("blackhole", servers[0].port), "*"), NO_ROUTES)
+            return encode_configuration(name, [encode_host(nothing)])
         entries = [self._entry(name, host) for name, host in _collapse(hosts).items()]
         entries.sort(key=lambda entry: entry.head.name)
-        return encode_configuration(name, entries)
+        return encode_configuration(name, map(encode_host, entries))
 
     def _add_server(
         self,
@@ -120,9 +121,7 @@ class GatewayRoutes:
     ) -> None:
         """The hosts that VirtualServices and this server have in common, with their routes appended in order."""
         for virtual_service in self._push.virtual_services_exported_to(self._scope.namespace, server.gateway_name):
-            common = intersection(
-                hosts_for_namespace(server.hosts, virtual_service.namespace), virtual_service.hosts
-            )
+            common = intersection(hosts_for_namespace(server.hosts, virtual_service.namespace), virtual_service.hosts)
             if not common:
                 continue
             key = (server.gateway_name, virtual_service)

@@ -78,19 +78,27 @@ class HostEntry(NamedTuple):
     routes: HostRoutes
 
 
-def encode_configuration(name: str, hosts: Iterable[HostEntry]) -> bytes:
+def encode_host(host: HostEntry) -> bytes:
+    """A virtual host as a field of its route configuration."""
+    head, body = host.head.body, host.routes.body
+    return b"".join((_VIRTUAL_HOSTS_TAG, _varint(len(head) + len(body)), head, body))
+
+
+def encode_configuration(name: str, hosts: Iterable[bytes]) -> bytes:
     """A RouteConfiguration with these virtual hosts, in their order; ports of Host headers do not count."""
-    parts = [route_pb2.RouteConfiguration(name=name).SerializeToString(deterministic=True)]
-    for host in hosts:
-        head, body = host.head.body, host.routes.body
-        parts += (_VIRTUAL_HOSTS_TAG, _varint(len(head) + len(body)), head, body)
+    head = route_pb2.RouteConfiguration(name=name).SerializeToString(deterministic=True)
+    return b"".join((head, *hosts, _tail()))
+
+
+@cache
+def _tail() -> bytes:
+    """The fields of a route configuration behind its virtual hosts."""
     tail = route_pb2.RouteConfiguration(
         validate_clusters=wrappers_pb2.BoolValue(value=False),
         max_direct_response_body_size_bytes=wrappers_pb2.UInt32Value(value=_DIRECT_RESPONSE_LIMIT),
         ignore_port_in_host_matching=True,
     )
-    parts.append(tail.SerializeToString(deterministic=True))
-    return b"".join(parts)
+    return tail.SerializeToString(deterministic=True)
 
 
 def encode_empty_configuration(name: str) -> bytes:

@@ -6,7 +6,7 @@ of these, and of the proxy what its source conditions compare.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from meshsim.api import Fields
@@ -62,6 +62,10 @@ class RouteSharing:
             found = self._cache.get_or_make(key, lambda: RouteFacts.of(virtual_service))
             self._facts[virtual_service] = found
         return found
+
+    def source_labels(self, virtual_services: Iterable[VirtualService]) -> tuple[str, ...]:
+        """Labels of the client that conditions of some VirtualServices compare."""
+        return tuple(dict.fromkeys(label for item in virtual_services for label in self.facts(item).source_labels))
 
     def default_route(self, host: str, port: int, rule: MergedDestinationRule | None) -> BuiltRoute:
         """The route to a service port that no VirtualService is about."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
-from meshsim.controlplane.host_names import MESH_GATEWAY, bracketed, domain_with_port
+from meshsim.controlplane.generation_cache import ByIdentity, GenerationCache
 from meshsim.controlplane.mesh import OutboundPolicy
-from meshsim.controlplane.model import Protocol, Proxy, Resolution, Service, VirtualService
+from meshsim.controlplane.model import Protocol, Proxy, Service
 from meshsim.controlplane.routes.actions import set_timeout
-from meshsim.controlplane.routes.destinations import NOTHING, PASSTHROUGH_CLUSTER, Meaning, destination_cluster
-from meshsim.controlplane.routes.domains import DomainSet, ServiceDomains, Viewpoint
+from meshsim.controlplane.routes.destinations import NOTHING, PASSTHROUGH_CLUSTER, destination_cluster
+from meshsim.controlplane.routes.domains import Viewpoint
+from meshsim.controlplane.routes.groups import GroupBuilder, HostGroups, Wanted
 from meshsim.controlplane.routes.hosts import (
     BuiltRoute,
     HostEntry,
@@ -25,10 +27,12 @@ from meshsim.controlplane.routes.hosts import (
     HostRoutes,
     encode_configuration,
     encode_empty_configuration,
+    encode_host,
 )
+from meshsim.controlplane.routes.naming import Named, Names, give_names, own_heads
 from meshsim.controlplane.routes.patches import patched_body
-from meshsim.controlplane.routes.selection import about_services, most_specific, services_of_port, split_hosts
-from meshsim.controlplane.routes.sharing import RouteSharing, Surroundings
+from meshsim.controlplane.routes.selection import services_of_port
+from meshsim.controlplane.routes.sharing import RouteSharing
 from meshsim.xds.messages import route_components_pb2
 
 if TYPE_CHECKING:
@@ -38,10 +42,7 @@ if TYPE_CHECKING:
 HTTP_PROXY_ROUTE: Final = "http_proxy"
 UNIX_PREFIX: Final = "unix://"
 
-_HTTP_PORT: Final = 80
-_HTTP_SUFFIX: Final = f":{_HTTP_PORT}"
 _DYNAMIC_DNS_CLUSTER: Final = "AllowAnyDynamicDNSCluster"
-_DUPLICATE_DOMAIN: Final = "pilot_vservice_dup_domain"
 
 
 class RouteName(NamedTuple):
@@ -84,208 +85,177 @@ def sidecar_view(push: PushContext, proxy: Proxy, label_keys: Iterable[str]) -> 
     )
 
 
-def label_keys(scope: SidecarScope, sharing: RouteSharing) -> tuple[str, ...]:
+def label_keys(scope: SidecarScope, sharing: RouteSharing, cache: GenerationCache) -> tuple[str, ...]:
     """Labels of a proxy that decide anything about the routes of a scope."""
     keys = dict.fromkeys(scope.selector_labels)
     for listener in scope.egress_listeners:
-        for virtual_service in listener.virtual_services:
-            keys.update(dict.fromkeys(sharing.facts(virtual_service).source_labels))
+        virtual_services = listener.virtual_services
+        found = cache.get_or_make(
+            ("source labels", ByIdentity(virtual_services)), partial(sharing.source_labels, virtual_services)
+        )
+        keys.update(dict.fromkeys(found))
     return tuple(keys)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _HostGroup:
-    """Virtual hosts with the same routes on one port (istio route.go VirtualHostWrapper)."""
+class _Setting(NamedTuple):
+    """Whose virtual hosts they are: everything that they depend on besides names and VirtualServices."""
 
+    services: ByIdentity[tuple[Service, ...]]
+    rules: ByIdentity[Mapping[str, tuple[MergedDestinationRule, ...]]]
+    rules_namespace: str
+    namespace: str
+    """Set where some VirtualService tells clients apart by it."""
+    labels: tuple[tuple[str, str | None], ...]
+    attempt_count: bool
     port: int
-    services: Sequence[Service]
-    other_hosts: Sequence[str]
-    """Hosts of a VirtualService that are no services."""
-    routes: HostRoutes
+    """0 for listeners of every port."""
 
 
-class _PortHosts:
-    """The virtual hosts of one port."""
+@dataclass(frozen=True, eq=False)
+class _Hosts:
+    """The virtual hosts of a port as one namespace names them."""
 
-    def __init__(self, entries: Sequence[HostEntry]) -> None:
-        self.entries = entries
-
-    def for_sniffed(self, name: str) -> list[HostEntry]:
-        """The virtual host a ``host:port`` configuration is about; alone in it, it takes every Host header."""
-        host = name.rpartition(":")[0].strip("[]")
-        places = sorted({*self._by_domain.get(name, ()), *self._by_domain.get(host, ())})
-        found = [self.entries[at] for at in places]
-        if len(found) != 1:
-            return found
-        return [HostEntry(HostHead.of(found[0].head.name, "*"), found[0].routes)]
+    groups: HostGroups
+    names: tuple[Named, ...]
+    encoded: Sequence[bytes]
+    """Each of them as a field of the configuration."""
+    duplicates: tuple[tuple[str, str], ...]
 
     @cached_property
     def _by_domain(self) -> Mapping[str, Sequence[int]]:
         """Places of the virtual hosts with a domain."""
         found: dict[str, list[int]] = {}
-        for at, entry in enumerate(self.entries):
-            for domain in entry.head.domains:
-                found.setdefault(domain, []).append(at)
+        for place, named in enumerate(self.names):
+            for domain in named.head.domains:
+                found.setdefault(domain, []).append(place)
         return found
+
+    def for_sniffed(self, name: str) -> list[HostEntry]:
+        """The virtual host a ``host:port`` configuration is about; alone in it, it takes every Host header."""
+        host = name.rpartition(":")[0].strip("[]")
+        places = sorted({*self._by_domain.get(name, ()), *self._by_domain.get(host, ())})
+        found = [self.names[place] for place in places]
+        routes = self.groups.routes
+        if len(found) != 1:
+            return [HostEntry(named.head, routes[named.at]) for named in found]
+        return [HostEntry(HostHead.of(found[0].head.name, "*"), routes[found[0].at])]
+
+
+class _Body(NamedTuple):
+    """A route configuration, and what Pilot says of names in it."""
+
+    encoded: bytes
+    duplicates: tuple[tuple[str, str], ...] = ()
 
 
 class SidecarRoutes:
-    """The outbound route configurations that all proxies with one scope and view share."""
+    """The outbound route configurations that all proxies with one scope and view share, for as long as they see it."""
 
-    def __init__(
-        self, push: PushContext, scope: SidecarScope, view: SidecarView, proxy: Proxy, sharing: RouteSharing
-    ) -> None:
-        self._push = push
+    def __init__(self, cache: GenerationCache, scope: SidecarScope, view: SidecarView, sharing: RouteSharing) -> None:
+        self._cache = cache
         self._scope = scope
         self._view = view
         self._sharing = sharing
         self._labels: Mapping[str, str] = {key: value for key, value in view.labels if value is not None}
-        self._viewpoint = Viewpoint(view.dns_domain, push.cache)
-        self._reporter = proxy.node_id
-        self._by_port: dict[int, _PortHosts] = {}
-        self._bodies: dict[str, bytes] = {}
+        self._viewpoint = Viewpoint(view.dns_domain, cache)
+        self._by_port: dict[int, _Hosts] = {}
+        self._bodies: dict[str, _Body] = {}
 
     def body(self, name: str) -> bytes:
         """The serialized RouteConfiguration of this name."""
+        return self._body(name).encoded
+
+    def duplicates(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Virtual hosts of a configuration whose name or domains another has, with what Pilot says of it."""
+        return self._body(name).duplicates
+
+    def _body(self, name: str) -> _Body:
         body = self._bodies.get(name)
         if body is None:
             parsed = RouteName.parse(name)
-            body = encode_empty_configuration(name) if parsed is None else self._build(name, parsed)
+            body = _Body(encode_empty_configuration(name)) if parsed is None else self._build(name, parsed)
             self._bodies[name] = body
         return body
 
-    def _build(self, name: str, parsed: RouteName) -> bytes:
+    def _build(self, name: str, parsed: RouteName) -> _Body:
         hosts = self._hosts(parsed.port, name)
-        own = hosts.for_sniffed(name) if parsed.sniffed else [*hosts.entries, self._catch_all()]
-        body = encode_configuration(name, own)
-        return patched_body(body, self._view.patches, PatchContext.SIDECAR_OUTBOUND, {})
+        if parsed.sniffed:
+            encoded = [encode_host(entry) for entry in hosts.for_sniffed(name)] if hosts is not None else []
+        else:
+            encoded = [*(hosts.encoded if hosts is not None else ()), encode_host(self._catch_all())]
+        body = encode_configuration(name, encoded)
+        patched = patched_body(body, self._view.patches, PatchContext.SIDECAR_OUTBOUND, {})
+        return _Body(patched, hosts.duplicates if hosts is not None else ())
 
-    def _hosts(self, port: int, name: str) -> _PortHosts:
+    # --- virtual hosts ----------------------------------------------------------------------------------------
+
+    def _hosts(self, port: int, name: str) -> _Hosts | None:
         """Virtual hosts of a port, by name; those of a unix socket or the HTTP proxy are of every port."""
         if not port:
-            return _PortHosts(self._build_hosts(port, name))
+            return self._build_hosts(port, name)
         found = self._by_port.get(port)
         if found is None:
-            found = self._by_port[port] = _PortHosts(self._build_hosts(port, name))
+            made = self._build_hosts(port, name)
+            if made is None:
+                return None
+            found = self._by_port[port] = made
         return found
 
-    def _build_hosts(self, port: int, name: str) -> list[HostEntry]:
+    def _build_hosts(self, port: int, name: str) -> _Hosts | None:
         listener = self._scope.egress_listener_for(port, name)
         if listener is None:
-            return []
+            return None
         if listener.has_port and listener.protocol is Protocol.HTTP_PROXY:
             port = 0
-        services = services_of_port(listener.services, port, self._push.cache)
-        virtual_services: Iterable[VirtualService] = listener.virtual_services
-        if port != _HTTP_PORT:
-            virtual_services = about_services(virtual_services, services, self._sharing.facts)
-        groups = self._virtual_service_groups(listener, virtual_services, services, port)
-        groups += self._service_groups(services, groups)
-        hosts = self._name_hosts(groups, port)
-        hosts.sort(key=lambda host: host.head.name)
-        return hosts
-
-    def _virtual_service_groups(
-        self,
-        listener: EgressListener,
-        virtual_services: Iterable[VirtualService],
-        services: Mapping[str, Service],
-        port: int,
-    ) -> list[_HostGroup]:
-        around = Surroundings(
-            port=port,
-            gateway=MESH_GATEWAY,
-            namespace=self._scope.namespace,
-            labels=self._labels,
-            meaning=lambda host: Meaning.of(services.get(host)),
-            rule=lambda host: self._scope.destination_rule(host, self._labels),
+        cache, scope = self._cache, self._scope
+        services = cache.get_or_make(
+            ("services of a port", ByIdentity(listener.services), port),
+            lambda: services_of_port(listener.services, port, cache),
         )
-        winners: Mapping[str, VirtualService] | None = None
+        setting = _Setting(
+            services=ByIdentity(listener.services),
+            rules=ByIdentity(scope.destination_rules),
+            rules_namespace=scope.rules_namespace,
+            namespace=scope.namespace if self._tells_namespaces_apart(listener) else "",
+            labels=self._view.labels,
+            attempt_count=self._view.attempt_count,
+            port=port,
+        )
+        builder = GroupBuilder(self._sharing, scope, self._labels, self._view.attempt_count, listener, services, port)
+        groups = cache.latest(("host groups", setting), listener.virtual_services, builder.build)
+        return self._named(setting, groups)
 
-        def find_winners() -> Mapping[str, VirtualService]:
-            nonlocal winners
-            if winners is None:
-                winners = most_specific(listener.virtual_services, listener.services)
-            return winners
+    def _tells_namespaces_apart(self, listener: EgressListener) -> bool:
+        """Whether what a VirtualService of the listener does depends on the namespace of the client."""
+        virtual_services = listener.virtual_services
 
-        groups: list[_HostGroup] = []
-        for virtual_service in virtual_services:
-            routes = self._sharing.virtual_service_routes(virtual_service, around)
-            if not routes:
-                continue
-            facts = self._sharing.facts(virtual_service)
-            others, matched = split_hosts(virtual_service, facts, services, find_winners)
-            if virtual_service.gateway_semantics and not self._may_override(virtual_service, matched):
-                continue
-            shared = HostRoutes.of(routes, self._view.attempt_count)
-            by_port: dict[int, list[Service]] = {}
-            for service in matched:
-                for service_port in service.ports:
-                    if _is_http_or_detected(service_port.protocol):
-                        by_port.setdefault(service_port.port, []).append(service)
-            if not by_port and port == _HTTP_PORT:
-                by_port[_HTTP_PORT] = []
-            groups += [_HostGroup(number, group, others, shared) for number, group in by_port.items()]
-        return groups
+        def find() -> bool:
+            return any(v.gateway_semantics or self._sharing.facts(v).source_namespace for v in virtual_services)
 
-    def _may_override(self, virtual_service: VirtualService, matched: Sequence[Service]) -> bool:
-        """Gateway API routes count in the namespace of the client and for services of their own namespace only."""
-        own = virtual_service.namespace
-        return any(own in (service.namespace, self._scope.namespace) for service in matched)
+        return self._cache.get_or_make(("namespaces told apart", ByIdentity(virtual_services)), find)
 
-    def _service_groups(self, services: Mapping[str, Service], taken: Iterable[_HostGroup]) -> list[_HostGroup]:
-        """Services that no VirtualService is about, each with its default route."""
-        routed = {service.hostname for group in taken for service in group.services}
-        groups = []
-        for service in services.values():
-            if service.hostname in routed or service.resolution is Resolution.ALIAS:
-                continue
-            rule = self._scope.destination_rule(service.hostname, self._labels)
-            for service_port in service.ports:
-                if _is_http_or_detected(service_port.protocol):
-                    number = service_port.port
-                    route = self._sharing.default_route(service.hostname, number, rule)
-                    routes = HostRoutes.of((route,), self._view.attempt_count)
-                    groups.append(_HostGroup(number, (service,), (), routes))
-        return groups
-
-    def _name_hosts(self, groups: Sequence[_HostGroup], listener_port: int) -> list[HostEntry]:
-        """Virtual hosts with names and domains; a name or domain that is taken goes to the first who had it."""
-        wanted: list[tuple[ServiceDomains, HostRoutes, Service | None]] = []
-        known: set[str] = set()
-        for group in groups:
-            for other in group.other_hosts:
-                host = other.lower()
-                name = domain_with_port(host, group.port)
-                wanted.append((ServiceDomains.of(name, (bracketed(host),)), group.routes, None))
-            for service in group.services:
-                domains = self._viewpoint.domains(service, group.port, not listener_port)
-                known.add(service.hostname)
-                known.add(domains.head.name)
-                wanted.append((domains, group.routes, service))
-        domain_set = DomainSet(known)
-        names: set[str] = set()
-        hosts: list[HostEntry] = []
-        for domains, routes, about in wanted:
-            name = domains.head.name
-            if name in names:
-                self._report_duplicate(name, about)
-                continue
-            names.add(name)
-            head = domain_set.take(domains)
-            if head is not domains.head:
-                self._report_duplicate(name, about)
-            if not listener_port and not name.endswith(_HTTP_SUFFIX):
-                # A proxy listener takes all ports; only on port 80 a Host header goes without one.
-                head = HostHead.of(name, (domain for domain in head.domains if ":" in domain))
-            if head.domains:
-                hosts.append(HostEntry(head, routes))
-        return hosts
-
-    def _report_duplicate(self, name: str, service: Service | None) -> None:
-        kind = "virtual service" if service is None else "service"
-        message = f"duplicate domain from {kind}: {name}"
-        self._push.status.add(_DUPLICATE_DOMAIN, name, self._reporter, message)
+    def _named(self, setting: _Setting, groups: HostGroups) -> _Hosts:
+        """The groups with the names that a proxy here writes: those of a stranger, and some for its own services."""
+        cache, port, wanted, here = self._cache, setting.port, groups.wanted, self._viewpoint
+        stranger = here.stranger
+        common = cache.latest(
+            ("strangers' hosts", setting, stranger.place),
+            (groups,),
+            lambda before: _strangers(before, groups, stranger, port),
+        )
+        own = [at for at, item in enumerate(wanted) if isinstance(item.about, Service) and here.is_own(item.about)]
+        if not own:
+            return common.hosts
+        heads = own_heads(common.names, wanted, own, here, port)
+        if heads is None:
+            names = give_names(wanted, here, port)
+            return _Hosts(groups, names.hosts, _encoded(names.hosts, groups), names.duplicates)
+        hosts, encoded = list(common.hosts.names), list(common.hosts.encoded)
+        for at, head in heads.items():
+            place = common.places[at]
+            hosts[place] = Named(head, at)
+            encoded[place] = encode_host(HostEntry(head, groups.routes[at]))
+        return _Hosts(groups, tuple(hosts), encoded, common.hosts.duplicates)
 
     def _catch_all(self) -> HostEntry:
         """The virtual host for hosts nobody declared, by the outbound traffic policy."""
@@ -307,5 +277,26 @@ class SidecarRoutes:
         return HostEntry(HostHead.of(route.name, "*"), HostRoutes.of([BuiltRoute.of(route)], self._view.attempt_count))
 
 
-def _is_http_or_detected(protocol: Protocol) -> bool:
-    return protocol.is_http or protocol.is_auto
+class _Strangers(NamedTuple):
+    """The virtual hosts of a port as a proxy without services of its own names them."""
+
+    wanted: tuple[Wanted, ...]
+    names: Names
+    hosts: _Hosts
+    places: Mapping[int, int]
+    """Of each host among those who wanted a name, its place among those who have one."""
+
+
+def _strangers(before: _Strangers | None, groups: HostGroups, stranger: Viewpoint, port: int) -> _Strangers:
+    if before is not None and before.wanted == groups.wanted:
+        names, places = before.names, before.places
+    else:
+        names = give_names(groups.wanted, stranger, port)
+        places = {named.at: place for place, named in enumerate(names.hosts)}
+    encoded = _encoded(names.hosts, groups)
+    return _Strangers(groups.wanted, names, _Hosts(groups, names.hosts, encoded, names.duplicates), places)
+
+
+def _encoded(names: Iterable[Named], groups: HostGroups) -> list[bytes]:
+    routes = groups.routes
+    return [encode_host(HostEntry(named.head, routes[named.at])) for named in names]

@@ -12,6 +12,7 @@ from meshsim.controlplane.routes.hosts import (
     HostRoutes,
     encode_configuration,
     encode_empty_configuration,
+    encode_host,
 )
 from meshsim.xds.messages import route_components_pb2, route_pb2, wrappers_pb2
 
@@ -28,7 +29,7 @@ def route(prefix: str) -> route_components_pb2.Route:
 def test_parts_make_the_whole(attempt_count: bool, https_only: bool) -> None:
     routes = [route("/a"), route("/" + "x" * 300), route("/")]
     parts = HostRoutes.of(map(BuiltRoute.of, routes), attempt_count, https_only=https_only)
-    made = encode_configuration("80", [HostEntry(HostHead.of("h:80", ["a", "b"]), parts)] * 2)
+    made = encode_configuration("80", [encode_host(HostEntry(HostHead.of("h:80", ["a", "b"]), parts))] * 2)
     host = route_components_pb2.VirtualHost(
         name="h:80",
         domains=["a", "b"],
