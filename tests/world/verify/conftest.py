@@ -34,3 +34,9 @@ def planted(tmp_path: Path) -> Callable[[str, Callable[[Any], None]], Path]:
         return folder
 
     return plant
+
+
+@pytest.fixture(scope="session")
+def recorded_push() -> Path:
+    """A world with recorded pushes; SOURCE.md there says what recorded them."""
+    return Path(__file__).with_name("recorded_push")
