@@ -152,7 +152,7 @@ class Cells(Frame):
 
 def counted(run: Run) -> Frame:
     """All requests of a run: one by one where every one was recorded, else as the engine counted them."""
-    return Rows(run) if run.manifest.sampling >= 1 else Cells(run)
+    return run.once("counted", Rows if run.manifest.sampling >= 1 else Cells)
 
 
 def is_counted(*ends: End | None) -> bool:

@@ -56,6 +56,10 @@ def quantile(delays: Sequence[float], share: float) -> float:
 
 def waves(run: Run) -> list[Wave]:
     """Every action of the timeline that changed configuration, by replication and time."""
+    return run.once("waves", _waves)
+
+
+def _waves(run: Run) -> list[Wave]:
     marks = run.timeline().to_pylist()
     causes: dict[tuple[int, str], list[tuple[Nanos, int]]] = defaultdict(list)
     for change in run.changes().to_pylist():

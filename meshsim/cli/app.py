@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from meshsim import __version__
+from meshsim.cli.lean import keep_out
 
 COMMANDS: Final = {
     "init": "Write a first scenario with its manifests.",
@@ -76,6 +77,7 @@ def app() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    keep_out()
     sys.exit(run(arguments))
 
 

@@ -81,11 +81,12 @@ def run_loaded(
                 notice=progress.note if progress is not None else None,
                 runner=request.runner,
             )
-        verdicts = judge(Run(pending.folder), loaded)
+        run = Run(pending.folder)
+        verdicts = judge(run, loaded)
         save_verdicts(pending.folder, verdicts)
         if request.record:
-            write_report(Run(pending.folder), verdicts, time.perf_counter() - began)
-        folder = pending.commit()
+            write_report(run, verdicts, time.perf_counter() - began)
+        run.moved(pending.commit())
     except BaseException:
         pending.abandon()
         raise
@@ -95,7 +96,7 @@ def run_loaded(
     return ScenarioOutcome(
         file=loaded.file,
         verdicts=verdicts,
-        run=Run(folder),
+        run=run,
         wall_seconds=time.perf_counter() - began,
         recorded=request.record,
         findings=(*loaded.findings, *check_capacity(loaded)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from meshsim.errors import InputError
 from meshsim.recording.folder import LATEST
@@ -26,6 +26,7 @@ from meshsim.recording.schema import (
 from meshsim.units import Nanos
 
 VERDICTS = "verdicts.json"
+T = TypeVar("T")
 
 
 class ConfigEntry(NamedTuple):
@@ -50,6 +51,19 @@ class Run:
             if not (part / FILE).is_file():
                 raise InputError(f"the recording '{folder}' is incomplete: '{part.name}' is missing")
         self._tables: dict[str, Any] = {}
+        self._derived: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[Run], T]) -> T:
+        """What a reader makes of the run, made when it is first asked for."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        found: T = self._derived[name]
+        return found
+
+    def moved(self, folder: Path) -> None:
+        """Its folder has been renamed."""
+        self._parts = [folder / part.relative_to(self.folder) for part in self._parts]
+        self.folder = folder
 
     @property
     def duration(self) -> Nanos:

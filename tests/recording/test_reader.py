@@ -67,3 +67,14 @@ def test_a_recording_with_a_lost_replication_is_incomplete(tmp_path: Path) -> No
     replace(first, seeds=(1, 2)).write(tmp_path)
     with pytest.raises(InputError, match="incomplete"):
         open_run(tmp_path)
+
+
+def test_what_is_made_of_a_run_is_made_once_and_outlives_its_move(tmp_path: Path) -> None:
+    pending = begin_recording(tmp_path, "bookshop")
+    write_bookshop(pending.folder)
+    run = open_run(pending.folder)
+    made = [run.once("rows", lambda seen: [seen.requests().num_rows]) for _ in range(2)]
+    assert made[0] is made[1]
+    run.moved(pending.commit())
+    assert run.folder == tmp_path / "bookshop" / "0001"
+    assert run.timeline().num_rows == 3

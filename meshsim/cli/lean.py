@@ -1,0 +1,31 @@
+"""Libraries that others import where they happen to be installed, and that no command needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+UNUSED = ("pandas", "scipy")
+"""pyarrow imports pandas to recognise its objects, numba scipy for linear algebra: together half a second."""
+
+
+class Refusal:
+    """A finder before all others, for which some modules are not installed."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Nothing for other modules; raises `ModuleNotFoundError` for these."""
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"{fullname} is kept out of this process", name=fullname)
+        return None
+
+
+def keep_out() -> None:
+    """Have this process do without them; for a command's own process, where nobody else wants them."""
+    sys.meta_path.insert(0, Refusal(UNUSED))

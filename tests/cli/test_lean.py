@@ -1,0 +1,31 @@
+"""A command's process does without what it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from meshsim.cli.lean import Refusal
+
+
+def test_other_modules_are_found_as_ever() -> None:
+    refusal = Refusal(("pandas",))
+    assert refusal.find_spec("json") is None
+    assert refusal.find_spec("pandas.core") is None
+    with pytest.raises(ModuleNotFoundError, match="kept out"):
+        refusal.find_spec("pandas")
+
+
+def test_arrow_works_without_pandas() -> None:
+    code = (
+        "import sys\n"
+        "from meshsim.cli.lean import keep_out\n"
+        "keep_out()\n"
+        "import pyarrow\n"
+        "assert pyarrow.array([1, 2]).to_numpy().tolist() == [1, 2]\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
