@@ -44,7 +44,7 @@ class RouteCache:
         def make() -> tuple[Resource, ...]:
             for name in names:
                 for host, message in routes.duplicates(name):
-                    push.status.add(_DUPLICATE_DOMAIN, host, proxy.node_id, message)
+                    push.status.add(_DUPLICATE_DOMAIN, host, proxy.id, message)
             return tuple(Resource(name, routes.body(name)) for name in names)
 
         return push.response(("routes", routes, tuple(names)), make)
