@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from meshsim.api.objects import ApiObject, ObjectKey
 
-_Place: TypeAlias = tuple[str, str, str]
+_Place: TypeAlias = tuple[str, ...]
 """Namespace, name and group: the order of the objects of a kind."""
 
 
@@ -25,61 +25,58 @@ class ObjectView(Protocol):
 class _KindObjects:
     """The objects of one kind, by key and, once somebody asked for it, in their order."""
 
-    __slots__ = ("_listed", "_order", "by_key")
+    __slots__ = ("_items", "_listed", "_places", "by_key")
 
     def __init__(self) -> None:
         self.by_key: dict[ObjectKey, ApiObject] = {}
-        self._order: list[tuple[_Place, ApiObject]] | None = None
+        self._places: list[_Place] = []
+        self._items: list[ApiObject] | None = None
+        """One for each place."""
         self._listed: tuple[ApiObject, ...] | None = None
 
     def put(self, key: ObjectKey, item: ApiObject) -> ApiObject | None:
         before = self.by_key.get(key)
         self.by_key[key] = item
         self._listed = None
-        if self._order is not None:
-            entry = (_place(item), item)
-            at = bisect_left(self._order, entry[0], key=_place_of)
+        if self._items is not None:
+            place = _place(item)
+            at = bisect_left(self._places, place)
             if before is None:
-                self._order.insert(at, entry)
+                self._places.insert(at, place)
+                self._items.insert(at, item)
             else:
-                self._order[at] = entry
+                self._items[at] = item
         return before
 
     def remove(self, key: ObjectKey) -> ApiObject | None:
         before = self.by_key.pop(key, None)
         if before is not None:
             self._listed = None
-            if self._order is not None:
-                del self._order[bisect_left(self._order, _place(before), key=_place_of)]
+            if self._items is not None:
+                at = bisect_left(self._places, _place(before))
+                del self._places[at], self._items[at]
         return before
 
     def listed(self) -> tuple[ApiObject, ...]:
         if self._listed is None:
-            self._listed = tuple(item for _, item in self._ordered())
+            self._listed = tuple(self._ordered())
         return self._listed
 
     def of_namespace(self, namespace: str) -> list[ApiObject]:
-        order = self._ordered()
-        found: list[ApiObject] = []
-        for at in range(bisect_left(order, (namespace, "", ""), key=_place_of), len(order)):
-            place, item = order[at]
-            if place[0] != namespace:
-                break
-            found.append(item)
-        return found
+        items = self._ordered()
+        start = bisect_left(self._places, (namespace,))
+        # The least name behind all that begin with the namespace alone.
+        return items[start : bisect_left(self._places, (f"{namespace}\0",), start)]
 
-    def _ordered(self) -> list[tuple[_Place, ApiObject]]:
-        if self._order is None:
-            self._order = sorted(((_place(item), item) for item in self.by_key.values()), key=_place_of)
-        return self._order
+    def _ordered(self) -> list[ApiObject]:
+        if self._items is None:
+            self._items = sorted(self.by_key.values(), key=_place)
+            self._places = [_place(item) for item in self._items]
+        return self._items
 
 
 def _place(item: ApiObject) -> _Place:
     return item.namespace, item.name, item.group
-
-
-def _place_of(entry: tuple[_Place, ApiObject]) -> _Place:
-    return entry[0]
 
 
 class ObjectStore:

@@ -243,7 +243,7 @@ class KubeRegistry:
             now = tuple(self._convert(item, host, known.get(id(item))) for item in sorted(items, key=_by_name))
             if not identical(now, before):
                 changed[host] = now
-        self._slices = {h: held for h, held in {**slices, **changed}.items() if held} if changed else slices
+        self._slices = {**slices, **changed} if changed else slices
         self.changed = frozenset(changed)
 
     def _host_of(self, item: ApiObject) -> str:

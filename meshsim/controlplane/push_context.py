@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from meshsim.api import ApiObject, Fields, ObjectStore
 from meshsim.controlplane.destination_rules import DestinationRuleIndex, MergedDestinationRule
 from meshsim.controlplane.envoy_filters import EnvoyFilterIndex, PatchSet
-from meshsim.controlplane.generation_cache import GenerationCache
+from meshsim.controlplane.generation_cache import ByIdentity, GenerationCache
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import (
     Endpoint,
@@ -97,7 +97,11 @@ class PushContext:
         self.registry = ServiceRegistry(self.objects, mesh, previous.registry if previous else None)
         self.services: tuple[Service, ...] = self.registry.services
         """All services, oldest first."""
-        self.gateways = network_gateways(self.objects, self.services, mesh)
+        self.gateways = self.cache.latest(
+            "network gateways",
+            (self.services, ByIdentity(self.objects.listed("Gateway")), ByIdentity(self.objects.listed("Node"))),
+            lambda _: network_gateways(self.objects, self.services, mesh),
+        )
         """Ways into other networks; gateways with host names among them."""
         self.gateway_addresses = self.gateways.addresses_only()
         self._configs: dict[str, tuple[ApiObject, ...]] = {}
@@ -117,6 +121,7 @@ class PushContext:
         )
         if previous is not None:
             self._share(previous)
+        self._scope_of: dict[Proxy, SidecarScope] = {}
         self._views: dict[Proxy, ProxyView] = {}
         self._made: dict[Hashable, object] = {}
         self._targets: dict[Proxy, tuple[ServiceTarget, ...]] = {}
@@ -185,11 +190,15 @@ class PushContext:
         key = f"{kind}/{namespace}" if namespace is not None else kind
         found = self._configs.get(key)
         if found is None:
-            own = [o for o in self.objects.select(kind, None, namespace) if o.group.endswith(ISTIO)]
-            made = [o for o in self.converted.of_kind(kind) if namespace in (None, o.namespace)]
-            found = by_age([*own, *made])
+            inputs = (ByIdentity(self.objects.listed(kind)), ByIdentity(self.converted.of_kind(kind)))
+            found = self.cache.latest(("configs", key), inputs, lambda _: self._find_configs(kind, namespace))
             self._configs[key] = found
         return found
+
+    def _find_configs(self, kind: str, namespace: str | None) -> tuple[ApiObject, ...]:
+        own = [o for o in self.objects.select(kind, None, namespace) if o.group.endswith(ISTIO)]
+        made = [o for o in self.converted.of_kind(kind) if namespace in (None, o.namespace)]
+        return by_age([*own, *made])
 
     # --- services -------------------------------------------------------------------------------------------
 
@@ -239,6 +248,12 @@ class PushContext:
 
     def scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees, shared by all proxies with the same Sidecar in the same namespace."""
+        found = self._scope_of.get(proxy)
+        if found is None:
+            found = self._scope_of[proxy] = self._find_scope(proxy)
+        return found
+
+    def _find_scope(self, proxy: Proxy) -> SidecarScope:
         sidecar: ApiObject | None = None
         if not proxy.is_router:
             sidecar = choose_sidecar(self._sidecars.get(proxy.namespace, ()), proxy)

@@ -91,6 +91,11 @@ class Viewpoint:
         """The DNS domain of the viewpoint."""
         return self._dns_domain
 
+    @property
+    def own_ending(self) -> str:
+        """How hosts end for which a proxy here has names of its own; empty where there is no telling."""
+        return self._own
+
     def is_own(self, service: Service) -> bool:
         """Whether a proxy here has names of its own for a service."""
         own = service.hostname.endswith(self._own)

@@ -78,6 +78,19 @@ def _domains(item: Wanted, viewpoint: Viewpoint, listener_port: int) -> ServiceD
     return ServiceDomains.of(domain_with_port(host, item.port), (bracketed(host),))
 
 
+def places_by_ending(wanted: Sequence[Wanted]) -> Mapping[str, Sequence[int]]:
+    """Services by every ending of their hosts that begins at a dot: where each stands among those who want a name."""
+    found: dict[str, dict[int, None]] = {}
+    for at, item in enumerate(wanted):
+        if isinstance(item.about, Service):
+            for host in (item.about.hostname, *item.about.aliases):
+                dot = host.find(".")
+                while dot >= 0:
+                    found.setdefault(host[dot:], {})[at] = None
+                    dot = host.find(".", dot + 1)
+    return {ending: tuple(places) for ending, places in found.items()}
+
+
 def own_heads(
     strangers: Names, wanted: Sequence[Wanted], own: Iterable[int], viewpoint: Viewpoint, listener_port: int
 ) -> Mapping[int, HostHead] | None:

@@ -29,7 +29,7 @@ from meshsim.controlplane.routes.hosts import (
     encode_empty_configuration,
     encode_host,
 )
-from meshsim.controlplane.routes.naming import Named, Names, give_names, own_heads
+from meshsim.controlplane.routes.naming import Named, Names, give_names, own_heads, places_by_ending
 from meshsim.controlplane.routes.patches import patched_body
 from meshsim.controlplane.routes.selection import services_of_port
 from meshsim.controlplane.routes.sharing import RouteSharing
@@ -73,16 +73,21 @@ class SidecarView(NamedTuple):
     """EnvoyFilter patches; compared by identity."""
 
 
-def sidecar_view(push: PushContext, proxy: Proxy, label_keys: Iterable[str]) -> SidecarView:
+def sidecar_view(push: PushContext, proxy: Proxy, label_keys: tuple[str, ...]) -> SidecarView:
     """The view of a proxy."""
-    headers = push.proxy_config(proxy).fields("proxyHeaders")
-    return SidecarView(
-        dns_domain=proxy.dns_domain,
-        attempt_count=not headers.fields("attemptCount").flag("disabled"),
-        forwarded_host=headers.fields("xForwardedHost").flag("enabled"),
-        labels=tuple((key, proxy.labels.get(key)) for key in label_keys),
-        patches=push.envoy_filters(proxy),
-    )
+    patches = push.envoy_filters(proxy)
+
+    def make(_: SidecarView | None) -> SidecarView:
+        headers = push.proxy_config(proxy).fields("proxyHeaders")
+        return SidecarView(
+            dns_domain=proxy.dns_domain,
+            attempt_count=not headers.fields("attemptCount").flag("disabled"),
+            forwarded_host=headers.fields("xForwardedHost").flag("enabled"),
+            labels=tuple((key, proxy.labels.get(key)) for key in label_keys),
+            patches=patches,
+        )
+
+    return push.cache.latest(("sidecar view", proxy), (label_keys, patches), make)
 
 
 def label_keys(scope: SidecarScope, sharing: RouteSharing, cache: GenerationCache) -> tuple[str, ...]:
@@ -243,10 +248,10 @@ class SidecarRoutes:
             (groups,),
             lambda before: _strangers(before, groups, stranger, port),
         )
-        own = [at for at, item in enumerate(wanted) if isinstance(item.about, Service) and here.is_own(item.about)]
-        if not own:
+        own = common.by_ending.get(here.own_ending, ())
+        if not own and here.own_ending:
             return common.hosts
-        heads = own_heads(common.names, wanted, own, here, port)
+        heads = own_heads(common.names, wanted, own, here, port) if own else None
         if heads is None:
             names = give_names(wanted, here, port)
             return _Hosts(groups, names.hosts, _encoded(names.hosts, groups), names.duplicates)
@@ -285,16 +290,19 @@ class _Strangers(NamedTuple):
     hosts: _Hosts
     places: Mapping[int, int]
     """Of each host among those who wanted a name, its place among those who have one."""
+    by_ending: Mapping[str, Sequence[int]]
+    """Services by the endings of their hosts."""
 
 
 def _strangers(before: _Strangers | None, groups: HostGroups, stranger: Viewpoint, port: int) -> _Strangers:
     if before is not None and before.wanted == groups.wanted:
-        names, places = before.names, before.places
+        names, places, by_ending = before.names, before.places, before.by_ending
     else:
         names = give_names(groups.wanted, stranger, port)
         places = {named.at: place for place, named in enumerate(names.hosts)}
+        by_ending = places_by_ending(groups.wanted)
     encoded = _encoded(names.hosts, groups)
-    return _Strangers(groups.wanted, names, _Hosts(groups, names.hosts, encoded, names.duplicates), places)
+    return _Strangers(groups.wanted, names, _Hosts(groups, names.hosts, encoded, names.duplicates), places, by_ending)
 
 
 def _encoded(names: Iterable[Named], groups: HostGroups) -> list[bytes]:

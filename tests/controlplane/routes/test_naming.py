@@ -10,7 +10,7 @@ from meshsim.controlplane.model import Registry, Resolution, Service
 from meshsim.controlplane.routes.domains import Viewpoint
 from meshsim.controlplane.routes.groups import Wanted
 from meshsim.controlplane.routes.hosts import HostHead
-from meshsim.controlplane.routes.naming import Names, give_names, own_heads
+from meshsim.controlplane.routes.naming import Names, give_names, own_heads, places_by_ending
 
 
 def service(hostname: str, address: str = "0.0.0.0", **more: Any) -> Service:
@@ -100,7 +100,8 @@ _WANTED = st.builds(Wanted, st.sampled_from([80, 90]), st.one_of(_SERVICES, _HOS
 def test_names_made_of_a_strangers_are_those_given_anew(wanted: list[Wanted], namespace: str) -> None:
     here = _viewpoint(namespace)
     strangers = give_names(wanted, here.stranger, 80)
-    own = [at for at, item in enumerate(wanted) if isinstance(item.about, Service) and here.is_own(item.about)]
+    own = places_by_ending(wanted).get(here.own_ending, ())
+    assert set(own) == {at for at, i in enumerate(wanted) if isinstance(i.about, Service) and here.is_own(i.about)}
     heads = own_heads(strangers, wanted, own, here, 80)
     anew = give_names(wanted, here, 80)
     if heads is not None:
