@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from meshsim.world.verify import Difference, Outcome, WorldOutcome
 
 _PARTS: Final = {"simulation": "files"}
-_THINGS: Final = {"xds": "resources", "push": "steps seen by proxies"}
+_THINGS: Final = {"xds": "resources", "push": "steps seen by proxies", "push-status": "counts"}
 """What is counted of a kind; calls of the others."""
 
 
@@ -22,7 +22,8 @@ _THINGS: Final = {"xds": "resources", "push": "steps seen by proxies"}
 @click.option(
     "--what",
     metavar="KINDS",
-    help="Kinds of recordings, with commas: xds, push, calls, simulation, envoy-calls; without, all that the folder has.",
+    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls; without, all that "
+    "the folder has.",
 )
 @click.option(
     "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
@@ -34,10 +35,10 @@ def command(
 ) -> int:
     """Compare the model with recordings of the real thing.
 
-    FOLDER holds worlds/ (manifests) and what was recorded of each: xds/ (what istiod sent), push/ (what it
-    pushed after changes), envoy-calls/ (what a real
-    Envoy did with it), calls/ and simulation/ (Istio's own traffic simulation). Exit code 1 when something differs that
-    neither the list of deviations nor the recording itself explains.
+    FOLDER holds worlds/ (manifests) and what was recorded of each: xds/ (what istiod sent, and the conflicts it
+    counted), push/ (what it pushed after changes), envoy-calls/ (what a real Envoy did with it), calls/ and simulation/
+    (Istio's own traffic simulation). Exit code 1 when something differs that neither the list of deviations nor the
+    recording itself explains.
     """
     from meshsim.world.verify import verify_folder
 

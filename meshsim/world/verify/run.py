@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshsim.errors import InputError, Position, UsageError
-from meshsim.world.verify import calls, envoy_calls, push, push_recording, simulation, xds
+from meshsim.world.verify import calls, envoy_calls, push, push_recording, push_status, simulation, xds
 from meshsim.world.verify.deviations import Deviation, load_deviations
 from meshsim.world.verify.folder import recorded_names, world_names
 from meshsim.world.verify.outcome import KINDS, RECORDED_KINDS, Outcome, WorldOutcome
@@ -26,6 +26,7 @@ class Verifier(NamedTuple):
 
 _VERIFIERS: Final[Mapping[str, Verifier]] = {
     "xds": Verifier(world_names, xds.verify_world),
+    push_status.KIND: Verifier(push_status.recorded_worlds, push_status.verify_world),
     push_recording.KIND: Verifier(push_recording.recorded_worlds, push.verify_world),
     calls.KIND: Verifier(partial(recorded_names, kind=calls.KIND), calls.verify_world),
     simulation.KIND: Verifier(partial(recorded_names, kind=simulation.KIND), simulation.verify_file),
@@ -63,7 +64,8 @@ def verify_folder(
 
 def present_kinds(folder: Path) -> tuple[str, ...]:
     """Kinds that the folder has recordings of; raises `InputError` when it has none."""
-    found = tuple(kind for kind in KINDS if (folder / kind).is_dir())
+    beside = (push_status.KIND,) if push_status.recorded_worlds(folder) else ()
+    found = tuple(kind for kind in KINDS if kind in beside or (folder / kind).is_dir())
     if not found:
         raise InputError(
             f"{folder} has no recordings",
