@@ -31,8 +31,8 @@ def cluster_delta(
 ) -> ClusterDelta:
     """The delta of changes for a proxy that holds these clusters and sees this scope, and saw the one before.
 
-    Clusters of a port that is gone: of all subsets of the port only the one that stands last goes, the others with
-    later pushes (istiod remembers one cluster a port; which one is chance there).
+    Istiod remembers one cluster a port: when a port with subsets is gone, one of its clusters goes with each push.
+    DEVIATION: the one that the proxy got last goes first; in istiod it is chance.
     """
     clusters: dict[str, dict[str, ClusterName]] = {}
     gone: dict[str, None] = {}
