@@ -163,6 +163,8 @@ class ActiveConfig:
     """Version of the last response of each type that was accepted as a whole."""
     endpoint_names: tuple[str, ...] = ()
     route_names: tuple[str, ...] = ()
+    workers_started: bool = True
+    """False until every listener of the first LDS response is ready: none accepts before."""
     drains: bool = False
     """Whether listeners that were replaced or removed hold their route tables until `drained`."""
     draining_routes: tuple[str, ...] = ()
@@ -198,10 +200,15 @@ class ActiveConfig:
             effective += ended
         else:
             state = replace(state, versions={**self.versions, type_url: version})
-        warming = state.warming_clusters
-        began = type_url == type_urls.CLUSTER and any(self.warming_clusters.get(n) is not w for n, w in warming.items())
-        draining = bool(state.draining_routes)
-        return state, Applied(tuple(effective), tuple(rejected), state.wanted, bool(warming), began, draining)
+        return state, state._applied(effective, rejected)._replace(
+            rewatched=any(self.warming_clusters.get(n) is not w for n, w in state.warming_clusters.items()),
+            warm_meanwhile=_warm_meanwhile(self, decoded),
+        )
+
+    def _applied(self, effective: Sequence[Change], rejected: Sequence[Rejected]) -> Applied:
+        """What a client has to know of the state that a response led to."""
+        waits, draining = bool(self.warming_clusters), bool(self.draining_routes)
+        return Applied(tuple(effective), tuple(rejected), self.wanted, waits, draining=draining)
 
     @property
     def wanted(self) -> Mapping[str, tuple[str, ...]]:
@@ -217,8 +224,7 @@ class ActiveConfig:
     def _refuse(self, type_url: str, reason: str, version: str) -> tuple[ActiveConfig, Applied]:
         """What becomes of a response of which nothing is applied."""
         state, ended = _stop_waiting(self, type_url, version)
-        waits, draining = bool(state.warming_clusters), bool(state.draining_routes)
-        return state, Applied(tuple(ended), (Rejected("", reason),), state.wanted, waits, draining=draining)
+        return state, state._applied(ended, (Rejected("", reason),))
 
     def unmodelled(self, among: Mapping[str, Sequence[str]] | None = None) -> Iterator[Unmodelled]:
         """Everything in the active resources (`among`: in those of these types and names) that decisions leave out."""
@@ -242,7 +248,8 @@ def _apply_clusters(
     for resource in decoded.values():
         assert isinstance(resource, Cluster)
         name = resource.name
-        if active.get(name) is resource or (name in warming and warming[name].resource is resource):
+        waiting = warming.get(name)
+        if (waiting.resource if waiting else active.get(name)) is resource:
             continue
         if resource.eds_name:
             warming[name] = Warming(resource, version)
@@ -263,6 +270,21 @@ def _apply_clusters(
         replace(state, clusters=active, warming_clusters=warming, assignments=assignments, endpoint_names=names),
         effective,
     )
+
+
+def _warm_meanwhile(state: ActiveConfig, decoded: Mapping[str, Resource]) -> bool:
+    """Whether applying these clusters one by one leaves none waiting at some moment."""
+    waiting = dict.fromkeys(state.warming_clusters)
+    for resource in decoded.values():
+        if isinstance(resource, Cluster) and not resource.eds_name:
+            waiting.pop(resource.name, None)
+        elif isinstance(resource, Cluster) and state.clusters.get(resource.name) is not resource:
+            waiting[resource.name] = None
+        else:
+            continue
+        if not waiting:
+            return True
+    return False
 
 
 def _apply_endpoints(
@@ -336,32 +358,43 @@ def _apply_listeners(
             rejected.append(Rejected(name, clash))
             continue
         owners.update(dict.fromkeys(resource.addresses, name))
-        if all(route in state.routes or route in state.missed_routes for route in resource.route_names):
-            warming.pop(name, None)
-            active[name] = resource
-            effective.append(Change(type_urls.LISTENER, name, version))
-        else:
-            warming[name] = Warming(resource, version)
-    return _with_listeners(state, active, warming, state.routes), effective
+        warming[name] = Warming(resource, version)
+    state, started = _settle_listeners(state, active, warming, state.routes)
+    return state, effective + started
 
 
-def _with_listeners(
+def _settle_listeners(
     state: ActiveConfig,
-    active: Mapping[str, Listener],
-    warming: Mapping[str, Warming],
+    listeners: Mapping[str, Listener],
+    waiting: Mapping[str, Warming],
     routes: Mapping[str, RouteConfiguration],
-) -> ActiveConfig:
-    """The state with these listeners; tables that none of them needs go, or drain with the listener that had them."""
+) -> tuple[ActiveConfig, list[Change]]:
+    """The state in which listeners that miss nothing are active, at first all of them or none.
+
+    Tables that no listener needs go, or drain with the listener that had them.
+    """
+    active, warming = dict(listeners), dict(waiting)
+    ready = [
+        (name, pending)
+        for name, pending in waiting.items()
+        if all(r in routes or r in state.missed_routes for r in _route_names(pending))
+    ]
+    effective: list[Change] = []
+    started = state.workers_started or len(ready) == len(waiting)
+    for name, pending in ready if started else ():
+        assert isinstance(pending.resource, Listener)
+        active[name] = pending.resource
+        del warming[name]
+        effective.append(Change(type_urls.LISTENER, name, pending.version))
     names = dict.fromkeys(r for x in active.values() for r in x.route_names)
-    pending = (w.resource for w in warming.values())
-    names.update(dict.fromkeys(r for x in pending if isinstance(x, Listener) for r in x.route_names))
+    names.update(dict.fromkeys(r for pending in warming.values() for r in _route_names(pending)))
     draining: dict[str, None] = {}
     if state.drains:
         gone = (x for n, x in state.listeners.items() if active.get(n) is not x)
         held = [*state.draining_routes, *(r for x in gone for r in x.route_names)]
         draining = {r: None for r in held if r not in names}
     route_names = tuple(names) if tuple(names) != state.route_names else state.route_names
-    return replace(
+    settled = replace(
         state,
         listeners=active,
         warming_listeners=warming,
@@ -369,7 +402,13 @@ def _with_listeners(
         route_names=route_names,
         draining_routes=tuple(draining),
         missed_routes=frozenset(r for r in state.missed_routes if r in names or r in draining),
+        workers_started=started,
     )
+    return settled, effective
+
+
+def _route_names(pending: Warming) -> tuple[str, ...]:
+    return pending.resource.route_names if isinstance(pending.resource, Listener) else ()
 
 
 def _clash(listener: Listener, owners: Mapping[tuple[str, int], str]) -> str:
@@ -397,18 +436,10 @@ def _apply_routes(
         if name in known and routes.get(name) is not resource:
             routes[name] = resource
             effective.append(Change(type_urls.ROUTE, name, version))
-    listeners = dict(state.listeners)
-    warming: dict[str, Warming] = {}
-    for name, pending in state.warming_listeners.items():
-        assert isinstance(pending.resource, Listener)
-        if all(route in routes for route in pending.resource.route_names):
-            listeners[name] = pending.resource
-            effective.append(Change(type_urls.LISTENER, name, pending.version))
-        else:
-            warming[name] = pending
-    if len(warming) == len(state.warming_listeners):
+    if not state.warming_listeners:
         return replace(state, routes=routes), effective
-    return _with_listeners(state, listeners, warming, routes), effective
+    state, started = _settle_listeners(state, state.listeners, state.warming_listeners, routes)
+    return state, effective + started
 
 
 def _stop_waiting(state: ActiveConfig, type_url: str, version: str) -> tuple[ActiveConfig, list[Change]]:
@@ -420,12 +451,8 @@ def _stop_waiting(state: ActiveConfig, type_url: str, version: str) -> tuple[Act
     if type_url == type_urls.ROUTE:
         wanted = state.wanted[type_urls.ROUTE]
         state = replace(state, missed_routes=frozenset(r for r in wanted if r not in state.routes))
-        listeners = dict(state.listeners)
-        for name, pending in state.warming_listeners.items():
-            assert isinstance(pending.resource, Listener)
-            listeners[name] = pending.resource
-        effective = [Change(type_urls.LISTENER, name, w.version) for name, w in state.warming_listeners.items()]
-        return _with_listeners(state, listeners, {}, state.routes), effective
+    if type_url in (type_urls.ROUTE, type_urls.LISTENER):
+        return _settle_listeners(state, state.listeners, state.warming_listeners, state.routes)
     return state, []
 
 
@@ -441,7 +468,7 @@ class ProxyConfig:
     """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
 
     def __init__(self, cache: ResourceCache, *, drains: bool = False) -> None:
-        self.active = ActiveConfig(cache, drains=drains)
+        self.active = ActiveConfig(cache, workers_started=False, drains=drains)
 
     def drained(self) -> Mapping[str, tuple[str, ...]]:
         """Every draining listener is gone; returns the names that are still wanted."""

