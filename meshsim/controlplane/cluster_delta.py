@@ -32,7 +32,7 @@ def cluster_delta(
     """The delta of changes for a proxy that holds these clusters and sees this scope, and saw the one before.
 
     Istiod remembers one cluster a port: when a port with subsets is gone, one of its clusters goes with each push.
-    DEVIATION: of the clusters of a port that is gone the one that the proxy got last goes first; in istiod it is chance.
+    DEVIATION: of the clusters of a port that is gone the one that a proxy got last goes first; in istiod it is chance.
     """
     clusters: dict[str, dict[str, ClusterName]] = {}
     gone: dict[str, None] = {}
