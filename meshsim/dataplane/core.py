@@ -5,11 +5,11 @@ Python objects, tables are lists) and compiled (rows are numpy records, tables a
 bit. Hence the form: every value is a 64-bit integer, every reference is a row number, nothing is allocated, nothing is
 decorated, and every constant the compiled code uses stands in this file.
 
-How it runs. `run` takes the earliest event off a queue (a wheel of buckets and two heaps). An event is (time, key), and
-the key holds a priority, a sequence number, a kind and a row: a total order. What an event causes at the same instant is done through a stack of
-steps (`push`), so that a breaker that trips, the request that ends by it, the caller that hears of it and the caller's
-next call never recurse. Before each event and each step the core makes sure that there is room for whatever it may use;
-if not it returns, Python grows or drains the tables and calls again.
+How it runs. `run` takes the earliest event off a queue: a wheel of buckets and two heaps. An event is (time, key), and
+the key holds a priority, a sequence number, a kind and a row: a total order. What an event causes at the same instant,
+and what might come back to itself (a breaker that trips, the request that ends by it, the caller that hears of it and
+the caller's next call), is done through a stack of steps (`push`). Before each event and each step the core makes sure
+that there is room for whatever it may use; if not it returns, Python grows or drains the tables and calls again.
 
 Times are nanoseconds, rates and probabilities are integers out of a fixed whole, random draws are functions of an
 identity and a purpose (`draw`). Sources of the modelled rules are named where they are modelled.
@@ -18,6 +18,7 @@ identity and a purpose (`draw`). Sources of the modelled rules are named where t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 i64 = int
@@ -173,9 +174,9 @@ CH_FLOWS = 7
 
 HOST_WORDS = 14
 """Payload words of one host in a `CH_HOSTS` change."""
-BUCKETS = 2048
+BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
-BUCKET_ROOM = 32
+BUCKET_ROOM = 16
 """Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
@@ -337,6 +338,8 @@ class Flow:
 class Route:
     weight: i64
     timeout: i64
+    cluster: i32
+    """The cluster of a route with a single one."""
     share_at: i32
     share_n: i32
     retries: i32
@@ -811,9 +814,9 @@ def push(s: State, step: i64, row: i64) -> None:
 def put(s: State, time: i64, key: i64) -> None:
     """Add an event to the queue.
 
-    What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the current
-    bucket stands in the near heap; what is due later, or finds no room, in the far heap. The next event is the earlier of
-    the two tops once the wheel has been turned (`advance`), so that its width never shows in a result.
+    What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the
+    current bucket stands in the near heap; what is due later, or finds no room, in the far heap. The next event is the
+    earlier of the two tops once the wheel has been turned (`advance`), so that its width never shows in a result.
     """
     c = s.ctl[0]
     number = time >> c.shift
@@ -877,6 +880,37 @@ def drop(s: State, base: i64, n: i64) -> None:
     heap[2 * (base + at) + 1] = key
 
 
+def fetch(table: Sequence[object], row: i64) -> None:
+    """Ask the memory for a row that will be needed soon. Interpreted there is nothing to ask for."""
+
+
+def look_far(s: State, b: i64) -> None:
+    """Fetch the rows that the events of bucket `b` are about."""
+    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+        key = s.wheel[2 * at + 1]
+        kind = (key >> SLOT_BITS) & KINDS
+        if kind >= EV_SERVER and kind <= EV_RESET:
+            fetch(s.att, key & SLOTS)
+        elif kind < EV_SERVER:
+            fetch(s.req, key & SLOTS)
+
+
+def look_near(s: State, b: i64) -> None:
+    """Fetch the rows that those of the events of bucket `b` name."""
+    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+        key = s.wheel[2 * at + 1]
+        kind = (key >> SLOT_BITS) & KINDS
+        if kind >= EV_SERVER and kind <= EV_RESET:
+            t = s.att[key & SLOTS]
+            if kind == EV_RESPONSE:
+                fetch(s.cluster, t.cluster)
+                fetch(s.conn, t.conn)
+                fetch(s.req, t.req)
+            else:
+                fetch(s.pod, t.pod)
+            fetch(s.host, t.host)
+
+
 def advance(s: State) -> None:
     """Turn the wheel to the bucket of the next event, and put what is in it into the near heap."""
     c = s.ctl[0]
@@ -902,6 +936,35 @@ def advance(s: State) -> None:
         s.fill[b] = 0
         c.wheel_n -= n
         c.taken += n
+        look_near(s, (b + 1) & (BUCKETS - 1))
+        look_far(s, (b + 2) & (BUCKETS - 1))
+
+
+def find_first(s: State) -> i64:
+    """Where in the `heap` column the heap begins whose top is the next event, -1 when nothing waits."""
+    c = s.ctl[0]
+    if c.near_n == 0:
+        advance(s)
+    if c.far_n == 0:
+        if c.near_n == 0:
+            return -1
+        return 0
+    near = s.heap[0]
+    far = s.heap[2 * NEAR_ROOM]
+    if c.near_n == 0 or far < near or (far == near and s.heap[2 * NEAR_ROOM + 1] < s.heap[1]):
+        return NEAR_ROOM
+    return 0
+
+
+def take(s: State, base: i64) -> None:
+    """Take the top off the heap that begins at `base`."""
+    c = s.ctl[0]
+    if base == 0:
+        c.near_n -= 1
+        drop(s, 0, c.near_n)
+    else:
+        c.far_n -= 1
+        drop(s, NEAR_ROOM, c.far_n)
 
 
 def fit_width(s: State) -> None:
@@ -1266,14 +1329,16 @@ def forward(s: State, r: i64) -> None:
         q.flags |= route.flag
         push(s, DO_FINISH, r)
         return
-    q.stream = draw(q.id, P_STREAM)
-    at = route.share_at
+    q.cid = route.cluster
+    if route.share_n > 1 or route.mirror_n > 0:
+        q.stream = draw(q.id, P_STREAM)
     if route.share_n > 1:
+        at = route.share_at
         value = q.stream % route.weight
         while value >= s.share[at].weight:
             value -= s.share[at].weight
             at += 1
-    q.cid = s.share[at].cluster
+        q.cid = s.share[at].cluster
     if q.cid < 0 or s.cluster_row[q.cid] < 0:
         q.status = 503
         q.flags |= NC
@@ -1370,7 +1435,7 @@ def pick(s: State, row: i64, worker: i64, number: i64) -> i64:
         s.turn[cl.rr + worker] = turn + 1
         return s.seen[at + turn % n]
     best = s.seen[at + below(number, n)]
-    for i in range(1, cl.choice):
+    for _ in range(1, cl.choice):
         number = mix(number)
         other = s.seen[at + below(number, n)]
         if s.host[other].active < s.host[best].active:
@@ -1836,7 +1901,7 @@ def release_connection(s: State, a: i64) -> None:
         close_connection(s, t.conn)
     else:
         rest_connection(s, t.conn)
-    if s.pool[pool].head >= 0:
+    if cl.pending > 0 and s.pool[pool].head >= 0:
         push(s, DO_POOL, pool)
     t.conn = -1
 
@@ -2835,9 +2900,7 @@ def room(s: State) -> i64:
         count_tally(s)
     if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full > 0:
         return FULL
-    if c.work_n + 2 * CHUNK > len(s.work) or 2 * (
-        NEAR_ROOM + c.far_n + c.wheel_n + 4 * CHUNK
-    ) > len(s.heap):
+    if c.work_n + 2 * CHUNK > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n + 4 * CHUNK) > len(s.heap):
         return FULL
     return 0
 
@@ -2940,13 +3003,9 @@ def run(s: State, until: i64) -> i64:
             item = s.work[c.work_n]
             do_step(s, item & KINDS, item >> KIND_BITS)
             continue
-        if c.near_n == 0:
-            advance(s)
-        base = 0
-        if c.near_n == 0 or (c.far_n > 0 and earlier(s)):
-            base = NEAR_ROOM
+        base = find_first(s)
         time = NEVER
-        if c.near_n + c.far_n > 0:
+        if base >= 0:
             time = s.heap[2 * base]
         if time >= until:
             if c.cell_n + c.tally_n > len(s.cell):
@@ -2954,24 +3013,11 @@ def run(s: State, until: i64) -> i64:
             count_tally(s)
             return time
         key = s.heap[2 * base + 1]
-        if base == 0:
-            c.near_n -= 1
-            drop(s, 0, c.near_n)
-        else:
-            c.far_n -= 1
-            drop(s, NEAR_ROOM, c.far_n)
+        take(s, base)
         c.now = time
         c.timer_key = key
         c.events += 1
         do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
-
-
-def earlier(s: State) -> bool:
-    """Whether the first event of the far heap comes before that of the near one."""
-    heap = s.heap
-    if heap[2 * NEAR_ROOM] == heap[0]:
-        return heap[2 * NEAR_ROOM + 1] < heap[1]
-    return heap[2 * NEAR_ROOM] < heap[0]
 
 
 def inject(s: State, first: i64, n: i64) -> None:
@@ -2984,5 +3030,9 @@ def inject(s: State, first: i64, n: i64) -> None:
         put(s, s.change[i].time, key)
 
 
-INLINE = ("mix", "draw", "unit", "schedule", "push")
-"""Small functions that are worth a place wherever they are called; the compiler decides about the others."""
+INLINE = (
+    *("mix", "draw", "unit", "below", "schedule", "push", "take", "find_flow", "leg"),
+    *("take_request", "give_request", "take_attempt", "give_attempt", "set_timer", "write_log", "judge"),
+    *("decide", "forward", "choose_host", "pick", "attach", "send", "leave_upstream", "release_connection"),
+)
+"""Functions that are worth a place wherever they are called; the compiler decides about the others."""

@@ -38,7 +38,7 @@ _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
 _HEAP: Final = 2 * core.NEAR_ROOM + 4_096
-_SHIFT: Final = 16
+_SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
 _WORK: Final = 4_096
 

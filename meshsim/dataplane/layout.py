@@ -100,9 +100,7 @@ class Layout:
     """Turns specs into rows; holds what is shared between rows (distributions, routes, timer classes)."""
 
     def __init__(self) -> None:
-        self.rows = {
-            name: Appender(name) for name in FIELDS if name not in _RUNNING
-        }
+        self.rows = {name: Appender(name) for name in FIELDS if name not in _RUNNING}
         self.columns = {
             name: ColumnAppender(name)
             for name in (
@@ -224,8 +222,9 @@ class Layout:
             kind=spec.kind,
             status=spec.status,
             flag=spec.flag,
-            share_at=self.rows["share"].extend([(weight, cluster) for cluster, weight in shares or [(-1, 1)]]),
-            share_n=max(len(shares), 1),
+            share_at=self.rows["share"].extend([(weight, cluster) for cluster, weight in shares]),
+            share_n=len(shares),
+            cluster=shares[0][0] if len(shares) == 1 else -1,
             weight=sum(weight for _, weight in shares),
             timeout=spec.timeout,
             timeout_class=self.timer_class(spec.timeout, per_try=False),

@@ -170,7 +170,10 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
     def compile_parts(part: Any) -> None:
         inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": part}
         state = _state_type(numba, mode is Mode.CHECKED)
+        namespace["fetch"] = _fetch(numba, state)
         for name in _callees_first():
+            if name == "fetch":
+                continue
             function = getattr(core, name)
             signature = _signature(numba, function, state)
             namespace[name] = numba.njit(signature, forceinline=name in core.INLINE, **inner)(
@@ -313,6 +316,28 @@ def _state_at(numba: Any, state_type: Any) -> Any:
         return state_type(address), lower
 
     return numba.extending.intrinsic(as_state)
+
+
+def _fetch(numba: Any, state_type: Any) -> Any:
+    """An intrinsic that asks the memory for the first two cache lines of a row, for writing."""
+    from llvmlite import ir
+
+    def fetch(context: Any, table: Any, row: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            word, small = ir.IntType(64), ir.IntType(32)
+            pointer = ir.IntType(8).as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [pointer, small, small, small])
+            prefetch = numba.core.cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            first = builder.load(builder.bitcast(arguments[0], word.as_pointer()))
+            place = builder.add(first, builder.mul(arguments[1], ir.Constant(word, table.size)))
+            for line in range(0, min(table.size, 128), 64):
+                at = builder.inttoptr(builder.add(place, ir.Constant(word, line)), pointer)
+                builder.call(prefetch, [at, ir.Constant(small, 0), ir.Constant(small, 3), ir.Constant(small, 1)])
+            return context.get_dummy_value()
+
+        return numba.types.none(table, numba.types.int64), lower
+
+    return numba.extending.intrinsic(fetch)
 
 
 def _state_type(numba: Any, checked: bool) -> Any:

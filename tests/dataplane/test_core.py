@@ -5,7 +5,9 @@ They run interpreted; tests/properties holds the compiled engine to the same res
 
 from __future__ import annotations
 
+import heapq
 import math
+import random
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -794,3 +796,44 @@ def test_draws_look_independent_and_uniform() -> None:
 
 def test_retransmission_doubles() -> None:
     assert [core.retransmission(0, 200, now) for now in (0, 1, 200, 201, 601, 1401)] == [0, 200, 200, 600, 1400, 3000]
+
+
+# -- the queue of events -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("span", "gap"),
+    [(1000 * MS, 1), (1000 * MS, 300 * MS), (60 * SECOND, 20 * SECOND), (MS, 1), (0, 1), (50 * MS, 0)],
+    ids=["short", "long", "sparse", "dense", "at-once", "even"],
+)
+def test_events_come_in_order_whatever_the_width_of_the_buckets(span: Nanos, gap: Nanos) -> None:
+    """Against the standard library's heap, over widths the core changes on the way."""
+    engine = make()
+    state = engine.tables.state
+    engine.tables.reserve("heap", 100_000)
+    control, chance = state.ctl[0], random.Random(span + gap)
+    expected: list[tuple[int, int]] = []
+    for number in range(30_000):
+        if number < 2_000 or chance.random() < 0.5:
+            key = (chance.random() < 0.9) << 62 | number << core.SEQ_SHIFT
+            event = (control.now + chance.randint(0, span) // max(gap, 1) * max(gap, 1), key)
+            heapq.heappush(expected, event)
+            core.put(state, *event)
+        else:
+            base = core.find_first(state)
+            event = (state.heap[2 * base], state.heap[2 * base + 1])
+            core.take(state, base)
+            control.now = event[0]
+            assert event == heapq.heappop(expected)
+    assert control.near_n + control.far_n + control.wheel_n == len(expected)
+
+
+@pytest.mark.parametrize(("rate", "requests", "wider"), [(2.0, 2_000, True), (1_000_000.0, 20_000, False)])
+def test_buckets_are_fitted_to_the_load(rate: float, requests: int, wider: bool) -> None:
+    engine = make()
+    before = engine.tables.get("ctl", 0, "shift")
+    service = add_service(engine, pod={"workers": 0}, handler={"service": Distribution(Shape.UNIFORM, 0, 5 * MS)})
+    add_traffic(engine, [service.flow], rate)
+    engine.run_until(round(requests / rate * SECOND))
+    after = engine.tables.get("ctl", 0, "shift")
+    assert after > before if wider else after < before
