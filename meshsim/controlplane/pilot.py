@@ -183,8 +183,11 @@ class Pilot:
             self._stream_token = admitted + round(SECOND / self._timing.stream_rate)
         self.disconnect(proxy.id)
         scope = self._scopes.of(self._context(), proxy)
-        self.connections[proxy.id] = Connection(proxy.id, proxy, AdsServerStream(proxy.id), scope)
+        self.connections[proxy.id] = Connection(proxy.id, proxy, self._stream(proxy.id), scope)
         return True
+
+    def _stream(self, name: str) -> AdsServerStream:
+        return AdsServerStream(name, self._taps.xds_event, lambda: self._env.instant)
 
     def disconnect(self, name: str) -> None:
         """The proxy's side closed the stream."""

@@ -30,6 +30,9 @@ class EnvoyTiming:
     """Full-jitter back-off of a lost stream, doubling to `reconnect_max`."""
     reconnect_max: Nanos = 30 * SECOND
 
+    listener_drain: Nanos = 45 * SECOND
+    """How long a replaced or removed listener holds its route tables: Istio's `drainDuration`."""
+
     def apply(self, response: discovery_pb2.DeltaDiscoveryResponse) -> Nanos:
         """Time to take a response in."""
         count = len(response.resources)

@@ -13,6 +13,7 @@ from meshsim.kernel import Environment, below
 from meshsim.trace import ProxyEffective, Taps
 from meshsim.units import Nanos
 from meshsim.world.envoy_timing import EnvoyTiming
+from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient, Applied, Reaction
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
@@ -38,6 +39,8 @@ class RunningProxy:
     """Whether it has listeners, which is when it answers on 15021."""
     busy_until: Nanos = 0
     """Responses are taken in one after the other."""
+    drains: int = 0
+    """Changes of listeners that left some draining."""
 
 
 class Fleet:
@@ -80,7 +83,7 @@ class Fleet:
 
     def start(self, proxy: Proxy) -> None:
         """A proxy process begins; its first request leaves after its start-up time."""
-        config = ProxyConfig(self._resources)
+        config = ProxyConfig(self._resources, drains=True)
         name = proxy.id
 
         def apply(
@@ -166,6 +169,19 @@ class Fleet:
         if changed and self.on_changed is not None:
             self.on_changed(running, changed)
         self._send(running, reaction)
+        if reaction.draining and type_urls.LISTENER in changed and not self._settling:
+            self._drain(running)
+
+    def _drain(self, running: RunningProxy) -> None:
+        """Listeners were replaced or removed; the last of them is gone after the drain time."""
+        running.drains += 1
+        number = running.drains
+
+        def gone() -> None:
+            if running.alive and running.drains == number:
+                self._send(running, running.client.on_drained(running.config.drained()))
+
+        self._env.call_at(self._env.instant + self._timing.listener_drain, gone)
 
     def _send(self, running: RunningProxy, reaction: Reaction) -> None:
         name = running.proxy.id

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from meshsim.trace import XdsEvent
+from meshsim.xds import type_urls
+from meshsim.xds.messages import discovery_pb2
+
 from .conftest import build, seconds
 
 
@@ -22,3 +26,37 @@ def test_a_stopped_proxy_leaves_pilot() -> None:
     name = next(iter(world.fleet.proxies))
     world.fleet.stop(name)
     assert name not in world.pilot.connections
+
+
+def test_the_stream_of_a_simulated_proxy_leaves_the_records_of_a_real_one() -> None:
+    """Kinds and order as a real Envoy's stream has them (tests/conformance/test_envoy_ads.py): EDS before the CDS ACK."""
+    world, _ = build(duration="60s")
+    events: list[XdsEvent] = []
+    world.taps.xds_event.listen(events.append)
+    name = next(iter(world.fleet.proxies))
+    proxy = world.fleet.proxies[name].proxy
+    world.fleet.stop(name)
+    world.fleet.start(proxy)
+    world.traffic.silence()
+    world.env.run(until=seconds(5))
+    seen = [(type_urls.SHORT[e.type_url], e.kind) for e in events if e.stream == name and e.kind != "send"]
+    assert seen[:4] == [("cds", "first"), ("eds", "first"), ("cds", "ack"), ("lds", "first")]
+    assert [e.time for e in events] == sorted(e.time for e in events)
+
+
+def test_routes_of_a_replaced_listener_stay_subscribed_until_it_has_drained() -> None:
+    world, _ = build(duration="100s")
+    running = next(r for r in world.fleet.proxies.values() if r.config.active.route_names)
+    config, client = running.config, running.client
+    name = config.active.route_names[0]
+    holder = next(x for x in config.active.listeners.values() if name in x.route_names)
+    response = discovery_pb2.DeltaDiscoveryResponse(
+        type_url=type_urls.LISTENER, nonce="n", removed_resources=[holder.name]
+    )
+    world.traffic.silence()
+    world.env.call_at(seconds(1), lambda: world.fleet.deliver(running.proxy.id, response))
+    world.env.run(until=seconds(40))
+    assert holder.name not in config.active.listeners
+    assert name in client.names(type_urls.ROUTE)
+    world.env.run(until=seconds(50))
+    assert name not in client.names(type_urls.ROUTE)
