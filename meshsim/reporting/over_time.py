@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from meshsim.checks.frame import Floats, Frame, Grid, Mask
 from meshsim.units import MILLISECOND, MINUTE, SECOND, Nanos
 
 _WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_ROWS: Final = 2
+"""Names of actions stand in so many rows."""
 _BINS: Final = 150
 """At most so many bins in a chart."""
 
@@ -81,6 +84,21 @@ def marks(frame: Frame) -> list[Mark]:
         ends = [r["time"] for r in rows if r["seed"] == first and r["id"] == row["id"] and not r["begins"]]
         found.append(Mark(row["id"], row["time"] / SECOND, min(ends) / SECOND if ends else None))
     return found
+
+
+def levels(found: Sequence[Mark], letter: float) -> list[int]:
+    """Rows for the names of actions, one above the other where they would overlap; `letter` is a letter's seconds."""
+    ends: list[float] = []
+    chosen: list[int] = []
+    for mark in found:
+        level = next((row for row, end in enumerate(ends) if end <= mark.begin), len(ends))
+        if level >= _ROWS:
+            level = min(range(_ROWS), key=lambda row: ends[row])
+        if level == len(ends):
+            ends.append(0.0)
+        ends[level] = mark.begin + letter * (len(mark.id) + 1)
+        chosen.append(level)
+    return chosen
 
 
 def ticks(duration: Nanos) -> list[Nanos]:

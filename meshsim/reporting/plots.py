@@ -11,12 +11,21 @@ from meshsim.checks import Wave, waves
 from meshsim.checks.cells import counted
 from meshsim.checks.frame import Frame, Mask
 from meshsim.checks.rows import Rows
-from meshsim.checks.wording import NEVER, clock, percent, span
+from meshsim.checks.wording import NEVER, clock
 from meshsim.errors import UsageError
 from meshsim.recording import Run
+from meshsim.reporting.drawing import FAILURES, FONT, Drawing, DrawnArrow, Rectangle, draw
 from meshsim.reporting.edges import edges
-from meshsim.reporting.graph import Arrow, Graph, Vertex, lay_out
-from meshsim.reporting.over_time import Binned, marks, quantiles_over_time, rate_over_time, share_over_time, ticks
+from meshsim.reporting.graph import Vertex, lay_out
+from meshsim.reporting.over_time import (
+    Binned,
+    levels,
+    marks,
+    quantiles_over_time,
+    rate_over_time,
+    share_over_time,
+    ticks,
+)
 from meshsim.reporting.svg import PALETTE, health
 from meshsim.scenario import Span
 from meshsim.units import SECOND, parse_duration
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 
 _BY: Final = {"version": "destination_version", "source": "source", "pod": "pod", "status": "status", "flags": "flags"}
 _NO_VERSION: Final = "no pod"
+_KNOWN: Final = 12
+"""So many applications are named where one is not known."""
 
 
 class Plots:
@@ -118,7 +129,7 @@ class Plots:
         """How each change reached the proxies: share of the proxies whose traffic follows it, over time since then."""
         axes = _axes(ax, (7, 4))
         found = [wave for wave in waves(self._run) if wave.arrivals]
-        for colour, wave in zip(_colours(len(found)), found, strict=False):
+        for number, (colour, wave) in enumerate(zip(_colours(len(found)), found, strict=False)):
             delays = np.array([arrival.delay for arrival in wave.arrivals if arrival.delay != NEVER]) / SECOND
             shares = 100.0 * np.arange(1, len(delays) + 1) / len(wave.arrivals)
             axes.step(
@@ -127,7 +138,8 @@ class Plots:
                 where="post",
                 label=_wave_label(wave, len(self._run.manifest.seeds)),
                 color=colour,
-                linewidth=1.8,
+                # Changes that spread alike lie on each other: the later ones are thinner.
+                linewidth=min(1.6 + 1.2 * (len(found) - 1 - number), 6.0),
             )
         axes.set_xlim(left=0)
         axes.set_ylim(0, 104)
@@ -144,9 +156,9 @@ class Plots:
         `during` is a pair of timeline ids or times, such as `("shift", "rollback")` or `("1m", "2m")`.
         """
         found = edges(self._frame, self._span(during))
-        graph = lay_out(found)
-        axes = _axes(ax, (max(3.3 * graph.columns, 5.0), max(1.15 * graph.rows, 2.4)))
-        _draw_graph(axes, graph)
+        drawing = draw(lay_out(found))
+        axes = _axes(ax, (drawing.width / _PIXELS, drawing.height / _PIXELS + 0.4))
+        _draw_graph(axes, drawing)
         window = "" if during is None else f", {during[0]} to {during[1]}"
         axes.set_title(f"Who called whom{window}", loc="left")
         return axes
@@ -179,13 +191,12 @@ class Plots:
         axes.set_xlim(0, self._run.duration / SECOND)
         axes.set_xticks([place / SECOND for place in places], [clock(place) for place in places])
         seconds = self._run.duration / SECOND
-        previous, level = -seconds, 0
-        for mark in marks(self._frame):
+        found = marks(self._frame)
+        # A letter of these names takes about a hundredth of the axis.
+        for mark, level in zip(found, levels(found, seconds * 0.011), strict=True):
             if mark.end is not None:
                 axes.axvspan(mark.begin, mark.end, color="#f3e3c8", alpha=0.6, linewidth=0, zorder=0)
             axes.axvline(mark.begin, color="#a07a3a", linewidth=0.9, linestyle=(0, (3, 3)), zorder=3)
-            level = (level + 1) % 2 if mark.begin - previous < seconds * 0.02 * (len(mark.id) + 1) else 0
-            previous = mark.begin
             axes.annotate(
                 mark.id,
                 (mark.begin, 1.0),
@@ -198,11 +209,13 @@ class Plots:
 
 
 def _requests_to(frame: Frame, app: str) -> Mask:
-    column = frame.names("destination")
-    if app not in column.names:
-        known = ", ".join(sorted(name for name in set(column.names) if name))
-        raise UsageError(f"there are no requests to '{app}'", None, f"there are requests to {known}")
-    return column.where([app])
+    mask = frame.names("destination").where([app])
+    if not mask.any():
+        known = [name for (name,) in frame.combinations("destination")]
+        more = f" and {len(known) - _KNOWN} more" if len(known) > _KNOWN else ""
+        hint = f"there are requests to {', '.join(known[:_KNOWN])}{more}"
+        raise UsageError(f"there are no requests to '{app}'", None, hint)
+    return mask
 
 
 def _groups(frame: Frame, mask: Mask, by: str) -> list[tuple[str, Mask]]:
@@ -244,79 +257,76 @@ def _wave_label(wave: Wave, seeds: int) -> str:
     return f"{wave.id}{undone}{seed} ({len(wave.arrivals)} proxies)"
 
 
-_WIDE, _HIGH, _STEP = 1.5, 0.62, 2.9
+_PIXELS: Final = 96
+"""A drawing's pixels an inch: letters are as large as they were placed for, on axes of their own."""
+_POINTS: Final = 72 / _PIXELS
 
 
-def _draw_graph(axes: Axes, graph: Graph) -> None:
+def _draw_graph(axes: Axes, drawing: Drawing) -> None:
     axes.set_axis_off()
     axes.grid(False)
-    if not graph.vertices:
-        return
-    most = max((arrow.rate_per_s for arrow in graph.arrows), default=1.0) or 1.0
-    for arrow in graph.arrows:
-        _draw_arrow(axes, graph, arrow, most)
-    for vertex in graph.vertices:
-        _draw_vertex(axes, vertex)
-    axes.set_xlim(-_WIDE / 2 - 0.1, (graph.columns - 1) * _STEP + _WIDE / 2 + 0.1)
-    axes.set_ylim(graph.rows - 1 + _HIGH / 2 + 0.15, -_HIGH / 2 - 0.3)
+    most = max((drawn.arrow.rate_per_s for drawn in drawing.arrows), default=1.0) or 1.0
+    for drawn in drawing.arrows:
+        _draw_arrow(axes, drawn, most)
+    for vertex, box in drawing.boxes:
+        _draw_vertex(axes, vertex, box)
+    for drawn in drawing.arrows:
+        if drawn.label is not None:
+            _draw_label(axes, drawn.label, drawn.lines)
+    axes.set_xlim(0, drawing.width)
+    axes.set_ylim(drawing.height, 0)
 
 
-def _draw_vertex(axes: Axes, vertex: Vertex) -> None:
+def _draw_vertex(axes: Axes, vertex: Vertex, box: Rectangle) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    x, y = vertex.column * _STEP, vertex.row
-    box = FancyBboxPatch(
-        (x - _WIDE / 2, y - _HIGH / 2),
-        _WIDE,
-        _HIGH,
-        boxstyle="round,pad=0,rounding_size=0.09",
+    patch = FancyBboxPatch(
+        (box.left, box.top),
+        box.width,
+        box.height,
+        boxstyle="round,pad=0,rounding_size=7",
         facecolor="white",
         edgecolor=health(vertex.good),
-        linewidth=1.8,
+        linewidth=1.6,
         zorder=3,
     )
-    axes.add_patch(box)
+    axes.add_patch(patch)
     split = [f"{name} {share * 100:.0f} %" for name, share in vertex.versions if len(vertex.versions) > 1]
     shown = "  ".join(split[:2]) + (f" +{len(split) - 2}" if len(split) > 2 else "")
     text = shown or f"{vertex.rate_per_s:,.1f}/s"
     name = vertex.name if len(vertex.name) <= 20 else vertex.name[:19] + "…"
-    axes.text(x, y - 0.1, name, ha="center", va="center", fontsize=9, fontweight="bold", zorder=4)
-    axes.text(x, y + 0.15, text, ha="center", va="center", fontsize=8, color="#555", zorder=4)
+    x, y = box.left + box.width / 2, box.top
+    large = 12 * _POINTS
+    axes.text(x, y + 0.36 * box.height, name, ha="center", va="center", zorder=4, fontsize=large, fontweight="bold")
+    axes.text(x, y + 0.7 * box.height, text, ha="center", va="center", fontsize=11 * _POINTS, color="#555", zorder=4)
 
 
-def _draw_arrow(axes: Axes, graph: Graph, arrow: Arrow, most: float) -> None:
+def _draw_arrow(axes: Axes, drawn: DrawnArrow, most: float) -> None:
     from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Outline
 
-    source, destination = graph.vertex(arrow.source), graph.vertex(arrow.destination)
-    forward = destination.column > source.column
-    begin = (source.column * _STEP + (_WIDE / 2 if forward else -_WIDE / 2), source.row)
-    end = (destination.column * _STEP - (_WIDE / 2 if forward else -_WIDE / 2), destination.row)
-    colour = health(arrow.good) if arrow.good < 0.999 else "#8a8a8a"
+    arrow = drawn.arrow
+    outline = Outline(list(drawn.curve), [Outline.MOVETO, *[Outline.CURVE4] * 3])
     patch: Any = FancyArrowPatch(
-        begin,
-        end,
+        path=outline,
         arrowstyle="-|>,head_length=6,head_width=3",
-        connectionstyle="arc3,rad=0" if forward else "arc3,rad=0.4",
-        shrinkA=0,
-        shrinkB=0,
-        color=colour,
+        color=health(arrow.good) if arrow.good < 0.999 else "#8a8a8a",
         linewidth=1.0 + 2.2 * arrow.rate_per_s / most,
         zorder=2,
     )
     axes.add_patch(patch)
-    texts = [f"{arrow.rate_per_s:,.0f}/s  p99 {span(arrow.p99)}"]
-    if arrow.good < 1:
-        texts.append(f"{percent(1 - arrow.good, 1)} failed")
-    level = source.row == destination.row
-    axes.annotate(
-        "\n".join(texts),
-        ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2),
-        xytext=(0, 4 if level else 0),
-        textcoords="offset points",
-        ha="center",
-        va="bottom" if level else "center",
-        fontsize=7.5,
-        color="#333",
-        zorder=5,
-        bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
-    )
+
+
+def _draw_label(axes: Axes, area: Rectangle, lines: Sequence[str]) -> None:
+    x, step = area.left + area.width / 2, area.height / len(lines)
+    for number, text in enumerate(lines):
+        axes.text(
+            x,
+            area.top + step * (number + 0.5),
+            text,
+            ha="center",
+            va="center",
+            fontsize=FONT * _POINTS,
+            color="#a33" if number == FAILURES else "#333",
+            zorder=5,
+        )

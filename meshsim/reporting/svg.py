@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-from meshsim.checks.wording import clock, percent, span
-from meshsim.reporting.graph import Arrow, Graph, Vertex
-from meshsim.reporting.over_time import Binned, Mark, ticks
+from meshsim.checks.wording import clock
+from meshsim.reporting.drawing import FAILURES, FONT, DrawnArrow, Rectangle, draw
+from meshsim.reporting.graph import Graph, Vertex
+from meshsim.reporting.over_time import Binned, Mark, levels, ticks
 from meshsim.units import SECOND, Nanos
 
 PALETTE: Final = ("#2f6fb3", "#d9792b", "#3f9153", "#8a5fa8", "#b5484a", "#6b6b6b", "#1d9aa1", "#b59a2e")
@@ -41,9 +42,9 @@ def health(good: float) -> str:
     return _GOOD if good >= 0.999 else _POOR if good >= 0.95 else _BAD
 
 
-def chart_svg(lines: Sequence[Line], chart: Chart, width: int = 720, height: int = 220) -> str:
+def chart_svg(lines: Sequence[Line], chart: Chart, width: int = 1034, height: int = 240) -> str:
     """A line chart over the run, with the timeline's actions as bands and flags."""
-    left, right, upper, lower = 58, 26, 46, 26
+    left, right, upper, lower = 58, 26, 66, 26
     across, down = width - left - right, height - upper - lower
     top = chart.top if chart.top is not None else _round_up(max((_greatest(line) for line in lines), default=1.0))
     seconds = max(chart.duration / SECOND, 1e-9)
@@ -94,26 +95,22 @@ def _legend(lines: Sequence[Line], left: int, right: int) -> list[str]:
     return parts
 
 
-def _mark_bands(marks: Sequence[Mark], x: object, upper: int, down: int) -> list[str]:
-    assert callable(x)
+def _mark_bands(marks: Sequence[Mark], x: Callable[[float], float], upper: int, down: int) -> list[str]:
     parts: list[str] = []
-    previous = -math.inf
-    level = 0
-    for mark in marks:
-        at = float(x(mark.begin))
-        level = (level + 1) % 2 if at - previous < 7 * len(mark.id) + 8 else 0
-        previous = at
+    wide = 6.2 / max(x(1.0) - x(0.0), 1e-9)
+    for mark, level in zip(marks, levels(marks, wide), strict=True):
+        at = x(mark.begin)
         if mark.end is not None:
             parts.append(
-                f'<rect x="{at:.1f}" y="{upper}" width="{float(x(mark.end)) - at:.1f}" height="{down}" '
+                f'<rect x="{at:.1f}" y="{upper}" width="{x(mark.end) - at:.1f}" height="{down}" '
                 'fill="#f3e3c8" opacity="0.6"/>'
             )
         parts.append(
             f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{upper - 2}" y2="{upper + down}" stroke="#a07a3a" '
             'stroke-dasharray="3 3"/>'
         )
-        down_by = upper + 9 + 11 * level
-        parts.append(f'<text x="{at + 3:.1f}" y="{down_by}" font-size="10" fill="#7a5a22">{escape(mark.id)}</text>')
+        text = f'<text x="{at:.1f}" y="{upper - 5 - 12 * level}" font-size="10" fill="#7a5a22">{escape(mark.id)}</text>'
+        parts.append(text)
     return parts
 
 
@@ -143,71 +140,55 @@ def _round_up(value: float) -> float:
     )
 
 
-_BOX, _TALL, _GAP, _BETWEEN = 172, 52, 150, 34
-
-
 def graph_svg(graph: Graph) -> str:
     """The service graph: boxes coloured by health, arrows as thick as their traffic."""
-    width = graph.columns * (_BOX + _GAP) - _GAP + 20
-    height = graph.rows * (_TALL + _BETWEEN) - _BETWEEN + 20
+    drawing = draw(graph)
     most = max((arrow.rate_per_s for arrow in graph.arrows), default=1.0) or 1.0
     parts = [
         '<defs><marker id="tip" markerUnits="userSpaceOnUse" markerWidth="10" markerHeight="10" refX="9" refY="5" '
         'orient="auto"><path d="M0,1 L10,5 L0,9 z" fill="#777"/></marker></defs>'
     ]
-    labels: list[str] = []
-    for arrow in graph.arrows:
-        line, label = _arrow(graph, arrow, most)
-        parts.append(line)
-        labels.append(label)
-    parts += [_vertex(vertex) for vertex in graph.vertices]
-    return _svg(width, height, parts + labels, "service graph")
+    parts += [_arrow(drawn, most) for drawn in drawing.arrows]
+    parts += [_vertex(vertex, box) for vertex, box in drawing.boxes]
+    parts += [_label(drawn.label, drawn.lines) for drawn in drawing.arrows if drawn.label is not None]
+    return _svg(round(drawing.width), round(drawing.height), parts, "service graph")
 
 
-def _corner(vertex: Vertex) -> tuple[float, float]:
-    return 10 + vertex.column * (_BOX + _GAP), 10 + vertex.row * (_TALL + _BETWEEN)
-
-
-def _vertex(vertex: Vertex) -> str:
-    x, y = _corner(vertex)
+def _vertex(vertex: Vertex, box: Rectangle) -> str:
+    x, y = box.left, box.top
     colour = health(vertex.good)
     versions = " ".join(f"{name} {share * 100:.0f} %" for name, share in vertex.versions if len(vertex.versions) > 1)
     second = versions or f"{vertex.rate_per_s:,.1f}/s"
     return (
-        f'<rect x="{x:.0f}" y="{y:.0f}" width="{_BOX}" height="{_TALL}" rx="7" fill="#fff" stroke="{colour}" '
-        'stroke-width="1.6"/>'
-        f'<rect x="{x:.0f}" y="{y:.0f}" width="6" height="{_TALL}" rx="3" fill="{colour}"/>'
-        f'<text x="{x + 14:.0f}" y="{y + 22:.0f}" font-size="12.5" font-weight="600" fill="#222">'
-        f"{escape(_short(vertex.name, 21))}</text>"
-        f'<text x="{x + 14:.0f}" y="{y + 40:.0f}" font-size="11" fill="#555">{escape(_short(second, 24))}</text>'
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="7" fill="#fff" '
+        f'stroke="{colour}" stroke-width="1.6"/>'
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="6" height="{box.height:.0f}" rx="3" fill="{colour}"/>'
+        f'<text x="{x + 14:.0f}" y="{y + 20:.0f}" font-size="12" font-weight="600" fill="#222">'
+        f"{escape(_short(vertex.name, 20))}</text>"
+        f'<text x="{x + 14:.0f}" y="{y + 37:.0f}" font-size="11" fill="#555">{escape(_short(second, 23))}</text>'
     )
 
 
-def _arrow(graph: Graph, arrow: Arrow, most: float) -> tuple[str, str]:
-    source, destination = graph.vertex(arrow.source), graph.vertex(arrow.destination)
-    (x1, y1), (x2, y2) = _corner(source), _corner(destination)
-    forward = destination.column > source.column
-    begin = (x1 + (_BOX if forward else 0), y1 + _TALL / 2)
-    end = (x2 if forward else x2 + _BOX, y2 + _TALL / 2)
-    bend = max(abs(end[0] - begin[0]) / 2, 30.0) * (1 if forward else -1)
-    thick = 1.2 + 3.0 * arrow.rate_per_s / most
+def _arrow(drawn: DrawnArrow, most: float) -> str:
+    """The line; what its label says appears as a tooltip too, where there is no room for one."""
+    arrow = drawn.arrow
+    begin, *bends = (f"{point.x:.0f},{point.y:.0f}" for point in drawn.curve)
     colour = health(arrow.good) if arrow.good < 0.999 else "#999"
-    curve = (
-        f"M{begin[0]:.0f},{begin[1]:.0f} C{begin[0] + bend:.0f},{begin[1]:.0f} "
-        f"{end[0] - bend:.0f},{end[1]:.0f} {end[0]:.0f},{end[1]:.0f}"
+    said = escape(f"{arrow.source} to {arrow.destination}: {', '.join(drawn.lines)}")
+    return (
+        f'<path d="M{begin} C{" ".join(bends)}" fill="none" stroke="{colour}" '
+        f'stroke-width="{1.2 + 3.0 * arrow.rate_per_s / most:.1f}" marker-end="url(#tip)"><title>{said}</title></path>'
     )
-    line = f'<path d="{curve}" fill="none" stroke="{colour}" stroke-width="{thick:.1f}" marker-end="url(#tip)"/>'
-    x = (begin[0] + end[0]) / 2
-    y = (begin[1] + end[1]) / 2 - 5
-    texts = [f"{arrow.rate_per_s:,.0f}/s, p99 {span(arrow.p99)}"]
-    if arrow.good < 1:
-        texts.append(f"{percent(1 - arrow.good, 1)} failed")
-    label = "".join(
-        f'<text x="{x:.0f}" y="{y + 12 * number - 12 * (len(texts) - 1):.0f}" font-size="10" text-anchor="middle" '
-        f'fill="{"#a33" if number else "#444"}" stroke="#fff" stroke-width="3" paint-order="stroke">{text}</text>'
-        for number, text in enumerate(texts)
+
+
+def _label(area: Rectangle, lines: Sequence[str]) -> str:
+    x, step = area.left + area.width / 2, area.height / len(lines)
+    return "".join(
+        f'<text x="{x:.0f}" y="{area.top + step * number + 0.8 * step:.0f}" font-size="{FONT:g}" text-anchor="middle" '
+        f'fill="{"#a33" if number == FAILURES else "#444"}" stroke="#fff" stroke-width="3" paint-order="stroke">'
+        f"{text}</text>"
+        for number, text in enumerate(lines)
     )
-    return line, label
 
 
 def _short(text: str, most: int) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from meshsim.checks.frame import Frame
 from meshsim.reporting.over_time import (
+    Mark,
     bin_width,
+    levels,
     marks,
     quantiles_over_time,
     rate_over_time,
@@ -50,6 +52,13 @@ def test_shares_are_percent_of_the_whole_or_nothing(frame: Frame) -> None:
 
 def test_marks_are_the_timeline(frame: Frame) -> None:
     assert [(mark.id, mark.begin, mark.end) for mark in marks(frame)] == [("shift", 20, None), ("slow", 40, 45)]
+
+
+def test_names_of_actions_stand_apart() -> None:
+    found = [Mark("first", 0, None), Mark("second", 3, None), Mark("third", 5, None), Mark("late", 20, None)]
+    assert levels(found, 1.0) == [0, 1, 0, 0]
+    assert levels(found, 0.1) == [0, 0, 0, 0]
+    assert levels([], 1.0) == []
 
 
 @pytest.mark.parametrize("duration", [SECOND, 37 * SECOND, 10 * MINUTE, 3 * HOUR, 100 * HOUR])

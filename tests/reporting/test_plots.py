@@ -69,7 +69,7 @@ def test_axes_that_are_given_are_used(plots: Plots) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda plots: plots.latency(to="revews"), "no requests to 'revews'"),
+        (lambda plots: plots.latency(to="revews"), "no requests to 'revews'.*productpage"),
         (lambda plots: plots.latency(by="colour"), "cannot split by 'colour'"),
         (lambda plots: plots.graph(during=("shift", "soon")), "neither a time nor one of"),
     ],

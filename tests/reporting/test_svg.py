@@ -33,6 +33,14 @@ def test_the_graph_is_xml_and_inside_its_box(frame: Frame) -> None:
     assert len([p for p in root.iter() if p.tag.endswith("path") and p.get("marker-end")]) == 4
 
 
+def test_what_has_no_room_for_a_label_has_a_tooltip() -> None:
+    fan = [Edge(f"c{n}", "", called, 10.0, 1, 0.9, 1.0, 1e6, ()) for n in range(20) for called in ("one", "other")]
+    root = ET.fromstring(graph_svg(lay_out(fan)))
+    titles = [t.text for t in root.iter() if t.tag.endswith("title")]
+    assert len(titles) == 40
+    assert "c7 to other: 10/s, p99 1 ms, 10 % failed" in titles
+
+
 def test_names_are_escaped() -> None:
     svg = graph_svg(lay_out([Edge("<a>", "", "b&c", 1.0, 1, 0.5, 1.0, 1.0, ())]))
     assert "&lt;a&gt;" in svg
