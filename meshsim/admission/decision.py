@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from meshsim.admission.annotations import INJECT
-from meshsim.admission.selectors import is_empty, matches_selector
 from meshsim.api import Fields
+from meshsim.api.selectors import is_empty, matches_selector
 
 IGNORED_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 

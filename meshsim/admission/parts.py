@@ -19,10 +19,9 @@ from meshsim.admission.context import TemplateContext
 from meshsim.admission.proxyconfig import print_proxy_config
 from meshsim.admission.quantities import canonical_quantity
 from meshsim.api import Fields
+from meshsim.api.canonical import NAME_LABELS, REVISION_LABELS, canonical_name, canonical_revision
 
 Body: TypeAlias = dict[str, object]
-_CANONICAL_NAME: Final = "service.istio.io/canonical-name"
-_CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
 _PORT_FIELDS: Final = ("name", "hostPort", "containerPort", "protocol", "hostIP")
 
 
@@ -49,14 +48,8 @@ def resource_variable(name: str, resource: str) -> Body:
 def canonical_labels(context: TemplateContext) -> Body:
     """Labels of the canonical service."""
     labels = context.labels
-    name = (
-        labels.get(_CANONICAL_NAME)
-        or labels.get("app.kubernetes.io/name")
-        or labels.get("app")
-        or context.workload.name
-    )
-    revision = labels.get(_CANONICAL_REVISION) or labels.get("app.kubernetes.io/version") or labels.get("version")
-    return {_CANONICAL_NAME: name[:63].removesuffix("-"), _CANONICAL_REVISION: revision or "latest"}
+    name = canonical_name(labels, context.workload.name)
+    return {NAME_LABELS[0]: name[:63].removesuffix("-"), REVISION_LABELS[0]: canonical_revision(labels)}
 
 
 def base_annotations(context: TemplateContext) -> Body:

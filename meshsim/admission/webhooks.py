@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from meshsim.admission.annotations import INJECT
 from meshsim.admission.decision import IGNORED_NAMESPACES
-from meshsim.admission.selectors import matches_selector
 from meshsim.api import ApiObject, Fields, make_object
+from meshsim.api.selectors import matches_selector
 
 _INJECTION: Final = "istio-injection"
 _REVISION: Final = "istio.io/rev"

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from meshsim.api import ApiObject, Fields, ObjectKey, make_object
+from meshsim.api.selectors import matches_labels
 from meshsim.kernel import Environment
 from meshsim.kube.documents import Body, is_terminating, owner_reference, rfc3339, uid_of
 from meshsim.kube.names import suffix
 from meshsim.kube.pods import is_ready, is_terminal, pod_address
-from meshsim.kube.selectors import matches_labels
 from meshsim.kube.server import ApiServer, Change, Verb, identity
 from meshsim.kube.workqueue import WorkQueue
 from meshsim.network import ZONE_LABEL

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from meshsim.api import ApiObject, ObjectKey
+from meshsim.api.selectors import matches_labels
 from meshsim.kube.documents import Owner, controller_of
-from meshsim.kube.selectors import matches_labels
 
 Group: TypeAlias = dict[ObjectKey, ApiObject]
 Pair: TypeAlias = tuple[str, str]

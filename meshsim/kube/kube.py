@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.api import ApiObject, ObjectKey, make_object
+from meshsim.api.selectors import matches_labels
 from meshsim.errors import InputError
 from meshsim.kernel import Environment
 from meshsim.kube.deployments import DeploymentController
@@ -18,7 +19,6 @@ from meshsim.kube.nodes import NodeController, default_nodes
 from meshsim.kube.pods import is_ready, is_terminal
 from meshsim.kube.replicasets import ReplicaSetController
 from meshsim.kube.scheduler import Scheduler
-from meshsim.kube.selectors import matches_labels
 from meshsim.kube.server import ApiServer, PodAdmission
 from meshsim.kube.settings import KubeSettings
 from meshsim.kube.statefulsets import StatefulSetController

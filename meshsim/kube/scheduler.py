@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.api.selectors import matches_labels, matches_requirement
 from meshsim.kernel import Environment, draw
 from meshsim.kube.documents import controller_of, with_spec
 from meshsim.kube.lifecycle import record_phase
 from meshsim.kube.pods import is_terminal
-from meshsim.kube.selectors import matches_labels, matches_requirement
 from meshsim.kube.server import ApiServer, Change, Verb, identity
 from meshsim.kube.workqueue import WorkQueue
 from meshsim.network import ZONE_LABEL

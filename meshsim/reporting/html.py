@@ -22,7 +22,7 @@ from meshsim.reporting.summary import Summary, verdict_line
 from meshsim.reporting.svg import PALETTE, Chart, Line, chart_svg, graph_svg
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 REPORT: Final = "report.html"
 _EDGES_SHOWN: Final = 8
@@ -38,12 +38,9 @@ def write_report(run: Run, verdicts: Sequence[Verdict], wall_seconds: float = 0.
 
 def report_html(summary: Summary) -> str:
     """The page of a run."""
-    return _template("report.html.j2").render(
-        summary=summary,
-        manifest=summary.run.manifest,
-        verdicts=summary.verdicts,
-        verdict_line=verdict_line(summary.verdicts),
-        graph=graph_svg(lay_out(summary.edges)) if summary.edges else "",
+    return _rendered(
+        "report.html.j2",
+        summary,
         charts=charts(summary.frame),
         waves=[wave for wave in summary.waves if wave.arrivals],
         timeline=summary.run.timeline().to_pylist(),
@@ -52,12 +49,21 @@ def report_html(summary: Summary) -> str:
 
 def notebook_html(summary: Summary) -> str:
     """The verdicts and the service graph, without a page around them."""
-    return _template("notebook.html.j2").render(
-        summary=summary,
-        manifest=summary.run.manifest,
-        verdicts=summary.verdicts,
-        verdict_line=verdict_line(summary.verdicts),
-        graph=graph_svg(lay_out(summary.edges)) if summary.edges else "",
+    return _rendered("notebook.html.j2", summary)
+
+
+def _rendered(template: str, summary: Summary, **more: object) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            summary=summary,
+            manifest=summary.run.manifest,
+            verdicts=summary.verdicts,
+            verdict_line=verdict_line(summary.verdicts),
+            graph=graph_svg(lay_out(summary.edges)) if summary.edges else "",
+            **more,
+        )
     )
 
 
@@ -120,7 +126,3 @@ def _environment() -> Environment:
     )
     environment.filters.update(clock=clock, percent=percent, seconds=seconds, span=span)
     return environment
-
-
-def _template(name: str) -> Template:
-    return _environment().get_template(name)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from meshsim.api import ApiObject, Fields
+from meshsim.api.canonical import canonical_name, canonical_revision
 
 _CONTROLLERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-_CANONICAL_NAME: Final = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
-_CANONICAL_REVISION: Final = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
 
 
 class PodTemplate(NamedTuple):
@@ -23,13 +22,13 @@ class PodTemplate(NamedTuple):
 
     @property
     def app(self) -> str:
-        """Canonical service name (istio pkg/model/proxy.go, 1.31: labels in this order, else the workload's name)."""
-        return next((self.labels[key] for key in _CANONICAL_NAME if self.labels.get(key)), self.name)
+        """Canonical service name."""
+        return canonical_name(self.labels, self.name)
 
     @property
     def version(self) -> str:
-        """Canonical revision (same place; `latest` when no label says one)."""
-        return next((self.labels[key] for key in _CANONICAL_REVISION if self.labels.get(key)), "latest")
+        """Canonical revision."""
+        return canonical_revision(self.labels)
 
     def matches(self, labels: Mapping[str, str], namespace: str | None = None) -> bool:
         """Whether the pods have all these labels."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from meshsim.api import ApiObject
+from meshsim.api.canonical import canonical_name, canonical_revision
 from meshsim.network import Party
-
-_CANONICAL_NAME: Final = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
-_CANONICAL_REVISION: Final = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
 
 
 class Group(NamedTuple):
@@ -22,10 +20,8 @@ class Group(NamedTuple):
 
 
 def group_of(pod: ApiObject, workload: str) -> Group:
-    """Canonical service and revision: labels in this order, else the workload (istio pkg/model/proxy.go, 1.31)."""
-    app = next((pod.labels[key] for key in _CANONICAL_NAME if pod.labels.get(key)), workload or pod.name)
-    version = next((pod.labels[key] for key in _CANONICAL_REVISION if pod.labels.get(key)), "latest")
-    return Group(pod.namespace, app, version)
+    """Namespace, canonical service and revision of a pod."""
+    return Group(pod.namespace, canonical_name(pod.labels, workload or pod.name), canonical_revision(pod.labels))
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Label selectors (Kubernetes apimachinery labels)."""
+"""Label selectors as the API server, its controllers and istiod evaluate them (apimachinery pkg/labels/selector.go)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,19 @@ def matches_requirement(requirement: Fields, labels: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return value is None
         case "Gt" | "Lt":
-            if value is None or not value.lstrip("-").isdigit() or not values[0].lstrip("-").isdigit():
+            if value is None or not values or not _is_number(value) or not _is_number(values[0]):
                 return False
             return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
     return False
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
+
+
+def is_empty(selector: Fields) -> bool:
+    """Whether a selector has no condition."""
+    return not selector.text_map("matchLabels") and not selector.items("matchExpressions")
 
 
 def matches_selector(selector: Fields, labels: Mapping[str, str]) -> bool:

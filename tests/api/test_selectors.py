@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshsim.api import Fields
-from meshsim.kube.selectors import matches_labels, matches_requirement, matches_selector
+from meshsim.api.selectors import is_empty, matches_labels, matches_requirement, matches_selector
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from meshsim.kube.selectors import matches_labels, matches_requirement, matches_
         ("Lt", ["5"], "-1", True),
         ("Lt", ["5"], "text", False),
         ("Lt", ["5"], None, False),
+        ("Lt", ["5"], "--1", False),
+        ("Gt", [], "6", False),
         ("NoSuch", [], "x", False),
     ],
 )
@@ -36,3 +38,5 @@ def test_selectors_need_everything() -> None:
     assert not matches_selector(selector, {"a": "1"})
     assert matches_selector(Fields({}), {})
     assert matches_labels({}, {"a": "1"})
+    assert is_empty(Fields({"matchLabels": {}}))
+    assert not is_empty(selector)
