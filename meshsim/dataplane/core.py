@@ -172,7 +172,7 @@ CH_REACH = 5
 CH_SOURCE = 6
 CH_FLOWS = 7
 
-HOST_WORDS = 14
+HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
@@ -339,7 +339,8 @@ class Route:
     weight: i64
     timeout: i64
     cluster: i32
-    """The cluster of a route with a single one."""
+    """The cluster of a route with a single one, and the class of its requests there."""
+    class_there: i16
     share_at: i32
     share_n: i32
     retries: i32
@@ -363,10 +364,11 @@ class Route:
 
 
 class Share:
-    """A weighted cluster or a mirror of a route."""
+    """A weighted cluster or a mirror of a route, and the class of the route's requests there."""
 
     weight: i64
     cluster: i32
+    class_there: i16
 
 
 class Cluster:
@@ -437,18 +439,26 @@ class Host:
     run_local: i32
     cluster: i32
     reachable: i8
-    inbound: i8
     removed: i8
     ejected: i8
     healthy: i8
     rtts: i8
-    inbound_status: i16
+    classes: i16
+    """Rows of the `inbound` table from `inbound` on: what requests of each class meet; others meet the first."""
     ejected_at: i64
     weight: i64
-    inbound_flag: i32
+    inbound: i32
     external: i32
     multiplier: i32
     cursor: i32
+
+
+class Inbound:
+    """What a request meets at the other end before the application."""
+
+    flag: i32
+    status: i16
+    kind: i8
 
 
 class Pool:
@@ -544,6 +554,7 @@ class Req:
     version: i32
     worker: i16
     mirrored: i16
+    class_there: i16
     decided: i8
     logged: i8
 
@@ -560,7 +571,8 @@ class Att:
     station: i32
     next: i32
     flags: i32
-    at_call: i32
+    at_call: i16
+    class_there: i16
     status: i16
     events: i8
     phase: i8
@@ -672,6 +684,7 @@ class State(NamedTuple):
     share: list[Share]
     cluster: list[Cluster]
     host: list[Host]
+    inbound: list[Inbound]
     pool: list[Pool]
     conn: list[Conn]
     source: list[Source]
@@ -1087,6 +1100,7 @@ def take_request(s: State, identity: i64, root: i64, flow: i64) -> i64:
     q.retrying = 0
     q.decided = 0
     q.logged = 0
+    q.class_there = 0
     q.host = -1
     workers = s.flow[flow].workers
     if workers > 1:
@@ -1330,6 +1344,7 @@ def forward(s: State, r: i64) -> None:
         push(s, DO_FINISH, r)
         return
     q.cid = route.cluster
+    q.class_there = route.class_there
     if route.share_n > 1 or route.mirror_n > 0:
         q.stream = draw(q.id, P_STREAM)
     if route.share_n > 1:
@@ -1339,6 +1354,7 @@ def forward(s: State, r: i64) -> None:
             value -= s.share[at].weight
             at += 1
         q.cid = s.share[at].cluster
+        q.class_there = s.share[at].class_there
     if q.cid < 0 or s.cluster_row[q.cid] < 0:
         q.status = 503
         q.flags |= NC
@@ -1368,6 +1384,7 @@ def mirror(s: State, r: i64) -> None:
     shadow.route = q.route
     shadow.version = q.version
     shadow.cid = share.cluster
+    shadow.class_there = share.class_there
     shadow.source = q.source
     shadow.call = q.call
     shadow.worker = q.worker
@@ -1565,6 +1582,7 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     t.pod = host.pod
     t.handler = host.handler
     t.sampled = q.sampled
+    t.class_there = q.class_there
     t.station = -1
     t.start = c.now
     t.sent = 0
@@ -1751,7 +1769,7 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         there = s.pod[host.pod].proxy
         if s.pod[host.pod].state == POD_DEAD or (there < 0 and s.pod[host.pod].state == POD_DRAINING):
             conn.failing = 1
-    if host.inbound == IN_REFUSE:
+    if s.inbound[host.inbound].kind == IN_REFUSE:
         conn.failing = 1
     if host.reachable == 0:
         conn.failing = 2
@@ -1951,6 +1969,15 @@ def leg(s: State, h: i64, identity: i64, purpose: i64) -> i64:
     return host.latency
 
 
+def inbound_of(s: State, a: i64) -> i64:
+    """Row of what an attempt meets at its host."""
+    t = s.att[a]
+    host = s.host[t.host]
+    if t.class_there < host.classes:
+        return host.inbound + t.class_there
+    return host.inbound
+
+
 def send(s: State, a: i64, when: i64) -> None:
     """The request leaves for its host at `when`, or is lost on the way."""
     c = s.ctl[0]
@@ -1965,7 +1992,7 @@ def send(s: State, a: i64, when: i64) -> None:
     t.phase = OUTWARD
     travel = leg(s, t.host, t.id, P_NET)
     t.events += 1
-    if host.inbound == IN_RESET:
+    if s.inbound[inbound_of(s, a)].kind == IN_RESET:
         t.phase = OVER
         schedule(s, when + travel + host.latency, EV_RESET, a)
         return
@@ -2001,20 +2028,20 @@ def on_arrive(s: State, a: i64) -> None:
     if t.killed == 1:
         give_attempt(s, a)
         return
-    host = s.host[t.host]
     t.arrived = c.now
     if t.pod < 0:
         t.phase = SERVING
         t.served = c.now
         t.events += 1
-        schedule(s, c.now + sample(s, host.external, t.id, P_EXTERNAL), EV_SERVED, a)
+        schedule(s, c.now + sample(s, s.host[t.host].external, t.id, P_EXTERNAL), EV_SERVED, a)
         return
     pod = s.pod[t.pod]
+    met = s.inbound[inbound_of(s, a)]
     if pod.state == POD_DEAD:
         reset_from_server(s, a)
-    elif host.inbound == IN_REPLY:
-        t.flags = host.inbound_flag
-        respond(s, a, host.inbound_status)
+    elif met.kind == IN_REPLY:
+        t.flags = met.flag
+        respond(s, a, met.status)
     elif pod.state == POD_DRAINING:
         # The application has stopped listening: its own proxy cannot connect and answers for it.
         if t.station >= 0:
@@ -2784,15 +2811,14 @@ def set_host(s: State, h: i64, at: i64) -> bool:
     host.jitter = s.payload[at + 4]
     host.lost = s.payload[at + 6]
     host.inbound = s.payload[at + 7]
-    host.inbound_status = s.payload[at + 8]
-    host.inbound_flag = s.payload[at + 9]
-    changed = host.weight != s.payload[at + 10] or host.healthy != s.payload[at + 11]
-    if host.healthy == 1 and s.payload[at + 11] == 0:
+    host.classes = s.payload[at + 8]
+    changed = host.weight != s.payload[at + 9] or host.healthy != s.payload[at + 10]
+    if host.healthy == 1 and s.payload[at + 10] == 0:
         drain_pools(s, h)
-    host.weight = s.payload[at + 10]
-    host.healthy = s.payload[at + 11]
-    host.rtts = s.payload[at + 12]
-    host.external = s.payload[at + 13]
+    host.weight = s.payload[at + 9]
+    host.healthy = s.payload[at + 10]
+    host.rtts = s.payload[at + 11]
+    host.external = s.payload[at + 12]
     change_reach(s, h, s.payload[at + 5])
     return changed
 
@@ -3031,7 +3057,7 @@ def inject(s: State, first: i64, n: i64) -> None:
 
 
 INLINE = (
-    *("mix", "draw", "unit", "below", "schedule", "push", "take", "find_flow", "leg"),
+    *("mix", "draw", "unit", "below", "schedule", "push", "take", "find_flow", "leg", "inbound_of"),
     *("take_request", "give_request", "take_attempt", "give_attempt", "set_timer", "write_log", "judge"),
     *("decide", "forward", "choose_host", "pick", "attach", "send", "leave_upstream", "release_connection"),
 )

@@ -111,6 +111,7 @@ class Layout:
         self._dists: dict[Distribution, int] = {}
         self._routes: dict[RouteSpec, int] = {}
         self._timers: dict[tuple[int, bool], int] = {}
+        self._met: dict[tuple[Row, ...], int] = {}
         self.timer_ring = 0
         self.tried_width = 1
 
@@ -211,7 +212,10 @@ class Layout:
         return found
 
     def _route(self, spec: RouteSpec) -> Row:
-        shares = [(cluster, weight) for cluster, weight in spec.clusters if weight > 0]
+        missing = len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes)
+        classes = spec.request_classes + (0,) * missing
+        shares = [(*share, kind) for share, kind in zip(spec.clusters, classes) if share[1] > 0]
+        shadows = zip(spec.mirrors, classes[len(spec.clusters) :])
         if spec.host_reselect_attempts:
             self.tried_width = max(self.tried_width, spec.retries + 1)
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
@@ -222,10 +226,11 @@ class Layout:
             kind=spec.kind,
             status=spec.status,
             flag=spec.flag,
-            share_at=self.rows["share"].extend([(weight, cluster) for cluster, weight in shares]),
+            share_at=self.rows["share"].extend([(weight, cluster, kind) for cluster, weight, kind in shares]),
             share_n=len(shares),
             cluster=shares[0][0] if len(shares) == 1 else -1,
-            weight=sum(weight for _, weight in shares),
+            class_there=shares[0][2] if len(shares) == 1 else 0,
+            weight=sum(weight for _, weight, _ in shares),
             timeout=spec.timeout,
             timeout_class=self.timer_class(spec.timeout, per_try=False),
             try_class=self.timer_class(per_try, per_try=True),
@@ -240,7 +245,7 @@ class Layout:
             delay=spec.delay,
             abort_ppm=spec.abort_ppm,
             abort_status=spec.abort_status,
-            mirror_at=self.rows["share"].extend([(share, cluster) for cluster, share in spec.mirrors]),
+            mirror_at=self.rows["share"].extend([(part, cluster, kind) for (cluster, part), kind in shadows]),
             mirror_n=len(spec.mirrors),
         )
 
@@ -302,14 +307,22 @@ class Layout:
             spec.jitter,
             int(spec.reachable),
             chance(spec.lost),
-            int(spec.inbound),
-            spec.inbound_status,
-            int(spec.inbound_flag),
+            self._inbounds(spec),
+            1 + len(spec.by_class),
             max(spec.weight, 1),
             int(spec.healthy),
             spec.handshake_rtts,
             self.dist(spec.external),
         )
+
+    def _inbounds(self, spec: HostSpec) -> int:
+        """First row of what each class of requests meets at a host; equal ones share theirs."""
+        met = ((spec.inbound, spec.inbound_status, spec.inbound_flag), *spec.by_class)
+        rows = tuple((int(flag), status, int(kind)) for kind, status, flag in met)
+        found = self._met.get(rows)
+        if found is None:
+            found = self._met[rows] = self.rows["inbound"].extend(rows)
+        return found
 
     def source(self, spec: SourceSpec, identity: int, user_ids: Sequence[int]) -> int:
         users = self.rows["user"]

@@ -189,8 +189,11 @@ class HostSpec:
     handshake_rtts: int
     """Round trips of a new connection (1 TCP, 2 TCP and TLS 1.3) beyond the request's own."""
     inbound: InboundKind
+    """What a request meets there before the application."""
     inbound_status: int = 200
     inbound_flag: Flag = Flag.NONE
+    by_class: tuple[tuple[InboundKind, int, Flag], ...] = ()
+    """The same for requests of class 1, 2, ...: those that the other end treats differently."""
     reachable: bool = True
     """False while the network between both is partitioned: connects time out, sent requests hang."""
     lost: float = 0.0
@@ -259,6 +262,8 @@ class RouteSpec:
     abort_status: int = 0
     mirrors: tuple[tuple[int, int], ...] = ()
     """(cluster id, parts per million)."""
+    request_classes: tuple[int, ...] = ()
+    """The class of the requests at each of `clusters`, then at each of `mirrors`; 0 where it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ ROWS: Final[Mapping[str, type]] = {
     "share": core.Share,
     "cluster": core.Cluster,
     "host": core.Host,
+    "inbound": core.Inbound,
     "pool": core.Pool,
     "conn": core.Conn,
     "source": core.Source,

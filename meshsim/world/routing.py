@@ -58,9 +58,24 @@ class Slot:
     flow: Flow
     upstream: Upstream | None
     """`None` for a caller without sidecar."""
-    request: Request
     endpoints: tuple[Endpoint, ...]
     hosts: Hosts = ()
+    requests: list[Request] = field(default_factory=list)
+    """What is sent to it, by class: the other end may treat each differently."""
+    users: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Class of each flow's requests, by flow and place in its route."""
+
+    def class_of(self, user: tuple[int, int], request: Request) -> int:
+        """The class of a request from now on; that of a request nobody sends any more is given away."""
+        self.users.pop(user, None)
+        if request in self.requests:
+            found = self.requests.index(request)
+        else:
+            used = set(self.users.values())
+            found = next((n for n in range(len(self.requests)) if n not in used), len(self.requests))
+            self.requests[found : found + 1] = [request]
+        self.users[user] = found
+        return found
 
 
 @dataclass(slots=True)
@@ -250,22 +265,24 @@ class Router:
         if decision.disposition is not Disposition.FORWARDED:
             self._give(flow, local_route(decision), decision.route)
             return
-        clusters = tuple(
-            (self._slot(flow, running, upstream, request, decision), upstream.weight)
-            for upstream in decision.upstreams
-        )
-        mirrors = tuple(
-            (self._slot(flow, running, mirror.upstream, request, decision), mirror.fraction.parts_per_million)
-            for mirror in decision.policies.mirrors
-            if mirror.upstream.known
-        )
-        self._give(flow, forward_route(decision, clusters, mirrors), decision.route)
+        upstreams = decision.upstreams
+        shadows = [mirror for mirror in decision.policies.mirrors if mirror.upstream.known]
+        places = [
+            self._slot(flow, place, upstream, request, decision)
+            for place, upstream in enumerate([*upstreams, *(mirror.upstream for mirror in shadows)])
+        ]
+        numbers = [number for number, _ in places]
+        clusters = tuple(zip(numbers, (upstream.weight for upstream in upstreams)))
+        parts = (mirror.fraction.parts_per_million for mirror in shadows)
+        mirrors = tuple(zip(numbers[len(clusters) :], parts))
+        classes = tuple(kind for _, kind in places) if any(kind for _, kind in places) else ()
+        self._give(flow, forward_route(decision, clusters, mirrors, classes), decision.route)
 
     def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
         """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
         endpoints = self._backends.of(address, port)
         key = (-1 - flow.number, f"{address}:{port}")
-        number = self._place(key, flow, f"{flow.service}:{port}", direct_cluster(), None, request, endpoints)
+        number, _ = self._place(key, flow, 0, f"{flow.service}:{port}", direct_cluster(), None, request, endpoints)
         self._give(flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((number, 1),)), "")
 
     def _give(self, flow: Flow, spec: RouteSpec, name: str) -> None:
@@ -278,12 +295,12 @@ class Router:
     # ---- clusters -----------------------------------------------------------------------------------------------
 
     def _slot(
-        self, flow: Flow, running: RunningProxy, upstream: Upstream, request: Request, decision: Decision
-    ) -> int:
-        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster."""
+        self, flow: Flow, place: int, upstream: Upstream, request: Request, decision: Decision
+    ) -> tuple[int, int]:
+        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster, and the class there."""
         cluster = upstream.cluster
         if cluster is None:
-            return -1
+            return -1, 0
         upstream_request = Request(
             method=decision.method or request.method,
             authority=decision.authority or request.authority,
@@ -298,31 +315,33 @@ class Router:
             endpoints = _loaded(upstream)
             key = (flow.entry.number, upstream.name)
         spec = cluster_spec(flow.entry.proxy_number, cluster, upstream.http2)
-        return self._place(key, flow, upstream.name, spec, upstream, upstream_request, endpoints)
+        return self._place(key, flow, place, upstream.name, spec, upstream, upstream_request, endpoints)
 
     def _place(
         self,
         key: tuple[int, str],
         flow: Flow,
+        place: int,
         name: str,
         spec: ClusterSpec,
         upstream: Upstream | None,
         request: Request,
         endpoints: tuple[Endpoint, ...],
-    ) -> int:
+    ) -> tuple[int, int]:
         slot = self._slots.get(key)
         if slot is None:
-            slot = Slot(self.world.engine.add_cluster(spec), spec, flow, upstream, request, endpoints)
+            slot = Slot(self.world.engine.add_cluster(spec), spec, flow, upstream, endpoints)
             self._slots[key] = slot
             if self.on_cluster is not None:
                 self.on_cluster(name)
         else:
-            slot.flow, slot.upstream, slot.request, slot.endpoints = flow, upstream, request, endpoints
+            slot.flow, slot.upstream, slot.endpoints = flow, upstream, endpoints
             if slot.spec != spec:
                 slot.spec = spec
                 self.world.engine.set_cluster(slot.number, spec, self.world.env.instant)
+        kind = slot.class_of((flow.number, place), request)
         self._refresh(slot)
-        return slot.number
+        return slot.number, kind
 
     def _refresh(self, slot: Slot) -> None:
         found = tuple((str(endpoint), self._host(slot, endpoint)) for endpoint in slot.endpoints)
@@ -340,7 +359,8 @@ class Router:
         source = slot.flow.entry
         path = self.world.network.between(source.party, target.party if target is not None else OUTSIDE_PARTY)
         transport = _transport(slot.upstream, endpoint)
-        kind, status, flag = self._inbound(slot, endpoint, target, transport)
+        first, *others = (self._inbound(slot, request, endpoint, target, transport) for request in slot.requests)
+        kind, status, flag = first
         return HostSpec(
             pod=target.number if target is not None else -1,
             weight=max(1, endpoint.weight),
@@ -352,15 +372,16 @@ class Router:
             inbound=kind,
             inbound_status=status,
             inbound_flag=flag,
+            by_class=tuple(others) if any(other != first for other in others) else (),
             reachable=path.reachable and source.reachable and (target is None or target.reachable),
             lost=path.lost,
             external=self.world.settings.outside_service if target is None else None,
         )
 
     def _inbound(
-        self, slot: Slot, endpoint: Endpoint, target: PodEntry | None, transport: UpstreamTls
+        self, slot: Slot, request: Request, endpoint: Endpoint, target: PodEntry | None, transport: UpstreamTls
     ) -> tuple[InboundKind, int, Flag]:
-        """What an attempt meets at the other end."""
+        """What an attempt to send a request meets at the other end."""
         if target is None:
             return InboundKind.SERVE, 200, Flag.NONE
         running = self.world.fleet.proxies.get(target.id)
@@ -372,7 +393,7 @@ class Router:
         if running is None:
             return InboundKind.REFUSE, 200, Flag.NONE
         decision = self._views.inbound(
-            running, _connection(slot, endpoint, transport, self._identity(slot.flow)), slot.request
+            running, _connection(slot, endpoint, transport, self._identity(slot.flow)), request
         )
         return inbound_kind(decision), decision.status or 200, flags_of(decision)
 
@@ -426,5 +447,3 @@ def _connection(slot: Slot, endpoint: Endpoint, transport: UpstreamTls, identity
         certificate=PeerCertificate((identity,)) if kind is Transport.MTLS else None,
         protocol=Protocol.HTTP2 if http2 else Protocol.HTTP11,
     )
-
-

@@ -56,13 +56,14 @@ def flags_of(decision: Decision) -> Flag:
 def local_route(decision: Decision) -> RouteSpec:
     """The route of a request that the proxy ends itself."""
     status = decision.status if decision.disposition is Disposition.REPLIED else 0
-    return with_fault(
-        RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision)), decision.policies
-    )
+    return with_fault(RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision)), decision.policies)
 
 
 def forward_route(
-    decision: Decision, clusters: tuple[tuple[int, int], ...], mirrors: tuple[tuple[int, int], ...]
+    decision: Decision,
+    clusters: tuple[tuple[int, int], ...],
+    mirrors: tuple[tuple[int, int], ...],
+    classes: tuple[int, ...] = (),
 ) -> RouteSpec:
     """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none."""
     policies = decision.policies
@@ -85,7 +86,7 @@ def forward_route(
             host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts else 0,
             mirrors=mirrors,
         )
-    return with_fault(spec, policies)
+    return with_fault(replace(spec, request_classes=classes), policies)
 
 
 def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:

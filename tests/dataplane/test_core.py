@@ -837,3 +837,28 @@ def test_buckets_are_fitted_to_the_load(rate: float, requests: int, wider: bool)
     engine.run_until(round(requests / rate * SECOND))
     after = engine.tables.get("ctl", 0, "shift")
     assert after > before if wider else after < before
+
+
+def test_each_class_of_requests_meets_its_own_treatment() -> None:
+    engine = make()
+    denied = (InboundKind.REPLY, 403, Flag.NONE)
+    service = add_service(engine, host={"by_class": (denied, (InboundKind.RESET, 200, Flag.NONE))})
+    route = replace(ROUTE, clusters=((service.cluster, 1),))
+    flows = [service.flow]
+    for number in (1, 2, 3):
+        flows.append(
+            engine.add_flow(
+                FlowSpec(proxy=service.proxy, workload=0, pod=-1, call=-1, edge=number),
+                replace(route, request_classes=(number,)),
+            )
+        )
+    for flow in flows:
+        add_requests(engine, flow, [0])
+    rows = finish(engine)
+    of_flow = {int(row["flow"]): (int(row["status"]), Flag(int(row["flags"]))) for row in rows}
+    assert [of_flow[flow] for flow in flows] == [
+        (200, Flag.NONE),
+        (403, Flag.NONE),
+        (503, Flag.UC),
+        (200, Flag.NONE),
+    ]

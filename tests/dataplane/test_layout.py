@@ -19,7 +19,7 @@ def test_probabilities_and_rates() -> None:
 
 
 def test_rows_are_named() -> None:
-    assert row_of("share", weight=3) == (3, 0)
+    assert row_of("share", weight=3) == (3, 0, 0)
     with pytest.raises(TypeError, match="no field"):
         row_of("share", wieght=3)
 

@@ -17,9 +17,9 @@ def arrays() -> Tables:
 @pytest.mark.parametrize("make", [PlainTables, arrays])
 def test_rows_and_columns_come_back(make: type[Tables]) -> None:
     tables = make()
-    tables.write_rows("share", 0, [(1, 2), (3, 4)])
+    tables.write_rows("share", 0, [(1, 2, 0), (3, 4, 0)])
     tables.reserve("share", 5)
-    assert tables.read_rows("share", 0, 3) == [(1, 2), (3, 4), (0, 0)]
+    assert tables.read_rows("share", 0, 3) == [(1, 2, 0), (3, 4, 0), (0, 0, 0)]
     tables.set("share", 1, "weight", 9)
     assert tables.get("share", 1, "weight") == 9
     tables.fill("share", "cluster", 1, [7, 8])
@@ -62,4 +62,4 @@ def test_records_are_as_wide_as_declared_and_lie_on_few_cache_lines() -> None:
 def test_numbers_that_do_not_fit_are_refused() -> None:
     tables = arrays()
     with pytest.raises(OverflowError):
-        tables.write_rows("share", 0, [(1, 1 << 40)])
+        tables.write_rows("share", 0, [(1, 1 << 40, 0)])

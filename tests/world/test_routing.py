@@ -110,3 +110,26 @@ timeline:
     after = {row["status"] for row in rows if row["start"] > seconds(3)}
     assert during == {504}
     assert after == {200}
+
+
+def test_requests_of_one_caller_that_the_other_end_treats_differently() -> None:
+    """A policy on paths: both kinds of request go over the same cluster, and each meets its own rule."""
+    rule = """
+  - apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: no-admin, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: stock}}
+      action: DENY
+      rules: [{to: [{operation: {paths: [/admin]}}]}]
+"""
+    more = """
+  - name: admin
+    from: {match: {app: front}}
+    request: {host: "stock.shop:80", path: /admin}
+    rate: 50/s
+    arrivals: constant
+"""
+    found = _statuses(istio=rule, timeline=more)
+    assert set(found) == {(200, ""), (403, "")}
+    assert abs(found[200, ""] - 2 * found[403, ""]) <= 3
