@@ -47,3 +47,12 @@ def test_it_is_kept_as_long_as_its_objects_are() -> None:
     assert not policies.is_made_of(build_mesh_config(), (one,))
     assert policies.configs("PeerAuthentication", "n") == (one,)
     assert policies.configs("PeerAuthentication", "m") == ()
+
+
+def test_of_the_policies_for_a_whole_namespace_the_oldest_counts() -> None:
+    first, second = _policy("n", "STRICT"), _policy("n", "PERMISSIVE")
+    narrow, elsewhere = _policy("n", "DISABLE", {"app": "web"}), _policy("m", "DISABLE")
+    policies = PeerPolicies(MESH, (first, elsewhere, second, narrow))
+    assert policies.effective("n") == (first, narrow)
+    assert policies.effective("m") == (elsewhere,)
+    assert policies.effective("o") == ()

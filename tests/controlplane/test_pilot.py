@@ -166,3 +166,33 @@ def test_a_change_that_concerns_nobody_sends_nothing() -> None:
     scene.env.run(until=3 * SECOND)
     assert len(scene.pushes) == 1
     assert [sent for sent in scene.sent if sent.push == 1] == []
+
+
+def _pod(app: str) -> ApiObject:
+    return make_object(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "a", "namespace": "shop", "labels": {"app": app}},
+            "spec": {"containers": [{"name": "istio-proxy"}]},
+            "status": {
+                "phase": "Running",
+                "podIP": "10.0.0.1",
+                "podIPs": [{"ip": "10.0.0.1"}],
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        }
+    )
+
+
+def test_the_proxy_of_a_changed_pod_is_pushed_to_past_the_debounce() -> None:
+    """As istiod's ProxyUpdate: every type at once, before and besides the push of the change."""
+    scene = _scene()
+    scene.pilot.objects.put(_pod("one"))
+    scene.pilot.load([])
+    scene.pilot.settle(lambda: scene.connect("a") and None)
+    scene.wire.got.clear()
+    scene.env.call_at(SECOND, lambda: scene.pilot.on_change("update", _pod("two"), _pod("one"), "t"))
+    scene.env.run(until=SECOND + 50 * MILLISECOND)
+    assert [kind for _, kind, _ in scene.wire.got] == ["cds", "lds", "rds"]
+    assert scene.pushes == [], "not after a debounce"

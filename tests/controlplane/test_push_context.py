@@ -92,3 +92,14 @@ def test_a_context_does_not_see_later_changes(shop: Any) -> None:
     assert push.service(HOST, "shop") is not None
     assert push.scope(shop.proxy("shop", "client-0")).service_for_host(HOST) is not None
     assert shop.push().service(HOST, "shop") is None
+
+
+def test_what_one_proxy_serves_by_now_in_an_older_reading(shop: Any) -> None:
+    push, proxy, other = shop.push(), shop.proxy("shop", "web-0"), shop.proxy("shop", "client-0")
+    targets = push.service_targets(proxy)
+    assert [t.service.hostname for t in targets] == [HOST]
+    view = push.with_targets(proxy, ())
+    assert view.service_targets(proxy) == ()
+    assert view.service_targets(other) == push.service_targets(other)
+    assert view.services == push.services
+    assert push.service_targets(proxy) == targets

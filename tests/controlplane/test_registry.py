@@ -91,3 +91,17 @@ def test_a_workload_outside_the_kube_serves_the_services_that_select_it(shop: An
     node["id"] = "sidecar~10.9.9.9~vm.shop~shop.svc.cluster.local"
     proxy = build_proxy(node, shop.store, shop.mesh)
     assert [(t.service.hostname, t.port.port, t.target_port) for t in push.service_targets(proxy)] == [(HOST, 80, 8080)]
+
+
+def test_the_endpoints_of_one_host_by_where_they_come_from(shop: Any) -> None:
+    shop.put(
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: ext, namespace: shop},"
+        " spec: {hosts: [ext.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC,"
+        " endpoints: [{address: 10.9.9.9}]}}"
+    )
+    registry = shop.push().registry
+    kube, external = Registry.KUBERNETES, Registry.EXTERNAL
+    assert [e.address for e in registry.shard("ext.example.com", "shop", external)] == ["10.9.9.9"]
+    assert registry.shard("ext.example.com", "shop", kube) == ()
+    assert registry.shard(HOST, "shop", kube)
+    assert registry.shard(HOST, "shop", external) == ()

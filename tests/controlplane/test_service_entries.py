@@ -117,3 +117,10 @@ def test_allocated_addresses_are_read_from_the_status(small_mesh: Callable[..., 
         " {value: '2001:2::7', host: x.example.com}]}}"
     ).push()
     assert push.service("x.example.com", "a").auto_address == "240.240.0.7"
+
+
+def test_the_services_that_entries_declare_of_a_host(small_mesh: Callable[..., Any]) -> None:
+    external = small_mesh(ENTRY).push().registry.external
+    found = external.declared("one.example.com", "a")
+    assert sorted(s.default_address for s in found) == ["10.7.0.0/16", "10.8.8.8", "10.9.9.9"]
+    assert external.declared("one.example.com", "b") == ()

@@ -83,3 +83,17 @@ def test_types_are_watched_in_push_order() -> None:
     for type_url in (type_urls.NAME_TABLE, type_urls.ROUTE, type_urls.CLUSTER, type_urls.LISTENER, type_urls.ENDPOINT):
         stream.on_request(_Request(type_url=type_url))
     assert [type_urls.SHORT[t] for t in stream.watched_types()] == ["cds", "eds", "lds", "rds", "nds"]
+
+
+def test_names_that_are_only_dropped_acknowledge_too() -> None:
+    stream = AdsServerStream("p")
+    stream.on_request(_Request(type_url=type_urls.ROUTE, resource_names_subscribe=["80", "90"]))
+    nonce = stream.respond(type_urls.ROUTE, [], [], "v1").nonce
+    less = stream.on_request(
+        _Request(type_url=type_urls.ROUTE, response_nonce=nonce, resource_names_unsubscribe=["80"])
+    )
+    assert (less.kind, less.names, less.nonce) == (RequestKind.UNSUBSCRIBE, (), nonce)
+    again = stream.on_request(
+        _Request(type_url=type_urls.ROUTE, response_nonce=nonce, resource_names_unsubscribe=["80"])
+    )
+    assert again.kind is RequestKind.ACK
