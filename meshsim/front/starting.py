@@ -21,7 +21,7 @@ def write_starter(folder: Path) -> list[Path]:
 
     Raises `UsageError` when one of them is there already, and then writes nothing.
     """
-    texts = {path: text for path, text in _texts(files("meshsim.front") / "starter", PurePosixPath())}
+    texts = dict(_texts(files("meshsim.front") / "starter", PurePosixPath()))
     ordered = sorted(texts, key=lambda path: (path != SCENARIO, path))
     texts[SCHEMA] = schema_text() + "\n"
     targets = {path: folder / path for path in (*ordered, SCHEMA)}

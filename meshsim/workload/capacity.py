@@ -38,7 +38,8 @@ def check_capacity(loaded: LoadedScenario) -> list[Finding]:
     for key, rate in load.items():
         capacity = sum(_capacity(member, loaded) for member in graph.services[key])
         if graph.services[key] and rate > capacity:
-            message = f"{key} is asked for {format_rate(rate)}, its pods together can do {format_rate(round(capacity, 1))}"
+            able = format_rate(round(capacity, 1))
+            message = f"{key} is asked for {format_rate(rate)}, its pods together can do {able}"
             entries = [member.entry for member in graph.services[key] if member.entry is not None]
             position = loaded.position(f"workloads[{entries[0]}].serve")
             findings.append(Finding("MSH0201", Severity.WARNING, message, position, _HINT, f"Service {key}"))
