@@ -40,6 +40,8 @@ class Names:
     """All domains, in lower case."""
     known: frozenset[str]
     """Full names of the services."""
+    heads: Mapping[int, HostHead]
+    """By the places of those who wanted a name."""
 
 
 def give_names(wanted: Sequence[Wanted], viewpoint: Viewpoint, listener_port: int) -> Names:
@@ -68,7 +70,8 @@ def give_names(wanted: Sequence[Wanted], viewpoint: Viewpoint, listener_port: in
         if head.domains:
             hosts.append(Named(head, at))
     hosts.sort(key=lambda host: host.head.name)
-    return Names(tuple(hosts), tuple(duplicates), frozenset(domain_set.taken), frozenset(known))
+    heads = {host.at: host.head for host in hosts}
+    return Names(tuple(hosts), tuple(duplicates), frozenset(domain_set.taken), frozenset(known), heads)
 
 
 def _domains(item: Wanted, viewpoint: Viewpoint, listener_port: int) -> ServiceDomains:
@@ -100,11 +103,10 @@ def own_heads(
     """
     if not listener_port:
         return None
-    before = {host.at: host.head for host in strangers.hosts}
     added: set[str] = set()
     found: dict[int, HostHead] = {}
     for at in own:
-        head = before.get(at)
+        head = strangers.heads.get(at)
         domains = _domains(wanted[at], viewpoint, listener_port)
         if head is None or head.name != domains.head.name:
             return None

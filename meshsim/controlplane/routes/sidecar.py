@@ -7,8 +7,9 @@ BuildSidecarOutboundVirtualHosts) and route/route.go (BuildSidecarVirtualHostWra
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from operator import is_
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.controlplane.destination_rules import MergedDestinationRule
@@ -19,7 +20,7 @@ from meshsim.controlplane.model import Protocol, Proxy, Service
 from meshsim.controlplane.routes.actions import set_timeout
 from meshsim.controlplane.routes.destinations import NOTHING, PASSTHROUGH_CLUSTER, destination_cluster
 from meshsim.controlplane.routes.domains import Viewpoint
-from meshsim.controlplane.routes.groups import GroupBuilder, HostGroups, Wanted
+from meshsim.controlplane.routes.groups import GroupBuilder, HostGroups
 from meshsim.controlplane.routes.hosts import (
     BuiltRoute,
     HostEntry,
@@ -241,26 +242,18 @@ class SidecarRoutes:
 
     def _named(self, setting: _Setting, groups: HostGroups) -> _Hosts:
         """The groups with the names that a proxy here writes: those of a stranger, and some for its own services."""
-        cache, port, wanted, here = self._cache, setting.port, groups.wanted, self._viewpoint
+        cache, port, here = self._cache, setting.port, self._viewpoint
         stranger = here.stranger
         common = cache.latest(
             ("strangers' hosts", setting, stranger.place),
             (groups,),
             lambda before: _strangers(before, groups, stranger, port),
         )
-        own = common.by_ending.get(here.own_ending, ())
-        if not own and here.own_ending:
+        if here.own_ending and here.own_ending not in common.by_ending:
             return common.hosts
-        heads = own_heads(common.names, wanted, own, here, port) if own else None
-        if heads is None:
-            names = give_names(wanted, here, port)
-            return _Hosts(groups, names.hosts, _encoded(names.hosts, groups), names.duplicates)
-        hosts, encoded = list(common.hosts.names), list(common.hosts.encoded)
-        for at, head in heads.items():
-            place = common.places[at]
-            hosts[place] = Named(head, at)
-            encoded[place] = encode_host(HostEntry(head, groups.routes[at]))
-        return _Hosts(groups, tuple(hosts), encoded, common.hosts.duplicates)
+        return cache.latest(
+            ("own hosts", setting, here.place), (common,), lambda before: _own_hosts(before, common, here, port)
+        ).hosts
 
     def _catch_all(self) -> HostEntry:
         """The virtual host for hosts nobody declared, by the outbound traffic policy."""
@@ -282,10 +275,10 @@ class SidecarRoutes:
         return HostEntry(HostHead.of(route.name, "*"), HostRoutes.of([BuiltRoute.of(route)], self._view.attempt_count))
 
 
-class _Strangers(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strangers:
     """The virtual hosts of a port as a proxy without services of its own names them."""
 
-    wanted: tuple[Wanted, ...]
     names: Names
     hosts: _Hosts
     places: Mapping[int, int]
@@ -295,14 +288,51 @@ class _Strangers(NamedTuple):
 
 
 def _strangers(before: _Strangers | None, groups: HostGroups, stranger: Viewpoint, port: int) -> _Strangers:
-    if before is not None and before.wanted == groups.wanted:
-        names, places, by_ending = before.names, before.places, before.by_ending
-    else:
+    if before is None or before.hosts.groups.wanted != groups.wanted:
         names = give_names(groups.wanted, stranger, port)
         places = {named.at: place for place, named in enumerate(names.hosts)}
-        by_ending = places_by_ending(groups.wanted)
-    encoded = _encoded(names.hosts, groups)
-    return _Strangers(groups.wanted, names, _Hosts(groups, names.hosts, encoded, names.duplicates), places, by_ending)
+        hosts = _Hosts(groups, names.hosts, _encoded(names.hosts, groups), names.duplicates)
+        return _Strangers(names, hosts, places, places_by_ending(groups.wanted))
+    encoded = list(before.hosts.encoded)
+    now, then = groups.routes, before.hosts.groups.routes
+    for at, same in enumerate(map(is_, now, then)):
+        if not same and at in before.places:
+            encoded[before.places[at]] = encode_host(HostEntry(before.names.heads[at], now[at]))
+    hosts = replace(before.hosts, groups=groups, encoded=encoded)
+    return _Strangers(before.names, hosts, before.places, before.by_ending)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OwnHosts:
+    """The virtual hosts of a port in a namespace that has services of its own."""
+
+    strangers: Names
+    """What they were made of."""
+    heads: Mapping[int, HostHead] | None
+    """Those of the own services; `None` when all names were given anew."""
+    encoded: Mapping[int, bytes]
+    """The own services as fields of the configuration."""
+    hosts: _Hosts
+
+
+def _own_hosts(before: _OwnHosts | None, common: _Strangers, here: Viewpoint, port: int) -> _OwnHosts:
+    groups, names = common.hosts.groups, common.names
+    if before is not None and before.strangers is names:
+        heads, then = before.heads, before.hosts.groups.routes
+    else:
+        own = common.by_ending.get(here.own_ending, ())
+        heads, then = own_heads(names, groups.wanted, own, here, port) if own else None, ()
+    if heads is None:
+        anew = give_names(groups.wanted, here, port)
+        return _OwnHosts(names, None, {}, _Hosts(groups, anew.hosts, _encoded(anew.hosts, groups), anew.duplicates))
+    hosts, encoded = list(common.hosts.names), list(common.hosts.encoded)
+    made: dict[int, bytes] = {}
+    for at, head in heads.items():
+        place, routes = common.places[at], groups.routes[at]
+        known = before is not None and then and then[at] is routes
+        made[at] = before.encoded[at] if before and known else encode_host(HostEntry(head, routes))
+        hosts[place], encoded[place] = Named(head, at), made[at]
+    return _OwnHosts(names, heads, made, _Hosts(groups, tuple(hosts), encoded, common.hosts.duplicates))
 
 
 def _encoded(names: Iterable[Named], groups: HostGroups) -> list[bytes]:
