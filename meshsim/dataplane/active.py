@@ -23,7 +23,9 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from meshsim.dataplane.decide.cluster_validation import unknown_cluster
 from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
+from meshsim.dataplane.decide.endpoints import check_addresses
 from meshsim.dataplane.decide.listeners import Listener, decode_listener
 from meshsim.dataplane.decide.rejected import (
     MalformedResourceError,
@@ -33,6 +35,7 @@ from meshsim.dataplane.decide.rejected import (
 )
 from meshsim.dataplane.decide.route_decoding import HostMemo, decode_route_configuration
 from meshsim.dataplane.decide.routes import RouteConfiguration
+from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.errors import InternalError
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import Applied, Change, Rejected
@@ -68,11 +71,18 @@ def _cluster(body: bytes, _: HostMemo) -> Cluster:
 
 
 def _assignment(body: bytes, _: HostMemo) -> LoadAssignment:
-    return decode_assignment(_parse(endpoint_pb2.ClusterLoadAssignment, body))
+    message = _parse(endpoint_pb2.ClusterLoadAssignment, body)
+    check_addresses(message)
+    return decode_assignment(message)
 
 
 def _routes(body: bytes, memo: HostMemo) -> RouteConfiguration:
-    return decode_route_configuration(_parse(route_pb2.RouteConfiguration, body, _VIRTUAL_HOSTS), memo)
+    message = _parse(route_pb2.RouteConfiguration, body, _VIRTUAL_HOSTS)
+    try:
+        return decode_route_configuration(message, memo)
+    except MalformedResourceError:
+        check_constraints(message)
+        raise
 
 
 @contextmanager
@@ -165,6 +175,8 @@ class ActiveConfig:
     route_names: tuple[str, ...] = ()
     workers_started: bool = True
     """False until every listener of the first LDS response is ready: none accepts before."""
+    addresses: frozenset[str] | None = None
+    """The host's own addresses besides loopback, without which a listener cannot bind; None = whatever is asked for."""
     drains: bool = False
     """Whether listeners that were replaced or removed hold their route tables until `drained`."""
     draining_routes: tuple[str, ...] = ()
@@ -193,6 +205,11 @@ class ActiveConfig:
                 return self._refuse(type_url, error.message, version)
             except ResourceRejectedError as error:
                 rejected.append(Rejected(name, error.message))
+        for name, resource in list(decoded.items()):
+            unknown = unknown_cluster(resource, (self.clusters, self.warming_clusters))
+            if unknown:
+                rejected.append(Rejected(name, unknown))
+                del decoded[name]
         step = _STEPS[type_url]
         state, effective = step(self, decoded, removed, version, rejected)
         if rejected:
@@ -353,7 +370,7 @@ def _apply_listeners(
         if active.get(name) is resource:
             warming.pop(name, None)
             continue
-        clash = _clash(resource, owners)
+        clash = _clash(resource, owners) or _unbindable(resource, state.addresses)
         if clash:
             rejected.append(Rejected(name, clash))
             continue
@@ -424,6 +441,15 @@ def _clash(listener: Listener, owners: Mapping[tuple[str, int], str]) -> str:
     return ""
 
 
+def _unbindable(listener: Listener, own: frozenset[str] | None) -> str:
+    """Why a listener cannot bind, or an empty text."""
+    for address, port in listener.addresses if listener.bound and own is not None else ():
+        ip = parse_ip(address)
+        if ip is not None and not ip.is_loopback and not ip.is_unspecified and address not in own:
+            return f"cannot bind '{address}:{port}': Cannot assign requested address"
+    return ""
+
+
 def _apply_routes(
     state: ActiveConfig, decoded: Mapping[str, Resource], removed: Sequence[str], version: str, _: list[Rejected]
 ) -> tuple[ActiveConfig, list[Change]]:
@@ -467,8 +493,8 @@ _STEPS: Final = {
 class ProxyConfig:
     """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
 
-    def __init__(self, cache: ResourceCache, *, drains: bool = False) -> None:
-        self.active = ActiveConfig(cache, workers_started=False, drains=drains)
+    def __init__(self, cache: ResourceCache, *, drains: bool = False, addresses: frozenset[str] | None = None) -> None:
+        self.active = ActiveConfig(cache, workers_started=False, addresses=addresses, drains=drains)
 
     def drained(self) -> Mapping[str, tuple[str, ...]]:
         """Every draining listener is gone; returns the names that are still wanted."""

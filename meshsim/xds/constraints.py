@@ -26,6 +26,10 @@ Check: TypeAlias = Callable[[Any], str]
 
 _DURATION: Final = "google.protobuf.Duration"
 _WRAPPED: Final = "google.protobuf."
+_BELOW: Final = "embedded message failed validation | caused by "
+_FROM_BELOW: Final = re.compile(r'\w+ValidationError\.|field: "')
+_ITEM: Final = re.compile(r"\[[^\]]*\]")
+_BAD_DURATION: Final = "Invalid duration: "
 _MAX_SECONDS: Final = 315_576_000_000
 _NUMBERS: Final = frozenset(
     {"float", "double", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64"}
@@ -39,10 +43,10 @@ _WORDS: Final = {
 }
 # validate/validate.proto KnownRegex: HTTP_HEADER_NAME, HTTP_HEADER_VALUE; the loose forms forbid only NUL, CR and LF.
 _HEADER_FORMS: Final = {
-    (1, True): r":?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+",
-    (2, True): r"[^\x00-\x08\x0a-\x1f\x7f]*",
-    (1, False): r"[^\x00\x0a\x0d]+",
-    (2, False): r"[^\x00\x0a\x0d]*",
+    (1, True): r"^:?[0-9a-zA-Z!#$%&'*+-.^_|~`]+$",
+    (2, True): r"^[^\x00-\x08\n-\x1f\x7f]*$",
+    (1, False): r"^[^\x00\n\r]+$",
+    (2, False): r"^[^\x00\n\r]*$",
 }
 
 
@@ -73,7 +77,7 @@ def violation(message: Message, skip: Collection[str] = ()) -> str:
 def _check_message(rules: _Rules, message: Message, skip: Collection[str] = ()) -> str:
     for oneof in rules.oneofs:
         if message.WhichOneof(oneof) is None:
-            return f"{message.DESCRIPTOR.name}ValidationError.{_camel(oneof)}: is required"
+            return f'field: "{oneof}", reason: is required'
     for always, check in rules.always:
         reason = check(message)
         if reason:
@@ -89,10 +93,14 @@ def _check_message(rules: _Rules, message: Message, skip: Collection[str] = ()) 
 
 
 def _named(descriptor: Descriptor, field: FieldDescriptor, reason: str) -> str:
-    """A leaf's reason with its place; reasons from below carry theirs already."""
-    if "ValidationError." in reason or reason.startswith("Invalid duration"):
-        return reason
-    return f"{descriptor.name}ValidationError.{_camel(field.name)}: {reason}"
+    """A reason with its place; one that a message below gave is the cause of this one."""
+    at = _ITEM.match(reason)
+    index = at.group() if at else ""
+    cause = reason[len(index) :].removeprefix(": ")
+    if cause.startswith(_BAD_DURATION):
+        return cause
+    below = _BELOW if _FROM_BELOW.match(cause) else ""
+    return f"{descriptor.name}ValidationError.{_camel(field.name)}{index}: {below}{cause}"
 
 
 def _rules_of(descriptor: Descriptor) -> _Rules:
@@ -210,9 +218,9 @@ def _map_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
         most = rules.max_pairs
         checks.append(lambda value: f"value must contain no more than {most} pair(s)" if len(value) > most else "")
     if key_checks:
-        checks.append(lambda value: _each(_all_of(key_checks), sorted(value)))
+        checks.append(lambda value: _each_of_map(_all_of(key_checks), {k: k for k in value}))
     if value_checks:
-        checks.append(lambda value: _each(_all_of(value_checks), [value[k] for k in sorted(value)]))
+        checks.append(lambda value: _each_of_map(_all_of(value_checks), value))
     return checks
 
 
@@ -232,10 +240,18 @@ def _repeated_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
 
 
 def _each(check: Check, values: Iterable[Any]) -> str:
-    for value in values:
+    for index, value in enumerate(values):
         reason = check(value)
         if reason:
-            return reason
+            return f"[{index}]: {reason}"
+    return ""
+
+
+def _each_of_map(check: Check, values: Mapping[Any, Any]) -> str:
+    for key in sorted(values):
+        reason = check(values[key])
+        if reason:
+            return f"[{key}]: {reason}"
     return ""
 
 
@@ -345,8 +361,10 @@ def _text_checks(rules: Any) -> list[Check]:
         prefix = rules.prefix
         checks.append(lambda v: "" if v.startswith(prefix) else f'value does not have prefix "{prefix}"')
     if rules.WhichOneof("well_known") == "well_known_regex":
-        form = re.compile(_HEADER_FORMS[rules.well_known_regex, rules.strict])
-        checks.append(lambda v: "" if not v or form.fullmatch(v) else "value does not match regex pattern")
+        shown = _HEADER_FORMS[rules.well_known_regex, rules.strict]
+        form = re.compile(shown)
+        wrong = f'value does not match regex pattern "{shown}"'
+        checks.append(lambda v: "" if not v or form.search(v) else wrong)
     if rules.WhichOneof("well_known") == "ip":
         checks.append(lambda v: "" if _is_ip(v) else "value must be a valid IP address")
     allowed, banned = frozenset(getattr(rules, "in")), frozenset(rules.not_in)
@@ -371,9 +389,9 @@ def _is_ip(text: str) -> bool:
 
 def _duration_in_range(value: Any) -> str:
     if value.seconds < 0 or value.nanos < 0:
-        return "Invalid duration: Expected positive duration"
+        return f"{_BAD_DURATION}Expected positive duration"
     if value.nanos > 999_999_999 or value.seconds > _MAX_SECONDS:
-        return "Invalid duration: Duration out-of-range"
+        return f"{_BAD_DURATION}Duration out-of-range"
     return ""
 
 

@@ -146,7 +146,7 @@ NACKS = {
         {"match": {"prefix": "/"}, "route": {"weighted_clusters": {"clusters": [{"name": "a", "weight": 0}]}}},
         "Sum of weights in the weighted_cluster must be greater than 0.",
     ),
-    "no path": (RDS, {"match": {}}, "PathSpecifier"),
+    "no path": (RDS, {"match": {}}, "path_specifier"),
     "separated prefix with slash": (RDS, {"match": {"path_separated_prefix": "/a/"}}, "PathSeparatedPrefix"),
     "long body": (
         RDS,

@@ -13,10 +13,11 @@ from meshsim.dataplane.decide.endpoints import LoadAssignment as LoadAssignment
 from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndpoints
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
 from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assignment
+from meshsim.dataplane.decide.endpoints import check_addresses as check_addresses
 from meshsim.dataplane.decide.endpoints import labels
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
-from meshsim.dataplane.decide.strings import Notes, parse_ip
+from meshsim.dataplane.decide.strings import Notes
 from meshsim.dataplane.decide.transport_sockets import PLAIN, UpstreamSocket, decode_upstream_socket
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
@@ -219,15 +220,13 @@ def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
             f"cluster: LB policy {lb_name} is not valid for Cluster type ORIGINAL_DST. "
             "Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'"
         )
+    if provided and discovery not in (Discovery.ORIGINAL_DST, Discovery.CUSTOM):
+        raise ResourceRejectedError(
+            f"cluster manager: cluster provided LB specified but cluster '{message.name}' did not provide one. "
+            "Check cluster documentation."
+        )
     if discovery is Discovery.STATIC:
-        for locality in message.load_assignment.endpoints:
-            for endpoint in locality.lb_endpoints:
-                socket = endpoint.endpoint.address
-                if socket.HasField("socket_address") and parse_ip(socket.socket_address.address) is None:
-                    raise ResourceRejectedError(
-                        f"malformed IP address: {socket.socket_address.address}. Consider setting resolver_name or "
-                        "setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"
-                    )
+        check_addresses(message.load_assignment)
 
 
 def _http_options(message: cluster_pb2.Cluster) -> http_protocol_options_pb2.HttpProtocolOptions:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.extensions import check_registered, extension_name
 from meshsim.dataplane.decide.filter_configs import (
     CORS_FILTER,
     FilterConfig,
@@ -21,8 +23,6 @@ from meshsim.dataplane.decide.routes import RouteConfiguration
 from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
 from meshsim.units import Nanos
 from meshsim.xds.messages import http_connection_manager_pb2
-
-_ROUTER: Final = "envoy.filters.http.router"
 
 
 class Codec(Enum):
@@ -128,7 +128,7 @@ def decode_connection_manager(
     name, inline = _routes(message, notes)
     _note_unmodelled(message, notes)
     filters = tuple(_http_filter(f, notes) for f in message.http_filters)
-    _check_filters(filters)
+    _check_filters(filters, [extension_name(f.typed_config) for f in message.http_filters])
     details = message.set_current_client_cert_details
     underscores = common.headers_with_underscores_action
     escaped = message.path_with_escaped_slashes_action
@@ -207,6 +207,8 @@ def _note_unmodelled(message: http_connection_manager_pb2.HttpConnectionManager,
 
 
 def _http_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) -> HttpFilter:
+    if not message.HasField("config_discovery"):
+        check_registered(message.name, message.typed_config)
     if message.HasField("config_discovery"):
         notes.append(f"HTTP filter {message.name} by extension discovery")
         return HttpFilter(message.name, Passive("discovered"), message.disabled, True)
@@ -218,16 +220,17 @@ def _decides(config: FilterConfig) -> bool:
     return not passive and not isinstance(config, RouterConfig)
 
 
-def _check_filters(filters: tuple[HttpFilter, ...]) -> None:
+def _check_filters(filters: tuple[HttpFilter, ...], kinds: Sequence[str]) -> None:
     for i, http_filter in enumerate(filters):
         last = i == len(filters) - 1
         terminal = isinstance(http_filter.config, RouterConfig)
         if terminal and not last:
             raise ResourceRejectedError(
-                f"Error: terminal filter named {http_filter.name} of type {_ROUTER} must be the last filter in a http "
+                f"Error: terminal filter named {http_filter.name} of type {kinds[i]} must be the last filter in a http "
                 "filter chain."
             )
         if last and not terminal:
             raise ResourceRejectedError(
-                f"Error: non-terminal filter named {http_filter.name} is the last filter in a http filter chain."
+                f"Error: non-terminal filter named {http_filter.name} of type {kinds[i]} is the last filter in a http "
+                "filter chain."
             )

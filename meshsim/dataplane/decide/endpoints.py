@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from google.protobuf import struct_pb2
 
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
-from meshsim.dataplane.decide.strings import Notes
+from meshsim.dataplane.decide.strings import Notes, parse_ip
 from meshsim.xds.messages import address_pb2, endpoint_components_pb2, endpoint_pb2
 
 _SOCKET_MATCH: Final = "envoy.transport_socket_match"
@@ -87,6 +87,19 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
         factor.value if message.policy.HasField("overprovisioning_factor") else 140,
         tuple(notes),
     )
+
+
+def check_addresses(message: endpoint_pb2.ClusterLoadAssignment) -> None:
+    """Raise `ResourceRejectedError` where an address is a name that nothing resolves (EDS and static clusters)."""
+    for locality in message.endpoints:
+        for endpoint in locality.lb_endpoints:
+            socket = endpoint.endpoint.address
+            named = socket.HasField("socket_address") and not socket.socket_address.resolver_name
+            if named and parse_ip(socket.socket_address.address) is None:
+                raise ResourceRejectedError(
+                    f"malformed IP address: {socket.socket_address.address}. Consider setting resolver_name or "
+                    "setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"
+                )
 
 
 def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityEndpoints:

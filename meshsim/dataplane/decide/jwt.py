@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.dataplane.decide.headers import HeaderMap, query_parameters
-from meshsim.dataplane.decide.jwt_token import Key, Token, parse_key_set, parse_token, verify
+from meshsim.dataplane.decide.jwt_token import Key, Token, key_set_fault, parse_key_set, parse_token, verify
 from meshsim.dataplane.decide.metadata import Json
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_match import RouteMatch, Stream, decode_match
@@ -118,6 +118,8 @@ class JwtVerdict(NamedTuple):
 
 def decode_jwt(message: jwt_authn_pb2.JwtAuthentication, notes: Notes) -> JwtConfig:
     """A JwtAuthentication."""
+    for rule in message.rules:
+        _check_providers(rule.requires, message)
     return JwtConfig(
         {name: _provider(name, message.providers[name], notes) for name in sorted(message.providers)},
         tuple(
@@ -136,6 +138,22 @@ def decode_jwt(message: jwt_authn_pb2.JwtAuthentication, notes: Notes) -> JwtCon
     )
 
 
+def _check_providers(requires: jwt_authn_pb2.JwtRequirement, message: jwt_authn_pb2.JwtAuthentication) -> None:
+    for name in _provider_names(requires):
+        if name not in message.providers:
+            raise ResourceRejectedError(f"Required provider ['{name}'] is not configured.")
+
+
+def _provider_names(requires: jwt_authn_pb2.JwtRequirement) -> list[str]:
+    kind = requires.WhichOneof("requires_type")
+    if kind == "provider_name":
+        return [requires.provider_name]
+    if kind == "provider_and_audiences":
+        return [requires.provider_and_audiences.provider_name]
+    inner = requires.requires_any if kind == "requires_any" else requires.requires_all
+    return [name for requirement in inner.requirements for name in _provider_names(requirement)]
+
+
 def _named(name: str, message: jwt_authn_pb2.JwtAuthentication) -> Requirement:
     if name not in message.requirement_map:
         raise ResourceRejectedError(f"Wrong requirement_name: {name}. It should be one of [...]")
@@ -150,9 +168,11 @@ def decode_jwt_per_route(message: jwt_authn_pb2.PerRouteConfig) -> JwtPerRoute:
 def _provider(name: str, message: jwt_authn_pb2.JwtProvider, notes: Notes) -> Provider:
     keys: tuple[Key, ...] | None = None
     if message.HasField("local_jwks"):
-        keys = parse_key_set(message.local_jwks.inline_string or message.local_jwks.inline_bytes.decode("latin-1"))
+        text = message.local_jwks.inline_string or message.local_jwks.inline_bytes.decode("latin-1")
+        keys = parse_key_set(text)
         if not keys:
-            raise ResourceRejectedError(f"Provider '{name}' in jwt_authn config has invalid local jwks")
+            why = key_set_fault(text)
+            raise ResourceRejectedError(f"Provider '{name}' in jwt_authn config has invalid local jwks: {why}")
     else:
         notes.append(f"JWT provider {name}: remote JWKS")
     places = [TokenPlace("header", h.name.lower(), h.value_prefix) for h in message.from_headers]

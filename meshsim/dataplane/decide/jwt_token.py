@@ -137,6 +137,18 @@ def parse_key_set(text: str) -> tuple[Key, ...]:
     return tuple(k for k in found if k is not None)
 
 
+def key_set_fault(text: str) -> str:
+    """Why a JWKS document gives no key at all (jwt_verify_lib, src/status.cc)."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return "Jwks is an invalid JSON"
+    keys = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(keys, list):
+        return "Jwks doesn't have \"keys\" field" if keys is None else "\"keys\" in Jwks is not an array"
+    return "Jwks doesn't have any valid public key"
+
+
 def _key(fields: Mapping[str, object]) -> Key | None:
     def number(name: str) -> int:
         raw = decode_base64url(str(fields.get(name, "")))

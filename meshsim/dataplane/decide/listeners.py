@@ -11,11 +11,12 @@ from typing import NamedTuple
 from meshsim.dataplane.decide.clusters import decode_address
 from meshsim.dataplane.decide.connection_managers import ConnectionManager
 from meshsim.dataplane.decide.durations import nanos
+from meshsim.dataplane.decide.extensions import check_registered, extension_name
 from meshsim.dataplane.decide.network_filters import NetworkFilter, decode_network_filter
 from meshsim.dataplane.decide.network_filters import TcpProxy as TcpProxy
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
-from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
+from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr, parse_ip
 from meshsim.dataplane.decide.transport_sockets import ServerTls, decode_server_tls
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
@@ -188,6 +189,10 @@ def decode_listener(message: listener_pb2.Listener) -> Listener:
         raise ResourceRejectedError(f"error adding listener '{_shown(message)}': no filter chains specified")
     if message.HasField("filter_chain_matcher"):
         notes.append("filter chain matcher tree")
+    _check_server_names(message)
+    for address in (message.address, *(a.address for a in message.additional_addresses)):
+        if address.HasField("socket_address") and parse_ip(address.socket_address.address) is None:
+            raise ResourceRejectedError(f"malformed IP address: {address.socket_address.address}")
     chains = tuple(_chain(c, notes) for c in message.filter_chains)
     _check_matches(message, chains)
     default = _chain(message.default_filter_chain, notes) if message.HasField("default_filter_chain") else None
@@ -219,6 +224,16 @@ def _route_names(chains: tuple[FilterChain, ...]) -> tuple[str, ...]:
 def _shown(message: listener_pb2.Listener) -> str:
     address, port = decode_address(message.address)
     return f"{address}:{port}" if port else address
+
+
+def _check_server_names(message: listener_pb2.Listener) -> None:
+    for chain in message.filter_chains:
+        for name in chain.filter_chain_match.server_names:
+            if "*" in name and not (name.startswith("*.") and "*" not in name[1:]):
+                raise ResourceRejectedError(
+                    f"error adding listener '{_shown(message)}': partial wildcards are not supported in "
+                    '"server_names"'
+                )
 
 
 def _check_matches(message: listener_pb2.Listener, chains: tuple[FilterChain, ...]) -> None:
@@ -263,13 +278,16 @@ def _predicate(message: listener_components_pb2.ListenerFilterChainMatchPredicat
 
 
 def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> FilterChain:
+    for network_filter in message.filters:
+        if not network_filter.HasField("config_discovery"):
+            check_registered(network_filter.name, network_filter.typed_config)
     filters = tuple(decode_network_filter(f, notes) for f in message.filters)
-    for i, network_filter in enumerate(filters):
-        terminal = isinstance(network_filter, (ConnectionManager, TcpProxy))
+    for i, decoded in enumerate(filters):
+        terminal = isinstance(decoded, (ConnectionManager, TcpProxy))
         if terminal != (i == len(filters) - 1):
             which = "terminal" if terminal else "non-terminal"
             where = "must be the last filter" if terminal else "is the last filter"
-            named = message.filters[i].name
+            named = f"{message.filters[i].name} of type {extension_name(message.filters[i].typed_config)}"
             raise ResourceRejectedError(f"Error: {which} filter named {named} {where} in a network filter chain.")
     tls = decode_server_tls(message.transport_socket, notes) if message.HasField("transport_socket") else None
     return FilterChain(message.name, _match(message.filter_chain_match), tls, filters, config_path(message.metadata))
@@ -278,9 +296,6 @@ def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> Filter
 def _match(message: listener_components_pb2.FilterChainMatch) -> ChainMatch:
     if message.address_suffix or message.HasField("suffix_len"):
         raise ResourceRejectedError("error adding listener: contains filter chain match with unimplemented fields")
-    for name in message.server_names:
-        if "*" in name and not (name.startswith("*.") and "*" not in name[1:]):
-            raise ResourceRejectedError('error adding listener: partial wildcards are not supported in "server_names"')
     return ChainMatch(
         message.destination_port.value if message.HasField("destination_port") else None,
         tuple(decode_cidr(c) for c in message.prefix_ranges),

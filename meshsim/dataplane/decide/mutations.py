@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
+from meshsim.dataplane.decide.commands import COMMANDS
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.xds.messages import base_pb2
@@ -46,6 +47,7 @@ class HeaderMutations(NamedTuple):
 
 
 NO_MUTATIONS: Final = HeaderMutations()
+_WRITTEN: Final = re.compile(r"%%|%([A-Z0-9_]+)(?:\((.*?)\))?(?::([0-9]+))?%", re.DOTALL)
 _COMMAND: Final = re.compile(r"%(?:(%)|([A-Z_]+)(?:\(([^)]*)\))?(?::(\d+))?%)")
 
 
@@ -74,6 +76,7 @@ def decode_header_option(message: base_pb2.HeaderValueOption) -> HeaderOption:
     else:
         append = Append(message.append_action)
     value = header.value or header.raw_value.decode("latin-1")
+    check_format(value)
     return HeaderOption(name, value, append, message.keep_empty_value, "%" in value)
 
 
@@ -102,6 +105,20 @@ def apply_mutations(headers: HeaderMap, mutations: HeaderMutations, format_value
         headers.set(name, value)
     for name, value in additions:
         headers.add(name, value)
+
+
+def check_format(text: str) -> None:
+    """Raise `ResourceRejectedError` for a text whose commands Envoy cannot read (substitution_formatter.cc, parse)."""
+    position = text.find("%")
+    while position >= 0:
+        found = _WRITTEN.match(text, position)
+        if found is None:
+            raise ResourceRejectedError(
+                f"Incorrect configuration: {text}. Couldn't find valid command at position {position}"
+            )
+        if found.group(1) and found.group(1) not in COMMANDS:
+            raise ResourceRejectedError(f"Not supported field in StreamInfo: {found.group(1)}")
+        position = text.find("%", found.end())
 
 
 def format_text(text: str, lookup: Callable[[str, str], str | None]) -> str:

@@ -91,6 +91,7 @@ def decode_route_configuration(
         tuple(h.lower() for h in message.internal_only_headers),
         message.ignore_path_parameters_in_path_matching,
         tuple(dict.fromkeys(notes)),
+        message.validate_clusters.value if message.HasField("validate_clusters") else None,
     )
 
 

@@ -261,3 +261,5 @@ class RouteConfiguration:
     internal_only_headers: tuple[str, ...]
     ignore_path_parameters: bool
     unmodelled: tuple[str, ...] = field(default=())
+    validates: bool | None = None
+    """Whether its clusters have to exist when it is loaded; None = as usual, inline but not by RDS."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, TypeAlias
 
+from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.xds.messages import base_pb2, tls_common_pb2, tls_pb2, upstream_proxy_protocol_pb2
@@ -115,6 +116,7 @@ def decode_upstream_socket(message: base_pb2.TransportSocket, notes: Notes) -> U
         version = 2 if config.config.version else 1
         return ProxyProtocol(version, inner if not isinstance(inner, ProxyProtocol) else inner.inner)
     if type_name not in ("", _RAW):
+        check_registered(message.name, message.typed_config)
         notes.append(f"transport socket {message.name}")
     return PLAIN
 

@@ -35,7 +35,7 @@ def test_tcp_proxy() -> None:
     assert isinstance(found, TcpProxy)
     assert found.clusters == (TcpCluster("a", 1), TcpCluster("b", 3))
     assert (found.hash_source_ip, found.idle_timeout, found.max_connect_attempts) == (True, 3600 * 10**9, 1)
-    with pytest.raises(ResourceRejectedError, match="ClusterSpecifier"):
+    with pytest.raises(ResourceRejectedError, match="cluster_specifier"):
         decode("tcp_proxy.v3.TcpProxy", stat_prefix="x")
 
 
