@@ -34,28 +34,29 @@ def cluster_delta(
     Istiod remembers one cluster a port: when a port with subsets is gone, one of its clusters goes with each push.
     DEVIATION: of the clusters of a port that is gone the one that a proxy got last goes first; in istiod it is chance.
     """
-    clusters: dict[str, dict[str, ClusterName]] = {}
-    gone: dict[str, None] = {}
-    for name in watched:
-        parsed = parse_cluster_name(name)
-        if parsed is not None:
-            clusters.setdefault(parsed.hostname, {})[name] = parsed
-        elif name.startswith(_INBOUND):
-            gone[name] = None
+    names = tuple(watched)
+    gone = dict.fromkeys(name for name in names if name.startswith(_INBOUND))
     hosts: dict[str, None] = {}
     for key in keys:
         if key.kind == "ServiceEntry":
-            _of_service(key.name, scope, clusters.get(key.name, {}), hosts, gone)
+            _of_service(key.name, scope, _clusters_of(key.name, names), hosts, gone)
         elif key.kind == "DestinationRule":
             for service in _ruled(key, scope, before):
                 hosts[service.hostname] = None
-                gone.update((n, None) for n, c in clusters.get(service.hostname, {}).items() if c.subset)
+                gone.update((n, None) for n, c in _clusters_of(service.hostname, names).items() if c.subset)
         elif key.kind == "PeerAuthentication":
             hosts.update((s.hostname, None) for s in scope.services if s.namespace == key.namespace)
         elif key.kind in ("VirtualService", "Sidecar") and before is not None:
             for hostname in _changed_hosts(scope, before):
-                _of_service(hostname, scope, clusters.get(hostname, {}), hosts, gone)
+                _of_service(hostname, scope, _clusters_of(hostname, names), hosts, gone)
     return ClusterDelta(frozenset(hosts), frozenset(gone))
+
+
+def _clusters_of(hostname: str, names: Iterable[str]) -> dict[str, ClusterName]:
+    """The clusters of a service among some names."""
+    # Few names end like this, and only they need to be taken apart.
+    parsed = {name: parse_cluster_name(name) for name in names if name.endswith(hostname)}
+    return {name: cluster for name, cluster in parsed.items() if cluster is not None and cluster.hostname == hostname}
 
 
 def _of_service(
@@ -92,6 +93,8 @@ def _rule_named(key: ConfigKey, scope: SidecarScope) -> MergedDestinationRule | 
 
 def _changed_hosts(scope: SidecarScope, before: SidecarScope) -> list[str]:
     """Hosts that only one of two scopes sees, or sees other ports of."""
+    if scope.services is before.services:
+        return []
     now, old = ({s.hostname: s for s in some.services} for some in (scope, before))
     return [host for host in dict.fromkeys((*old, *now)) if host not in old or host not in now]
 
@@ -106,6 +109,14 @@ class AssignmentFilter:
         self._hosts = {key.name for key in request.keys if key.kind in ("Endpoints", "ServiceEntry")}
         self._rules = {(key.name, key.namespace) for key in request.keys if key.kind == "DestinationRule"}
         self._policies = {key.namespace for key in request.keys if key.kind == "PeerAuthentication"}
+
+    def choose(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The clusters whose assignments are sent."""
+        if not self._rules and not self._policies:
+            # Few names end like this, and only they need to be taken apart.
+            endings = tuple(self._hosts)
+            names = (name for name in names if name.endswith(endings))
+        return tuple(name for name in names if self.takes(name))
 
     def takes(self, name: str) -> bool:
         """Whether the assignment of a cluster is sent; those of services that are gone come with any policy."""

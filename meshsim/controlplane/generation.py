@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from meshsim.controlplane.changes import PushRequest
 from meshsim.controlplane.cluster_delta import AssignmentFilter, ClusterDelta, cluster_delta
-from meshsim.controlplane.cluster_names import parse_cluster_name
 from meshsim.controlplane.connections import Connection
 from meshsim.controlplane.dependencies import Extent, concerns_clusters, extents
 from meshsim.controlplane.push_context import PushContext
@@ -68,7 +67,7 @@ def _partial_step(connection: Connection, request: PushRequest, type_url: str) -
         keys = [key for key in request.keys if concerns_clusters(key, request)]
         return Step(type_url, delta=cluster_delta(keys, watched, scope, before))
     chosen = AssignmentFilter(request, connection.proxy, scope, before)
-    return Step(type_url, tuple(name for name in watched if chosen.takes(name)))
+    return Step(type_url, chosen.choose(watched))
 
 
 def generate_step(push: PushContext, connection: Connection, step: Step, timing: PilotTiming) -> Generated | None:
@@ -83,23 +82,16 @@ def generate_step(push: PushContext, connection: Connection, step: Step, timing:
     names = tuple(watch.names) if step.names is None else step.names
     if not names and not watch.wildcard and step.type_url != type_urls.EXTENSION:
         return None
-    made = generate(push, connection.proxy, step.type_url, names)
-    if step.delta is not None:
-        made = tuple(r for r in made if _is_built(r.name, step.delta.hosts))
+    made = generate(push, connection.proxy, step.type_url, names, None if step.delta is None else step.delta.hosts)
     removed: tuple[str, ...] = ()
     if watch.wildcard:
-        present = {r.name for r in made}
         candidates = watch.names if step.delta is None else step.delta.candidates
-        removed = tuple(n for n in watch.names if n in candidates and n not in present)
-    return Generated(made, removed, _cost(step.type_url, made, timing))
+        present = {r.name for r in made} if candidates else ()
+        removed = tuple(sorted(n for n in candidates if n in watch.names and n not in present))
+    return Generated(made, removed, _cost(push, step.type_url, made, timing))
 
 
-def _is_built(name: str, hosts: frozenset[str]) -> bool:
-    parsed = parse_cluster_name(name)
-    return parsed is None or parsed.sni_dnat or parsed.hostname in hosts
-
-
-def _cost(type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nanos:
+def _cost(push: PushContext, type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nanos:
     if type_url == type_urls.CLUSTER:
         return timing.per_cluster * len(made)
     if type_url == type_urls.ENDPOINT:
@@ -107,5 +99,9 @@ def _cost(type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nan
     if type_url == type_urls.LISTENER:
         return timing.listeners_base + timing.per_listener * len(made)
     if type_url == type_urls.ROUTE:
-        return timing.per_virtual_host * sum(count_virtual_hosts(r.body) for r in made)
+        return timing.per_virtual_host * sum(_virtual_hosts(push, r.body) for r in made)
     return timing.per_other * len(made)
+
+
+def _virtual_hosts(push: PushContext, body: bytes) -> int:
+    return push.made(("virtual hosts of", body), lambda: count_virtual_hosts(body))

@@ -21,15 +21,19 @@ class Resource(NamedTuple):
     """The message, serialized deterministically, without its Any."""
 
 
-def generate(push: PushContext, proxy: Proxy, type_url: str, names: Sequence[str]) -> tuple[Resource, ...]:
+def generate(
+    push: PushContext, proxy: Proxy, type_url: str, names: Sequence[str], hosts: frozenset[str] | None = None
+) -> tuple[Resource, ...]:
     """Resources of a type for a proxy; `names` are what it asked for, which wildcard types do not need.
+
+    `hosts` leaves the clusters of other services out.
 
     Raises `InternalError` for a type that Pilot does not serve.
     """
     if type_url == type_urls.CLUSTER:
         from meshsim.controlplane.clusters import build_clusters
 
-        return build_clusters(push, proxy)
+        return build_clusters(push, proxy, hosts)
     if type_url == type_urls.ENDPOINT:
         from meshsim.controlplane.endpoints import build_endpoints
 

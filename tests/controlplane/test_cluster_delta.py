@@ -144,6 +144,14 @@ def test_assignments_of_the_services_named(proxied: Proxied) -> None:
     assert [chosen.takes(f"outbound|80|v1|{host}") for host in (A, B, C)] == [True, True, False]
 
 
+def test_the_names_chosen_are_those_taken(proxied: Proxied) -> None:
+    names = [f"outbound|80||{A}", f"outbound|80|v1|{B}", f"outbound|80||x.{A}", f"outbound_.80_._.{A}", "other"]
+    for key in (("Endpoints", A, "shop"), ("ServiceEntry", B, "shop"), ("DestinationRule", "r", "shop")):
+        chosen = _filter(proxied, None, key)
+        assert chosen.choose(names) == tuple(name for name in names if chosen.takes(name))
+    assert _filter(proxied, None, ("Endpoints", A, "shop")).choose(names) == (names[0], names[3])
+
+
 def test_assignments_under_a_rule_now_or_before(proxied: Proxied) -> None:
     key = ("DestinationRule", "rule", "shop")
     first = proxied.put(_rule("a"))

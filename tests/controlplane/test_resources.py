@@ -200,6 +200,16 @@ def test_proxies_with_one_view_share_resources(shop: Any) -> None:
     assert one is other
 
 
+def test_clusters_of_some_services_come_with_inbound_and_static_ones(shop: Any) -> None:
+    shop.put(CHANGES[0])
+    push, proxy = shop.push(), shop.proxy("shop", "web-0")
+    everything = generate(push, proxy, type_urls.CLUSTER, ())
+    other = "other.shop.svc.cluster.local"
+    some = generate(push, proxy, type_urls.CLUSTER, (), frozenset((other,)))
+    assert some == tuple(r for r in everything if not r.name.startswith("outbound|") or r.name.endswith(f"|{other}"))
+    assert f"outbound|9000||{other}" in {r.name for r in some} < {r.name for r in everything}
+
+
 def test_pilot_serves_no_other_type(shop: Any) -> None:
     with pytest.raises(InternalError, match=r"type\.googleapis\.com/none"):
         generate(shop.push(), shop.proxy("shop", "web-0"), "type.googleapis.com/none", ())

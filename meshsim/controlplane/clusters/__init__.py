@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from meshsim.controlplane.cluster_names import cluster_name
+from meshsim.controlplane.cluster_names import cluster_name, parse_cluster_name
 from meshsim.controlplane.clusters.draft import to_resource
 from meshsim.controlplane.clusters.inbound import InboundInputs, inbound_cluster, inbound_inputs
 from meshsim.controlplane.clusters.outbound import OutboundInputs, outbound_clusters, reads_endpoints
@@ -115,36 +115,46 @@ class _OwnClusters(NamedTuple):
     duplicates: tuple[str, ...]
 
 
-def build_clusters(push: PushContext, proxy: Proxy) -> tuple[Resource, ...]:
-    """Outbound clusters in scope order, then the static ones and the inbound ones."""
+def build_clusters(push: PushContext, proxy: Proxy, hosts: frozenset[str] | None = None) -> tuple[Resource, ...]:
+    """Outbound clusters in scope order, then the static ones and the inbound ones.
+
+    With `hosts` only outbound clusters of these services; those of AUTO_PASSTHROUGH gateways always come all.
+    """
     scope = push.scope(proxy)
     view = push.view(proxy)
     if not scope.reads_place:
         view = view.without_place()
     shape = _Shape(view, push.envoy_filters(proxy), scope.selected_labels(proxy.labels), False)
-    found = push.response(("cds", scope, shape), lambda: _outbound(push, scope, shape))
-    if proxy.is_router:
-        return (*found, *_gateway_clusters(push, proxy, scope, shape))
-    own = _sidecar_clusters(push, proxy, scope, shape)
+    found = push.response(("cds", scope, shape, hosts), lambda: _of_hosts(_all_outbound(push, scope, shape), hosts))
+    own = (_gateway_clusters if proxy.is_router else _sidecar_clusters)(push, proxy, scope, shape)
     for name in own.duplicates:
         _count_duplicate(push, proxy, name)
-    return found + own.resources
+    return found + _of_hosts(own.resources, hosts)
+
+
+def _of_hosts(resources: tuple[Resource, ...], hosts: frozenset[str] | None) -> tuple[Resource, ...]:
+    return resources if hosts is None else tuple(r for r in resources if _is_built(r.name, hosts))
+
+
+def _is_built(name: str, hosts: frozenset[str]) -> bool:
+    parsed = parse_cluster_name(name)
+    return parsed is None or parsed.sni_dnat or parsed.hostname in hosts
+
+
+def _all_outbound(push: PushContext, scope: SidecarScope, shape: _Shape) -> tuple[Resource, ...]:
+    return push.response(("cds", scope, shape), lambda: _outbound(push, scope, shape))
 
 
 # --- static and inbound clusters --------------------------------------------------------------------------------
 
 
-def _gateway_clusters(push: PushContext, proxy: Proxy, scope: SidecarScope, shape: _Shape) -> tuple[Resource, ...]:
+def _gateway_clusters(push: PushContext, proxy: Proxy, scope: SidecarScope, shape: _Shape) -> _OwnClusters:
     rest = list(_static(push, shape, PatchContext.GATEWAY))
     gateway = push.merged_gateway(proxy)
     if gateway is not None and gateway.has_auto_passthrough:
-        sni = shape._replace(sni_dnat=True)
-        rest += push.response(("cds", scope, sni), lambda: _outbound(push, scope, sni))
+        rest += _all_outbound(push, scope, shape._replace(sni_dnat=True))
     rest += [to_resource(c) for c in added_clusters(shape.patches, PatchContext.GATEWAY)]
-    own = _distinct(rest)
-    for name in own.duplicates:
-        _count_duplicate(push, proxy, name)
-    return own.resources
+    return _distinct(rest)
 
 
 def _sidecar_clusters(push: PushContext, proxy: Proxy, scope: SidecarScope, shape: _Shape) -> _OwnClusters:
