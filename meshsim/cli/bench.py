@@ -23,8 +23,8 @@ _COLUMNS = ("case", "requests/s", "x real time", "heapq events/s", "memory MB", 
 def command(cases: tuple[str, ...], engine: str | None, rounds: int, output: str) -> int:
     """Measure the event core on Istio's load-test mesh.
 
-    CASES are mesh-50, mesh-1000 and mesh-1000-stations; all of them by default. Beside each stands what a plain heapq
-    queue does on the same machine at the same time.
+    CASES are mesh-50, mesh-1000, mesh-1000-stations and mesh-5000; all of them by default. Beside each stands what a
+    plain heapq queue does on the same machine at the same time.
     """
     from meshsim.dataplane.bench import run_bench
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshsim.dataplane.bench import CASES, Case, build_mesh, calibrate, find_cases, layers_of, run_case
+from meshsim.dataplane.bench import CASES, Case, build_mesh, calibrate, find_cases, layers_of, run_bench, run_case
 from meshsim.dataplane.engine import Engine
 from meshsim.errors import UsageError
 from meshsim.units import SECOND
@@ -42,8 +42,15 @@ def test_a_case_gives_every_figure() -> None:
     assert calibrate(1000) > 0
 
 
+def test_each_case_has_a_process_of_its_own() -> None:
+    heard: list[str] = []
+    results = run_bench(["mesh-50"], mode="plain", rounds=1, progress=lambda case: heard.append(case["name"]))
+    assert heard == [case["name"] for case in results] == ["mesh-50"]
+    assert results[0]["rss_mb"] < 250
+
+
 def test_cases_by_name() -> None:
-    assert [case.name for case in find_cases(())] == ["mesh-50", "mesh-1000", "mesh-1000-stations"]
+    assert [case.name for case in find_cases(())] == ["mesh-50", "mesh-1000", "mesh-1000-stations", "mesh-5000"]
     assert find_cases(["mesh-50"]) == [CASES[0]]
     with pytest.raises(UsageError, match="mesh-7"):
         find_cases(["mesh-7"])
