@@ -23,6 +23,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from meshsim.dataplane.decide.chains import ListenerIndex
 from meshsim.dataplane.decide.cluster_validation import unknown_cluster
 from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
 from meshsim.dataplane.decide.endpoints import check_addresses
@@ -173,6 +174,8 @@ class ActiveConfig:
     """Version of the last response of each type that was accepted as a whole."""
     endpoint_names: tuple[str, ...] = ()
     route_names: tuple[str, ...] = ()
+    index: ListenerIndex = field(default=ListenerIndex({}), repr=False)
+    """The listeners by where connections reach them; follows `listeners` by itself."""
     workers_started: bool = True
     """False until every listener of the first LDS response is ready: none accepts before."""
     addresses: frozenset[str] | None = None
@@ -183,6 +186,10 @@ class ActiveConfig:
     """Route tables that only draining listeners need."""
     missed_routes: frozenset[str] = frozenset()
     """Route tables that were waited for until a refused response ended it; nothing waits for them again."""
+
+    def __post_init__(self) -> None:
+        if self.index.listeners is not self.listeners:
+            object.__setattr__(self, "index", ListenerIndex(self.listeners))
 
     def assignment_of(self, cluster: Cluster) -> LoadAssignment | None:
         """Hosts of a cluster: its endpoints by EDS, or those written into it."""

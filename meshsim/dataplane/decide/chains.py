@@ -29,39 +29,74 @@ class Entry(NamedTuple):
     handed_off: bool
 
 
-def outbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
-    """The listener that captured outbound connections enter by."""
+class ListenerIndex:
+    """The listeners of a configuration by where connections reach them; made when first asked."""
+
+    __slots__ = ("_bound", "_everywhere", "_inbound", "_outbound", "listeners")
+
+    def __init__(self, listeners: Mapping[str, Listener]) -> None:
+        self.listeners = listeners
+        self._everywhere: dict[tuple[str, int], Listener] | None = None
+        self._bound: dict[tuple[str, int], Listener] = {}
+        self._outbound: Listener | None = None
+        self._inbound: Listener | None = None
+
+    @property
+    def outbound(self) -> Listener | None:
+        """The listener that captured outbound connections enter by."""
+        self._by_address()
+        return self._outbound
+
+    @property
+    def inbound(self) -> Listener | None:
+        """The listener that captured inbound connections enter by: it restores the destination, and has its own
+        chains."""
+        self._by_address()
+        return self._inbound
+
+    def at(self, address: str, port: int, sockets_only: bool = True) -> Listener | None:
+        """The listener at an address and port, or at the wildcard address of its family."""
+        everywhere = self._by_address()
+        found = self._bound if sockets_only else everywhere
+        exact = found.get((address, port))
+        if exact is not None:
+            return exact
+        if ":" in address:
+            return found.get(("::", port))
+        return found.get(("0.0.0.0", port)) or found.get(("::", port))
+
+    def hand_off(self, entry: Listener, connection: Connection) -> Entry:
+        """The listener for the restored destination: its address, else the wildcard of its port, else the entry."""
+        if not entry.use_original_dst:
+            return Entry(entry, False)
+        found = self.at(connection.destination, connection.destination_port, sockets_only=False)
+        return Entry(entry, False) if found is None or found is entry else Entry(found, True)
+
+    def _by_address(self) -> dict[tuple[str, int], Listener]:
+        if self._everywhere is None:
+            self._everywhere = {}
+            for listener in self.listeners.values():
+                for address in listener.addresses:
+                    self._everywhere.setdefault(address, listener)
+                    if listener.bound:
+                        self._bound.setdefault(address, listener)
+            self._outbound = _outbound_entry(self.listeners)
+            self._inbound = _inbound_entry(self.listeners)
+        return self._everywhere
+
+
+def _outbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
     found = (x for x in listeners.values() if x.use_original_dst and x.direction is not Direction.INBOUND)
     return next(found, None)
 
 
-def inbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
-    """The listener that captured inbound connections enter by: it restores the destination, and has its own chains."""
+def _inbound_entry(listeners: Mapping[str, Listener]) -> Listener | None:
     for listener in listeners.values():
         kinds = [f.kind for f in listener.listener_filters]
         if listener.bound and ListenerFilterKind.ORIGINAL_DST in kinds and not listener.use_original_dst:
             return listener
     found = (x for x in listeners.values() if x.bound and x.direction is Direction.INBOUND and x.use_original_dst)
     return next(found, None)
-
-
-def hand_off(listeners: Mapping[str, Listener], entry: Listener, connection: Connection) -> Entry:
-    """The listener for the restored destination: its address, else the wildcard of its port, else the entry itself."""
-    if not entry.use_original_dst:
-        return Entry(entry, False)
-    found = bound_at(listeners, connection.destination, connection.destination_port, sockets_only=False)
-    return Entry(entry, False) if found is None or found is entry else Entry(found, True)
-
-
-def bound_at(listeners: Mapping[str, Listener], address: str, port: int, sockets_only: bool = True) -> Listener | None:
-    """The listener at an address and port, or at the wildcard address of its family."""
-    ip = parse_ip(address)
-    wildcards = ("::",) if ip is not None and ip.version == 6 else ("0.0.0.0", "::")
-    for candidate in (address, *wildcards):
-        for listener in listeners.values():
-            if (listener.bound or not sockets_only) and (candidate, port) in listener.addresses:
-                return listener
-    return None
 
 
 class Detected(NamedTuple):
@@ -110,11 +145,23 @@ _HTTP_NAMES: Mapping[Protocol, tuple[str, ...]] = {
 
 
 class Sieved(NamedTuple):
-    """The chain for a connection, and the criterion that decided."""
+    """The chain for a connection, and the criteria that decided: each with its key, empty for chains without it."""
 
     chain: FilterChain | None
     is_default: bool
-    reason: str
+    passed: tuple[tuple[Criterion, str], ...]
+    failed: Criterion | None = None
+    """The criterion for which there was no chain."""
+
+    @property
+    def reason(self) -> str:
+        """What decided, in words."""
+        if self.failed is None and self.is_default:
+            return "no chain but the default one"
+        passed = ", ".join(f"{c.value} {key}" if key else f"any {c.value}" for c, key in self.passed)
+        if self.failed is not None:
+            return f"no chain for this {self.failed.value}" + (f" behind {passed}" if passed else "")
+        return passed or "the only chain"
 
 
 class _Facts(NamedTuple):
@@ -132,19 +179,19 @@ def choose_chain(listener: Listener, connection: Connection, detected: Detected)
     A criterion that no chain of the listener sets keeps every chain and is passed over.
     """
     chains: Sequence[FilterChain] = listener.chains
+    default = listener.default_chain
     if not chains:
-        return Sieved(listener.default_chain, listener.default_chain is not None, "no chain but the default one")
-    passed: list[str] = []
+        return Sieved(default, default is not None, ())
+    passed: list[tuple[Criterion, str]] = []
     facts = _Facts(connection, detected, parse_ip(connection.destination), parse_ip(connection.source))
     for criterion in listener.criteria:
         kept, key = _NARROW[criterion](chains, facts)
         if not kept:
-            reason = f"no chain for this {criterion.value}" + (f" behind {', '.join(passed)}" if passed else "")
-            return Sieved(listener.default_chain, listener.default_chain is not None, reason)
-        if len(kept) < len(chains) or key:
-            passed.append(f"{criterion.value} {key}" if key else f"any {criterion.value}")
+            return Sieved(default, default is not None, tuple(passed), criterion)
+        if key or len(kept) < len(chains):
+            passed.append((criterion, key))
         chains = kept
-    return Sieved(chains[0], False, ", ".join(passed) or "the only chain")
+    return Sieved(chains[0], False, tuple(passed))
 
 
 _Chains = Sequence[FilterChain]

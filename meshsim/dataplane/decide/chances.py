@@ -41,6 +41,7 @@ class Fractional(NamedTuple):
 
 
 ALWAYS = Fractional(100, 100)
+_CERTAIN = Fraction(1)
 
 
 def decode_fraction(message: percent_pb2.FractionalPercent) -> Fractional:
@@ -115,7 +116,7 @@ class _Replay:
         self.script = list(script)
         self.asked = 0
         self.ranges: dict[int, _Range] = {}
-        self.fresh = Fraction(1)
+        self.fresh = _CERTAIN
         self.open: list[int] = []
         """Other answers that were possible at the last new question."""
         self.pending: list[tuple[int, ...]] = []
@@ -171,7 +172,7 @@ class _Replay:
 
     @property
     def probability(self) -> Fraction:
-        return self.fresh * _share(self.ranges)
+        return self.fresh * _share(self.ranges) if self.ranges else self.fresh
 
 
 def _share(ranges: dict[int, _Range]) -> Fraction:

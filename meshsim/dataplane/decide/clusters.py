@@ -9,16 +9,21 @@ from typing import Final, NamedTuple
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.endpoints import Endpoint as Endpoint
 from meshsim.dataplane.decide.endpoints import Health as Health
+from meshsim.dataplane.decide.endpoints import Labels, check_addresses, labels
 from meshsim.dataplane.decide.endpoints import LoadAssignment as LoadAssignment
 from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndpoints
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
 from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assignment
-from meshsim.dataplane.decide.endpoints import check_addresses as check_addresses
-from meshsim.dataplane.decide.endpoints import labels
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import Notes
-from meshsim.dataplane.decide.transport_sockets import PLAIN, UpstreamSocket, decode_upstream_socket
+from meshsim.dataplane.decide.transport_sockets import (
+    PLAIN,
+    UpstreamSocket,
+    UpstreamTls,
+    decode_upstream_socket,
+    upstream_tls,
+)
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
     base_pb2,
@@ -138,10 +143,22 @@ class Cluster:
     ring_size: int = 1024
     table_size: int = 65537
     unmodelled: tuple[str, ...] = field(default=())
+    _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
+    """What is spoken with endpoints, by their labels, once somebody asked."""
+
+    def transport_for(self, labels: Labels) -> UpstreamTls:
+        """What is spoken below HTTP with endpoints of these ``envoy.transport_socket_match`` labels."""
+        found = self._transports.get(labels)
+        if found is None:
+            found = self._transports[labels] = upstream_tls(*self._socket_for(labels))
+        return found
 
     def socket_for(self, endpoint: Endpoint) -> tuple[str, UpstreamSocket]:
         """Name of the match and socket for an endpoint: the first match whose labels it has, else the cluster's own."""
-        labels = dict(endpoint.socket_labels)
+        return self._socket_for(endpoint.socket_labels)
+
+    def _socket_for(self, socket_labels: Labels) -> tuple[str, UpstreamSocket]:
+        labels = dict(socket_labels)
         for match in self.socket_matches:
             if all(labels.get(key) == value for key, value in match.labels):
                 return match.name, match.socket

@@ -10,15 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from meshsim.dataplane.decide.chains import (
-    Entry,
-    bound_at,
-    choose_chain,
-    hand_off,
-    inbound_entry,
-    inspect,
-    outbound_entry,
-)
+from meshsim.dataplane.decide.chains import Entry, choose_chain, inspect
 from meshsim.dataplane.decide.chances import Chance, Undrawn, enumerate_chances
 from meshsim.dataplane.decide.decision import ORDINARY, Decision, Disposition, Flag, Place, Surroundings, Trail
 from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake, accept
@@ -66,13 +58,11 @@ def decide_outbound(
     fraction above zero counts as hit. With one, everything is drawn from it, or with `resolve` false only what leads to
     another route. `outcomes` tells all that can happen.
     """
-    entry = outbound_entry(config.listeners)
+    entry = config.index.outbound
     if entry is None:
         return Decision(Disposition.REFUSED)
     draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
-    return _decide(
-        config, hand_off(config.listeners, entry, connection), connection, request, explain, draws, surroundings
-    )
+    return _decide(config, config.index.hand_off(entry, connection), connection, request, explain, draws, surroundings)
 
 
 def decide_inbound(
@@ -86,13 +76,11 @@ def decide_inbound(
     surroundings: Surroundings = ORDINARY,
 ) -> Decision:
     """What the proxy does with a captured inbound connection; arguments as for `decide_outbound`."""
-    entry = inbound_entry(config.listeners)
+    entry = config.index.inbound
     if entry is None:
         return Decision(Disposition.REFUSED)
     draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
-    return _decide(
-        config, hand_off(config.listeners, entry, connection), connection, request, explain, draws, surroundings
-    )
+    return _decide(config, config.index.hand_off(entry, connection), connection, request, explain, draws, surroundings)
 
 
 def decide_direct(
@@ -106,7 +94,7 @@ def decide_direct(
     surroundings: Surroundings = ORDINARY,
 ) -> Decision:
     """What the proxy does with a connection to one of its own sockets; arguments as for `decide_outbound`."""
-    entry = bound_at(config.listeners, connection.destination, connection.destination_port)
+    entry = config.index.at(connection.destination, connection.destination_port)
     if entry is None:
         return Decision(Disposition.REFUSED)
     draws = _Draws(chance or _NOTHING_DRAWN, resolve and chance is not None)
@@ -214,18 +202,19 @@ def _on_chain(
         trail.add("transport socket", "TLS", f"{who}; {handshake.alpn or 'no'} application protocol")
     if connection.certificate is not handshake.certificate:
         connection = replace(connection, certificate=handshake.certificate)
-    tcp = TcpContext(config, place, chain, connection, handshake, sni, *draws, surroundings, trail)
-    decided = run_network_filters(tcp)
-    if decided is not None:
-        return decided
-    last = chain.filters[-1] if chain.filters else None
-    if last is None:
-        return _ended(place, trail, "no_filters", sni, handshake)
-    if isinstance(last, TcpProxy):
-        return decide_tcp(tcp, last)
     manager = chain.connection_manager
-    if manager is None:
-        return _ended(place, trail, "no terminal filter is modelled", sni, handshake)
+    if manager is None or chain.guarded:
+        tcp = TcpContext(config, place, chain, connection, handshake, sni, *draws, surroundings, trail)
+        decided = run_network_filters(tcp)
+        if decided is not None:
+            return decided
+        last = chain.filters[-1] if chain.filters else None
+        if last is None:
+            return _ended(place, trail, "no_filters", sni, handshake)
+        if isinstance(last, TcpProxy):
+            return decide_tcp(tcp, last)
+        if manager is None:
+            return _ended(place, trail, "no terminal filter is modelled", sni, handshake)
     http = HttpContext(
         config, place, manager, entry.listener.direction, connection, handshake, sni, *draws, surroundings, trail
     )

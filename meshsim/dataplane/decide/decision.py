@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake
 from meshsim.dataplane.decide.routes import HashPolicy, RetryPolicy
+from meshsim.dataplane.decide.transport_sockets import UpstreamTls as UpstreamTls
 from meshsim.units import Nanos
 
 
@@ -78,20 +79,6 @@ class Trail:
         self.steps.append(Step(stage, chosen, reason))
 
 
-class UpstreamTls(NamedTuple):
-    """What the proxy does on its side of an upstream connection, for the endpoints with the same socket."""
-
-    match: str
-    """Name of the transport socket match, empty for the cluster's own socket."""
-    tls: bool
-    mutual: bool
-    """Whether it shows a client certificate."""
-    sni: str = ""
-    alpn: tuple[str, ...] = ()
-    proxy_protocol: int = 0
-    """Version of the PROXY header sent first, 0 = none."""
-
-
 class Upstream(NamedTuple):
     """One cluster a decision may go to."""
 
@@ -128,8 +115,7 @@ class RateLimit(NamedTuple):
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(NamedTuple):
     """What the route asks of the run: timeouts, retries, hashing, shadows, faults."""
 
     timeout: Nanos = 0
@@ -159,8 +145,7 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a proxy does with a connection or a request.
 
     `upstreams` are all clusters the chosen route may draw, with their weights; one when nothing is random. For HTTP
@@ -199,7 +184,7 @@ class Decision:
     """Server name that the listener's inspector read."""
     handshake: Handshake = NO_HANDSHAKE
     """TLS with the client, as far as it went."""
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[Step, ...] = ()
 
     @property
     def cluster(self) -> str:

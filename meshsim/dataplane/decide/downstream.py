@@ -61,16 +61,15 @@ class Prepared(NamedTuple):
 
 def early_headers(connection: Connection, request: Request, tls: bool) -> HeaderMap:
     """Headers as the codec hands them over."""
-    headers = HeaderMap()
-    headers.set(":method", request.method)
+    pseudo = [(":method", request.method)]
     if request.path or request.method != "CONNECT":
-        headers.set(":path", request.path)
+        pseudo.append((":path", request.path))
     if request.authority is not None:
-        headers.set(":authority", request.authority)
+        pseudo.append((":authority", request.authority))
     if connection.protocol is Protocol.HTTP2:
-        headers.set(":scheme", "https" if tls else "http")
-    for name, value in request.headers:
-        headers.add(name, value)
+        pseudo.append((":scheme", "https" if tls else "http"))
+    headers = HeaderMap(pseudo)
+    headers.add_all(request.headers)
     return headers
 
 
@@ -117,11 +116,11 @@ def _refused(manager: ConnectionManager, connection: Connection, headers: Header
             headers.set(":authority", manager.default_host_for_http_10)
     if ":authority" not in headers and connection.protocol is not Protocol.HTTP10:
         return Reply(400, "", "missing_host_header")
-    underscored = [name for name, _ in headers if "_" in name]
-    if underscored and manager.underscores_rejected:
-        flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
-        return Reply(400, "Bad Request", "http1.unexpected_underscore", flags)
-    if manager.underscores_dropped:
+    if manager.underscores_rejected or manager.underscores_dropped:
+        underscored = [name for name, _ in headers if "_" in name]
+        if underscored and manager.underscores_rejected:
+            flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
+            return Reply(400, "Bad Request", "http1.unexpected_underscore", flags)
         for name in underscored:
             headers.remove(name)
     path = headers.get(":path")

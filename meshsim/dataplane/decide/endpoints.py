@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf import struct_pb2
 
@@ -30,6 +30,10 @@ class Health(Enum):
         return self in (Health.UNKNOWN, Health.HEALTHY, Health.DEGRADED)
 
 
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+"""Label names and values, sorted."""
+
+
 class Endpoint(NamedTuple):
     """One host of a cluster; `port` 0 and a path as address for a pipe."""
 
@@ -37,12 +41,12 @@ class Endpoint(NamedTuple):
     port: int
     weight: int
     health: Health
-    socket_labels: tuple[tuple[str, str], ...]
+    socket_labels: Labels
     """``envoy.transport_socket_match`` of its metadata; Istio: ``tlsMode``."""
     workload: str
     """``istio.workload``: name;namespace;canonical service;revision;cluster."""
     hostname: str
-    subset: tuple[tuple[str, str], ...]
+    subset: Labels
     """``envoy.lb`` of its metadata."""
 
     def __str__(self) -> str:
@@ -68,6 +72,14 @@ class LoadAssignment:
     localities: tuple[LocalityEndpoints, ...]
     overprovisioning: int = 140
     unmodelled: tuple[str, ...] = ()
+    picks: dict[tuple[float, bool], tuple[Endpoint, ...]] = field(default_factory=dict, init=False, repr=False)
+    """Hosts that a balancer may pick, by what of its cluster counts; filled by `upstreams.candidates`."""
+    socket_labels: tuple[Labels, ...] = field(init=False, repr=False)
+    """Distinct labels for transport sockets, in the order of the endpoints."""
+
+    def __post_init__(self) -> None:
+        distinct = dict.fromkeys(e.socket_labels for locality in self.localities for e in locality.endpoints)
+        object.__setattr__(self, "socket_labels", tuple(distinct))
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -136,7 +148,7 @@ def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
     )
 
 
-def labels(struct: struct_pb2.Struct | None) -> tuple[tuple[str, str], ...]:
+def labels(struct: struct_pb2.Struct | None) -> Labels:
     """String fields of a struct, sorted by name."""
     if struct is None:
         return ()

@@ -6,8 +6,9 @@ ext_authz, header_mutation, buffer), measured on Envoy 1.40.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from meshsim.dataplane.decide.chances import Chance
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, HttpFilter
@@ -80,6 +81,8 @@ class Exchange:
     trail: Trail
     metadata: dict[str, dict[str, Json]] = field(default_factory=dict)
     chosen: Chosen = NOTHING
+    overridden: bool = False
+    """Whether any level of the route has filter configurations of its own."""
     delay: Nanos = 0
     flags: list[Flag] = field(default_factory=list)
     fault: FaultConfig | None = None
@@ -97,17 +100,21 @@ class Exchange:
 
     def route(self) -> None:
         """Choose virtual host and route, and the cluster of a weighted set when it is to be drawn."""
-        if self.table is None:
+        table = self.table
+        if table is None:
             self.chosen = Chosen(None, None)
             return
         stream = self.stream
-        chosen = choose_route(self.table, stream, self.prepared.internal, self.trail)
+        chosen = choose_route(table, stream, self.prepared.internal, self.trail)
         if chosen.route is not None:
             action = chosen.route.action
             weighted = action.clusters.weighted if isinstance(action, Forward) else ()
             if self.resolve or any(w.filters for w in weighted):
                 chosen = chosen._replace(weighted=draw_cluster(chosen.route, stream))
         self.chosen = chosen
+        host, route, weighted = chosen.virtual_host, chosen.route, chosen.weighted
+        own = table.filters or (host and host.filters) or (route and route.filters) or (weighted and weighted.filters)
+        self.overridden = bool(own)
 
     def run_filters(self) -> Reply | None:
         """Every filter before the router; the answer of the first that gives one."""
@@ -123,46 +130,40 @@ class Exchange:
         if http_filter.discovered:
             self.unmodelled.append(http_filter.name)
             return None
-        config = http_filter.config
-        own = filter_config(http_filter.name, self.chosen, self.table)
-        if isinstance(own, PerRoute):
+        config: FilterConfig = http_filter.config
+        own = filter_config(http_filter.name, self.chosen, self.table) if self.overridden else None
+        if own is None:
+            if http_filter.disabled:
+                return None
+        elif isinstance(own, PerRoute):
             if own.disabled:
                 return None
-            own = own.config or http_filter.config
-        elif own is None and http_filter.disabled:
-            return None
-        if isinstance(config, Passive):
-            return self._cors(own) if isinstance(own, CorsConfig) else None
+            own = own.config or config
         if isinstance(config, JwtConfig):
             return self._jwt(config, own if isinstance(own, JwtPerRoute) else None)
-        return self._run_config(http_filter.name, config if own is None else own)
+        if isinstance(config, Passive):
+            return self._cors(own) if isinstance(own, CorsConfig) else None
+        effect = config if own is None else own
+        act = _ACTS.get(type(effect))
+        return act(self, http_filter.name, effect) if act else None
 
-    def _run_config(self, name: str, config: FilterConfig) -> Reply | None:
-        """A filter whose route configuration, if any, replaces the chain's."""
-        if isinstance(config, RbacPerRoute):
-            return self._rbac(config.config) if config.config else None
-        if isinstance(config, RbacConfig):
-            return self._rbac(config)
-        if isinstance(config, FaultConfig):
-            return self._fault(config)
-        if isinstance(config, ExtAuthzConfig):
-            return self._ext_authz(config)
-        if isinstance(config, BufferConfig):
-            return self._buffer(config)
-        if isinstance(config, LocalRateLimitConfig):
-            if not config.enabled.never and not config.enforced.never:
-                self.rate_limit = RateLimit(
-                    config.max_tokens, config.tokens_per_fill, config.fill_interval, config.status
-                )
-        elif isinstance(config, AlpnConfig):
-            self.alpn = config
-        elif isinstance(config, HeaderMutationConfig):
-            for mutations in config.request:
-                apply_mutations(self.prepared.headers, mutations, lambda text: text)
-            self.response_mutations += config.response
-        elif isinstance(config, Unmodelled):
-            self.unmodelled.append(name)
-        return None
+    def _rbac_of_route(self, name: str, config: RbacPerRoute) -> Reply | None:
+        return self._rbac(name, config.config) if config.config else None
+
+    def _limit(self, name: str, config: LocalRateLimitConfig) -> None:
+        if not config.enabled.never and not config.enforced.never:
+            self.rate_limit = RateLimit(config.max_tokens, config.tokens_per_fill, config.fill_interval, config.status)
+
+    def _offer(self, name: str, config: AlpnConfig) -> None:
+        self.alpn = config
+
+    def _mutate(self, name: str, config: HeaderMutationConfig) -> None:
+        for mutations in config.request:
+            apply_mutations(self.prepared.headers, mutations, lambda text: text)
+        self.response_mutations += config.response
+
+    def _pass_over(self, name: str, config: Unmodelled) -> None:
+        self.unmodelled.append(name)
 
     def subject(self) -> Subject:
         """The request as access rules see it."""
@@ -180,7 +181,7 @@ class Exchange:
             self.metadata,
         )
 
-    def _rbac(self, config: RbacConfig) -> Reply | None:
+    def _rbac(self, name: str, config: RbacConfig) -> Reply | None:
         subject = self.subject()
         if config.shadow:
             verdict = config.shadow.evaluate(subject)
@@ -231,7 +232,7 @@ class Exchange:
             self.route()
         return None
 
-    def _fault(self, config: FaultConfig) -> Reply | None:
+    def _fault(self, name: str, config: FaultConfig) -> Reply | None:
         headers = self.prepared.headers
         if not config.acts or (config.upstream_cluster and config.upstream_cluster != self._cluster_name()):
             return None
@@ -269,7 +270,7 @@ class Exchange:
             return ""
         return self.chosen.weighted.name if self.chosen.weighted else route.action.clusters.name
 
-    def _ext_authz(self, config: ExtAuthzConfig) -> Reply | None:
+    def _ext_authz(self, name: str, config: ExtAuthzConfig) -> Reply | None:
         if config.enabled_metadata and not config.enabled_metadata.matches(self.metadata):
             return None
         share = config.enabled
@@ -286,7 +287,7 @@ class Exchange:
         flags = (Flag.UNAUTHORIZED_EXTERNALLY,)
         return Reply(answer.status, answer.body, "ext_authz_denied", flags, answer.headers)
 
-    def _buffer(self, config: BufferConfig) -> Reply | None:
+    def _buffer(self, name: str, config: BufferConfig) -> Reply | None:
         """The whole body is waited for; with its length known, it is announced."""
         if self.request.body > config.max_request_bytes:
             return Reply(413, "Payload Too Large", "request_payload_too_large")
@@ -313,6 +314,20 @@ class Exchange:
                 found.append(("access-control-expose-headers", config.expose))
             self.cors_headers = tuple(found)
         return None
+
+
+_ACTS: Mapping[type, Callable[[Exchange, str, Any], Reply | None]] = {
+    RbacPerRoute: Exchange._rbac_of_route,
+    RbacConfig: Exchange._rbac,
+    FaultConfig: Exchange._fault,
+    ExtAuthzConfig: Exchange._ext_authz,
+    BufferConfig: Exchange._buffer,
+    LocalRateLimitConfig: Exchange._limit,
+    AlpnConfig: Exchange._offer,
+    HeaderMutationConfig: Exchange._mutate,
+    Unmodelled: Exchange._pass_over,
+}
+"""What a filter does, by its configuration; a route's own, if any, replaces the chain's."""
 
 
 def _preflight_headers(config: CorsConfig, origin: str, headers: HeaderMap) -> list[tuple[str, str]]:

@@ -103,8 +103,16 @@ class HeaderMap:
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._values: dict[str, list[str]] = {}
+        self.add_all(pairs)
+
+    def add_all(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Further lines, in their order."""
+        values = self._values
         for name, value in pairs:
-            self.add(name, value)
+            if name in values or name == "host":
+                self.add(name, value)
+            else:
+                values[name] = [value]
 
     def copy(self) -> HeaderMap:
         """An independent copy."""
@@ -114,46 +122,52 @@ class HeaderMap:
 
     def add(self, name: str, value: str) -> None:
         """One more line, joined to the entry for the headers that have one entry."""
-        name = _key(name)
-        values = self._values.setdefault(name, [])
-        if values and name in SINGLE_ENTRY:
+        if name == "host":
+            name = ":authority"
+        values = self._values.get(name)
+        if values is None:
+            self._values[name] = [value]
+        elif values and name in SINGLE_ENTRY:
             values[0] = ",".join(part for part in (values[0], value) if part)
         else:
             values.append(value)
 
     def set(self, name: str, value: str) -> None:
         """Exactly this value; a new entry stands last."""
-        self._values[_key(name)] = [value]
+        self._values[":authority" if name == "host" else name] = [value]
 
     def remove(self, name: str) -> bool:
         """Drop every entry; whether there was one."""
-        return self._values.pop(_key(name), None) is not None
+        return self._values.pop(":authority" if name == "host" else name, None) is not None
 
     def remove_any(self, names: frozenset[str]) -> None:
         """Drop every entry of these names, which are no pseudo-headers."""
-        for name in self._values.keys() & names:
-            del self._values[name]
+        values = self._values
+        if not names.isdisjoint(values):
+            for name in [n for n in values if n in names]:
+                del values[name]
 
     def get(self, name: str) -> str | None:
         """The first value."""
-        values = self._values.get(_key(name))
+        values = self._values.get(":authority" if name == "host" else name)
         return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
         """Every value, empty when absent."""
-        return self._values.get(_key(name), [])
+        return self._values.get(":authority" if name == "host" else name, [])
 
     def __contains__(self, name: str) -> bool:
-        return _key(name) in self._values
+        return (":authority" if name == "host" else name) in self._values
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for name, values in self._values.items():
             for value in values:
                 yield name, value
 
-
-def _key(name: str) -> str:
-    return ":authority" if name == "host" else name
+    @property
+    def plain(self) -> tuple[tuple[str, str], ...]:
+        """Every entry that is no pseudo-header."""
+        return tuple([(n, v) for n, values in self._values.items() if n[0] != ":" for v in values])
 
 
 class HeaderTest(Enum):

@@ -21,6 +21,7 @@ from meshsim.dataplane.decide.decision import (
     Surroundings,
     Trail,
     Upstream,
+    UpstreamTls,
 )
 from meshsim.dataplane.decide.downstream import prepare
 from meshsim.dataplane.decide.exchange import Exchange
@@ -195,12 +196,12 @@ class _Router:
         connection, config = self.context.connection, self.context.config
         authority = self.headers.get(":authority") or ""
         upstreams = tuple(
-            resolve(config, name, weight, connection, authority) for name, weight in self._targets(action)
+            [resolve(config, name, weight, connection, authority) for name, weight in self._targets(action)]
         )
         if trail:
             for upstream in upstreams:
                 trail.add("cluster", upstream.name or "none", describe_choice(upstream, http=True))
-        if not any(u.known for u in upstreams):
+        if not any(u.cluster is not None for u in upstreams):
             reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
             return self.reply(reply, upstreams)
         timeouts = request_timeouts(action, self.headers, self.context.manager.max_stream_duration)
@@ -210,10 +211,18 @@ class _Router:
             self.headers.set("x-envoy-attempt-count", "1")
         announce = not self.context.manager.suppress_envoy_headers
         announce_timeouts(action, self.headers, timeouts, announce)
-        context = self._format_context(upstreams[0].name if len(upstreams) == 1 else "")
-        weighted = exchange.chosen.weighted
-        finalize_request(self.headers, exchange.table, self.virtual_host, route, weighted, context, announce)
-        upstreams = tuple(self._with_alpn(u) for u in upstreams)
+        cluster = upstreams[0].name if len(upstreams) == 1 else ""
+        finalize_request(
+            self.headers,
+            exchange.table,
+            self.virtual_host,
+            route,
+            exchange.chosen.weighted,
+            lambda text: self._format_context(cluster).format(text),
+            announce,
+        )
+        if exchange.alpn is not None:
+            upstreams = tuple([self._with_alpn(u) for u in upstreams])
         self._bodiless(upstreams)
         if not any(has_host(u) for u in upstreams):
             reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
@@ -229,16 +238,21 @@ class _Router:
         offered = alpn.overrides.get(_HTTP2_ALPN if upstream.http2 else _HTTP11_ALPN, ())
         if not offered:
             return upstream
-        transports = tuple(t._replace(alpn=offered) if t.tls else t for t in upstream.transports)
-        return upstream._replace(transports=transports)
+        if not any(t.tls for t in upstream.transports):
+            return upstream
+        transports = [
+            UpstreamTls(t.match, True, t.mutual, t.sni, offered, t.proxy_protocol) if t.tls else t
+            for t in upstream.transports
+        ]
+        return Upstream(*upstream[:-1], tuple(transports))
 
     def _bodiless(self, upstreams: tuple[Upstream, ...]) -> None:
         """HTTP/1 says that there is no body where a method usually has one."""
-        http1 = any(u.known and not u.http2 for u in upstreams)
-        empty = self.request.body == 0 and "upgrade" not in self.headers
-        says = self.headers.get(":method") not in _WITHOUT_BODY and "content-length" not in self.headers
-        if http1 and empty and says:
-            self.headers.set("content-length", "0")
+        headers = self.headers
+        if self.request.body or headers.get(":method") in _WITHOUT_BODY or "content-length" in headers:
+            return
+        if "upgrade" not in headers and any(u.known and not u.http2 for u in upstreams):
+            headers.set("content-length", "0")
 
     def _policies(self, action: Forward, timeouts: Timeouts) -> Policies:
         idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
@@ -262,6 +276,8 @@ class _Router:
         return None if self.exchange.resolve else self.exchange.fault
 
     def _mirrors(self, action: Forward) -> tuple[MirrorTarget, ...]:
+        if not action.mirrors:
+            return ()
         authority = self.headers.get(":authority") or ""
         found = []
         for mirror in action.mirrors:
@@ -313,14 +329,13 @@ class _Router:
         headers = made or HeaderMap()
         removed: list[str] = []
         exchange = self.exchange
-        if self.route is not None and exchange.table is not None:
+        virtual_host, route = exchange.chosen.virtual_host, exchange.chosen.route
+        if route is not None and exchange.table is not None:
             weighted = exchange.chosen.weighted
-            levels = mutation_levels(
-                exchange.table, self.virtual_host, self.route, weighted, lambda level: level.response
-            )
-            context = self._format_context("", reply.status if reply else 0)
+            levels = mutation_levels(exchange.table, virtual_host, route, weighted, lambda level: level.response)
+            status = reply.status if reply else 0
             for mutations in (*levels, *exchange.response_mutations):
-                apply_mutations(headers, mutations, context.format)
+                apply_mutations(headers, mutations, lambda text: self._format_context("", status).format(text))
                 removed += mutations.remove
         if reply is not None:
             for name, value in reply.headers:
@@ -331,8 +346,8 @@ class _Router:
         if reply is None:
             self._attempts_and_cookies(headers)
         inbound = self.context.direction is not Direction.OUTBOUND
-        if self.context.manager.tracing and inbound and self.route and self.route.decorator:
-            headers.set("x-envoy-decorator-operation", self.route.decorator)
+        if self.context.manager.tracing and inbound and route and route.decorator:
+            headers.set("x-envoy-decorator-operation", route.decorator)
         return tuple(headers), tuple(removed)
 
     def _attempts_and_cookies(self, headers: HeaderMap) -> None:
@@ -359,26 +374,25 @@ class _Router:
         made: LocalReply | None = None,
         flags: tuple[Flag, ...] = (),
     ) -> Decision:
-        exchange = self.exchange
-        route = self.route
+        exchange, context, headers = self.exchange, self.context, self.headers
+        virtual_host, route = exchange.chosen.virtual_host, exchange.chosen.route
         config = route.config if route else ""
         if not config and len(upstreams) == 1 and upstreams[0].cluster:
             config = upstreams[0].cluster.config
-        headers = tuple((n, v) for n, v in self.headers if not n.startswith(":"))
         return Decision(
             disposition,
-            *self.context.place,
-            route_config=exchange.table.name if exchange.table else self.context.manager.route_config_name,
-            virtual_host=self.virtual_host.name if self.virtual_host else "",
+            *context.place,
+            route_config=exchange.table.name if exchange.table else context.manager.route_config_name,
+            virtual_host=virtual_host.name if virtual_host else "",
             route=route.name if route else "",
-            route_index=route.index if route else -1,
+            route_index=route.number if route else -1,
             config=config,
             upstreams=upstreams,
             policies=policies,
-            method=self.headers.get(":method") or "",
-            path=self.headers.get(":path") or "",
-            authority=self.headers.get(":authority") or "",
-            headers=headers,
+            method=headers.get(":method") or "",
+            path=headers.get(":path") or "",
+            authority=headers.get(":authority") or "",
+            headers=headers.plain,
             status=made.status if made else 0,
             body=made.body if made else "",
             flags=(*exchange.flags, *flags),
@@ -388,9 +402,9 @@ class _Router:
             delay=exchange.delay,
             asked=tuple(exchange.asked),
             unmodelled=tuple(exchange.unmodelled),
-            sni=self.context.sni,
-            handshake=self.context.handshake,
-            steps=tuple(self.context.trail.steps),
+            sni=context.sni,
+            handshake=context.handshake,
+            steps=tuple(context.trail.steps),
         )
 
 

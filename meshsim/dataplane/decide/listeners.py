@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.clusters import decode_address
 from meshsim.dataplane.decide.connection_managers import ConnectionManager
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.extensions import check_registered, extension_name
-from meshsim.dataplane.decide.network_filters import NetworkFilter, decode_network_filter
+from meshsim.dataplane.decide.network_filters import (
+    EnforceNetworkRbac,
+    NetworkExtAuthz,
+    NetworkFilter,
+    decode_network_filter,
+)
 from meshsim.dataplane.decide.network_filters import TcpProxy as TcpProxy
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
@@ -139,6 +144,9 @@ class ChainMatch:
         )
 
 
+_GUARDS: Final = (EnforceNetworkRbac, NetworkExtAuthz)
+
+
 @dataclass(frozen=True, slots=True)
 class FilterChain:
     """A filter chain; its terminal filter is a connection manager, a TCP proxy or nothing."""
@@ -148,11 +156,15 @@ class FilterChain:
     tls: ServerTls | None
     filters: tuple[NetworkFilter, ...]
     config: str
+    connection_manager: ConnectionManager | None = field(init=False, repr=False)
+    """The connection manager, if the chain ends in one."""
+    guarded: bool = field(init=False, repr=False)
+    """Whether a filter before the last can end a connection."""
 
-    @property
-    def connection_manager(self) -> ConnectionManager | None:
-        """The connection manager, if the chain ends in one."""
-        return next((f for f in self.filters if isinstance(f, ConnectionManager)), None)
+    def __post_init__(self) -> None:
+        manager = next((f for f in self.filters if isinstance(f, ConnectionManager)), None)
+        object.__setattr__(self, "connection_manager", manager)
+        object.__setattr__(self, "guarded", any(isinstance(f, _GUARDS) for f in self.filters))
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)

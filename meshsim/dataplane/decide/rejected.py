@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import ClassVar, TypeVar
 
 from google.protobuf import any_pb2
@@ -36,7 +36,7 @@ class NotModelledError(InputError):
     code: ClassVar[str] = "MSH0411"
 
 
-def check_constraints(message: Message, checked_later: Sequence[str] = ()) -> None:
+def check_constraints(message: Message, checked_later: Collection[str] = ()) -> None:
     """Raise `MalformedResourceError` when the message breaks a constraint of its own definition."""
     reason = violation(message, checked_later)
     if reason.startswith("Invalid duration"):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from meshsim.dataplane.decide.decision import Surroundings
 from meshsim.dataplane.decide.headers import HeaderMap
-from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations, format_text
+from meshsim.dataplane.decide.mutations import NO_MUTATIONS, HeaderMutations, apply_mutations, format_text
 from meshsim.dataplane.decide.re2 import global_replace
 from meshsim.dataplane.decide.route_match import RouteMatch, without_query
 from meshsim.dataplane.decide.routes import (
@@ -100,7 +100,6 @@ def rewrite_path(headers: HeaderMap, rewrite: PathRewrite, match: RouteMatch, an
 
 def rewrite_host(headers: HeaderMap, rewrite: HostRewrite, announce: bool) -> None:
     """Rewrite the authority; `auto` waits for the upstream host."""
-    old = headers.get(":authority") or ""
     new: str | None = None
     if rewrite.literal:
         new = rewrite.literal
@@ -110,6 +109,7 @@ def rewrite_host(headers: HeaderMap, rewrite: HostRewrite, announce: bool) -> No
         bare = without_query(headers.get(":path") or "")
         new = global_replace(rewrite.path_regex.pattern, bare, rewrite.path_regex.substitution)
     if new is not None:
+        old = headers.get(":authority") or ""
         set_authority(headers, old, new, rewrite.append_forwarded_host, announce)
 
 
@@ -132,7 +132,8 @@ def mutation_levels(
     pick: Callable[[RouteConfiguration | VirtualHost | Route | WeightedCluster], HeaderMutations],
 ) -> list[HeaderMutations]:
     """Mutations in the order they are applied: the most specific first, or last when it is to win."""
-    levels = [pick(level) for level in (weighted, route, virtual_host, table) if level is not None]
+    picked = [pick(level) for level in (weighted, route, virtual_host, table) if level is not None]
+    levels = [mutations for mutations in picked if mutations is not NO_MUTATIONS]
     return levels[::-1] if table.most_specific_wins else levels
 
 
@@ -142,14 +143,14 @@ def finalize_request(
     virtual_host: VirtualHost,
     route: Route,
     weighted: WeightedCluster | None,
-    context: FormatContext,
+    format_value: Callable[[str], str],
     announce: bool,
 ) -> None:
     """Everything a forwarding route does to the request: header mutations, then host, then path."""
     action = route.action
     assert isinstance(action, Forward)
     for mutations in mutation_levels(table, virtual_host, route, weighted, lambda level: level.request):
-        apply_mutations(headers, mutations, context.format)
+        apply_mutations(headers, mutations, format_value)
     if weighted and weighted.host_rewrite:
         rewrite_host(headers, HostRewrite(literal=weighted.host_rewrite), announce=False)
     else:

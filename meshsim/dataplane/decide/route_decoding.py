@@ -5,33 +5,29 @@ What is refused, and in which words: Envoy source/common/router/config_impl.cc (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
-from google.protobuf import any_pb2
-
-from meshsim.dataplane.decide.durations import nanos, optional_nanos
-from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
+from meshsim.dataplane.decide.filter_configs import cors_config
 from meshsim.dataplane.decide.headers import decode_header_matcher
-from meshsim.dataplane.decide.mutations import decode_mutations
-from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints, unpack_valid
-from meshsim.dataplane.decide.route_match import PathKind, RouteMatch, decode_match
-from meshsim.dataplane.decide.route_policies import (
-    decode_hash_policy,
-    decode_mirror,
-    decode_regex_rewrite,
-    decode_retry,
+from meshsim.dataplane.decide.mutations import NO_MUTATIONS, decode_mutations
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints
+from meshsim.dataplane.decide.route_actions import (
+    NO_FILTERS,
+    decode_direct_response,
+    decode_filters,
+    decode_forward,
+    decode_redirect,
 )
+from meshsim.dataplane.decide.route_match import RouteMatch, decode_match
+from meshsim.dataplane.decide.route_policies import decode_mirror, decode_retry
 from meshsim.dataplane.decide.routes import (
     Action,
-    ClusterChoice,
     DirectResponse,
     DomainIndex,
-    Forward,
-    HostRewrite,
     Mirror,
     NonForwarding,
-    PathRewrite,
     Redirect,
     RetryPolicy,
     Route,
@@ -39,25 +35,21 @@ from meshsim.dataplane.decide.routes import (
     TlsRequirement,
     VirtualCluster,
     VirtualHost,
-    WeightedCluster,
 )
 from meshsim.dataplane.decide.strings import Notes
-from meshsim.dataplane.decide.uri_template import check_rewrite_template
-from meshsim.units import Nanos
-from meshsim.xds.messages import (
-    base_pb2,
-    route_components_pb2,
-    route_pb2,
-    uri_template_rewrite_pb2,
-)
+from meshsim.xds.messages import base_pb2, route_components_pb2, route_pb2
+from meshsim.xds.wire import plain_fields
 
 _CORS: Final = "envoy.filters.http.cors"
 _MAX_BODY: Final = 4096
-_DEFAULT_TIMEOUT: Final = 15_000_000_000
-_REDIRECT_STATUS: Final = {0: 301, 1: 302, 2: 303, 3: 307, 4: 308}
-_NOT_FOUND_STATUS: Final = {0: 503, 1: 404, 2: 500}
-_NO_FILTERS: Final[Mapping[str, FilterConfig]] = {}
-
+_ROUTES_APART: Final = frozenset({"routes"})
+_PARTS_APART: Final = frozenset({"match", "route"})
+_HOST_NAME, _HOST_DOMAIN, _HOST_ROUTE, _HOST_ATTEMPTS = 1, 2, 3, -14
+_ROUTE_MATCH, _ROUTE_ACTION, _ROUTE_METADATA, _ROUTE_DECORATOR, _ROUTE_NAME = 1, 2, 4, 5, 14
+"""Field numbers on the wire (`meshsim.xds.wire.plain_fields`)."""
+_OPERATION: Final = 1
+_FORWARDS: Final = frozenset({_ROUTE_MATCH, _ROUTE_ACTION})
+_PLAIN_ROUTE: Final = frozenset({_ROUTE_MATCH, _ROUTE_ACTION, _ROUTE_METADATA, _ROUTE_DECORATOR, _ROUTE_NAME})
 
 HostMemo: TypeAlias = MutableMapping[tuple[bytes, int, tuple[Mirror, ...]], VirtualHost]
 """Virtual hosts by what they were made from: a changed table decodes its changed hosts alone."""
@@ -66,7 +58,18 @@ HostMemo: TypeAlias = MutableMapping[tuple[bytes, int, tuple[Mirror, ...]], Virt
 def decode_route_configuration(
     message: route_pb2.RouteConfiguration, memo: HostMemo | None = None
 ) -> RouteConfiguration:
-    """The route table; raises `ResourceRejectedError` with the reason of the NACK."""
+    """The route table; raises `ResourceRejectedError` with the reason of the NACK.
+
+    A broken constraint comes before everything else, as in Envoy, which checks the whole message first.
+    """
+    try:
+        return _decode(message, memo)
+    except ResourceRejectedError:
+        check_constraints(message)
+        raise
+
+
+def _decode(message: route_pb2.RouteConfiguration, memo: HostMemo | None) -> RouteConfiguration:
     notes: Notes = []
     if message.HasField("vhds"):
         notes.append("virtual host discovery")
@@ -86,7 +89,7 @@ def decode_route_configuration(
         message.vhost_header.lower(),
         decode_mutations(message.request_headers_to_add, message.request_headers_to_remove),
         decode_mutations(message.response_headers_to_add, message.response_headers_to_remove),
-        _filters(message.typed_per_filter_config, notes),
+        decode_filters(message.typed_per_filter_config, notes),
         message.most_specific_header_mutations_wins,
         tuple(h.lower() for h in message.internal_only_headers),
         message.ignore_path_parameters_in_path_matching,
@@ -124,36 +127,95 @@ def _domains(name: str, hosts: Iterable[VirtualHost]) -> DomainIndex:
     )
 
 
-def _filters(configs: Mapping[str, any_pb2.Any], notes: Notes) -> Mapping[str, FilterConfig]:
-    if not configs:
-        return _NO_FILTERS
-    return {name: decode_filter_config(configs[name], notes) for name in sorted(configs)}
-
-
 def _remembered(
     message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...], memo: HostMemo | None
 ) -> VirtualHost:
+    body = message.SerializeToString(deterministic=True)
     if memo is None:
-        return _virtual_host(message, body_limit, shared)
-    key = (message.SerializeToString(deterministic=True), body_limit, shared)
+        return _plain_host(body, shared) or _virtual_host(message, body_limit, shared)
+    key = (body, body_limit, shared)
     found = memo.get(key)
     if found is None:
-        found = memo[key] = _virtual_host(message, body_limit, shared)
+        found = memo[key] = _plain_host(body, shared) or _virtual_host(message, body_limit, shared)
     return found
+
+
+def _plain_host(body: bytes, mirrors: tuple[Mirror, ...]) -> VirtualHost | None:
+    """A virtual host as most of a mesh are, read from its bytes: names, and routes that forward; None for any other."""
+    name, attempts = b"", False
+    domains: list[str] = []
+    routes: list[Route] = []
+    notes: Notes = []
+    for number, value in plain_fields(body) or ():
+        if number == _HOST_DOMAIN:
+            domains.append(value.decode())
+        elif number == _HOST_ROUTE:
+            route = _plain_route(value, len(routes), mirrors, notes)
+            if route is None:
+                return None
+            routes.append(route)
+        elif number == _HOST_NAME:
+            name = value
+        elif number == _HOST_ATTEMPTS:
+            attempts = True
+        else:
+            return None
+    if not name or not domains or not "".join(domains).isprintable():
+        return None
+    return VirtualHost(
+        name.decode(),
+        tuple(domains),
+        tuple(routes),
+        TlsRequirement.NONE,
+        NO_MUTATIONS,
+        NO_MUTATIONS,
+        NO_FILTERS,
+        attempts,
+        False,
+        (),
+        tuple(notes),
+    )
+
+
+def _plain_route(body: bytes, index: int, mirrors: tuple[Mirror, ...], notes: Notes) -> Route | None:
+    """A route with a match, an action that forwards, a name, metadata and an operation at most."""
+    fields = dict(plain_fields(body) or ())
+    if not _FORWARDS <= fields.keys() <= _PLAIN_ROUTE:
+        return None
+    match, noted = _match(fields[_ROUTE_MATCH])
+    notes += noted
+    forwarding = decode_forward(fields[_ROUTE_ACTION], match, mirrors, None)
+    notes += forwarding.notes
+    if forwarding.cors is not None:
+        return None
+    operation, propagate = _decorator(fields.get(_ROUTE_DECORATOR))
+    metadata = fields.get(_ROUTE_METADATA)
+    return Route(
+        fields.get(_ROUTE_NAME, b"").decode(),
+        index,
+        match,
+        forwarding.action,
+        NO_MUTATIONS,
+        NO_MUTATIONS,
+        NO_FILTERS,
+        "" if metadata is None else _config_of(metadata),
+        operation,
+        propagate,
+    )
 
 
 def _virtual_host(
     message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...]
 ) -> VirtualHost:
-    check_constraints(message)
+    check_constraints(message, _ROUTES_APART)
     notes: Notes = []
     if message.HasField("matcher"):
         notes.append("route matcher tree")
     mirrors = tuple(decode_mirror(m) for m in message.request_mirror_policies) or shared
     retry = decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else None
-    filters = dict(_filters(message.typed_per_filter_config, notes))
+    filters = decode_filters(message.typed_per_filter_config, notes)
     if message.HasField("cors"):
-        filters.setdefault(_CORS, cors_config(message.cors, notes))
+        filters = {_CORS: cors_config(message.cors, notes), **filters}
     return VirtualHost(
         message.name,
         tuple(message.domains),
@@ -180,23 +242,19 @@ def _route(
     retry: RetryPolicy | None,
     notes: Notes,
 ) -> Route:
-    match = decode_match(message.match, notes)
-    filters = dict(_filters(message.typed_per_filter_config, notes))
-    kind = message.WhichOneof("action")
+    check_constraints(message, _PARTS_APART)
+    match, noted = _match(message.match.SerializeToString(deterministic=True))
+    notes += noted
+    filters = decode_filters(message.typed_per_filter_config, notes)
     action: Action
-    if kind == "route":
-        action = _forward(message.route, match, mirrors, retry, notes)
-        if message.route.HasField("cors"):
-            cors: CorsConfig = cors_config(message.route.cors, notes)
-            filters.setdefault(_CORS, cors)
-    elif kind == "redirect":
-        action = _redirect(message.redirect, match)
-    elif kind == "direct_response":
-        action = _direct_response(message.direct_response, body_limit, notes)
-    elif kind == "non_forwarding_action":
-        action = NonForwarding()
+    if message.HasField("route"):
+        forwarding = decode_forward(message.route.SerializeToString(deterministic=True), match, mirrors, retry)
+        action = forwarding.action
+        notes += forwarding.notes
+        if forwarding.cors is not None:
+            filters = {_CORS: forwarding.cors, **filters}
     else:
-        raise ResourceRejectedError("RouteValidationError.Action: value is required")
+        action = _other_action(message, match, body_limit, notes)
     decorator = message.decorator
     return Route(
         message.name,
@@ -205,178 +263,56 @@ def _route(
         action,
         decode_mutations(message.request_headers_to_add, message.request_headers_to_remove),
         decode_mutations(message.response_headers_to_add, message.response_headers_to_remove),
-        filters or _NO_FILTERS,
+        filters,
         config_path(message.metadata) if message.HasField("metadata") else "",
         decorator.operation,
         decorator.propagate.value if decorator.HasField("propagate") else True,
     )
 
 
+def _other_action(
+    message: route_components_pb2.Route, match: RouteMatch, body_limit: int, notes: Notes
+) -> Redirect | DirectResponse | NonForwarding:
+    kind = message.WhichOneof("action")
+    if kind == "redirect":
+        return decode_redirect(message.redirect, match)
+    if kind == "direct_response":
+        return decode_direct_response(message.direct_response, body_limit, notes)
+    if kind == "non_forwarding_action":
+        return NonForwarding()
+    raise ResourceRejectedError("RouteValidationError.Action: value is required")
+
+
+@lru_cache(maxsize=4096)
+def _match(body: bytes) -> tuple[RouteMatch, tuple[str, ...]]:
+    """A match and what its decoder noted; most routes of a mesh ask for one of a few paths."""
+    message = route_components_pb2.RouteMatch.FromString(body)
+    check_constraints(message)
+    notes: Notes = []
+    match = decode_match(message, notes)
+    return match, tuple(notes)
+
+
+def _decorator(body: bytes | None) -> tuple[str, bool]:
+    """(operation, whether it is passed on) of a serialized Decorator."""
+    if body is None:
+        return "", True
+    fields = plain_fields(body)
+    if fields and len(fields) == 1 and fields[0][0] == _OPERATION:
+        return fields[0][1].decode(), True
+    message = route_components_pb2.Decorator.FromString(body)
+    check_constraints(message)
+    return message.operation, message.propagate.value if message.HasField("propagate") else True
+
+
+@lru_cache(maxsize=4096)
+def _config_of(body: bytes) -> str:
+    metadata = base_pb2.Metadata.FromString(body)
+    check_constraints(metadata)
+    return config_path(metadata)
+
+
 def config_path(metadata: base_pb2.Metadata) -> str:
     """``istio.config`` of a resource's metadata: the Istio object that made it."""
     istio = metadata.filter_metadata.get("istio")
     return istio.fields["config"].string_value if istio is not None and "config" in istio.fields else ""
-
-
-def _forward(
-    message: route_components_pb2.RouteAction,
-    match: RouteMatch,
-    mirrors: tuple[Mirror, ...],
-    retry: RetryPolicy | None,
-    notes: Notes,
-) -> Forward:
-    path = _path_rewrite(message, match)
-    if message.HasField("internal_redirect_policy"):
-        notes.append("internal redirects")
-    if message.HasField("hedge_policy"):
-        notes.append("hedging")
-    limits_stream = message.HasField("max_stream_duration")
-    grpc_max, stream = _stream_limits(message) if limits_stream else (None, None)
-    return Forward(
-        _clusters(message, notes),
-        _NOT_FOUND_STATUS[message.cluster_not_found_response_code],
-        path,
-        _host_rewrite(message),
-        nanos(message.timeout) if message.HasField("timeout") else _DEFAULT_TIMEOUT,
-        nanos(message.idle_timeout) if message.HasField("idle_timeout") else None,
-        stream,
-        grpc_max,
-        limits_stream,
-        nanos(message.max_grpc_timeout) if message.HasField("max_grpc_timeout") else None,
-        nanos(message.grpc_timeout_offset) if message.HasField("grpc_timeout_offset") else 0,
-        decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else retry,
-        tuple(decode_mirror(m) for m in message.request_mirror_policies) or mirrors,
-        tuple(decode_hash_policy(h, notes) for h in message.hash_policy),
-        message.priority == base_pb2.HIGH,
-        _subset(message.metadata_match) if message.HasField("metadata_match") else (),
-        tuple(
-            (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True)
-            for u in message.upgrade_configs
-        ),
-    )
-
-
-def _stream_limits(message: route_components_pb2.RouteAction) -> tuple[Nanos | None, Nanos | None]:
-    """(limit of gRPC's own timeout, limit of the stream)."""
-    limits = message.max_stream_duration
-    return (
-        optional_nanos(limits.grpc_timeout_header_max, limits.HasField("grpc_timeout_header_max")),
-        optional_nanos(limits.max_stream_duration, limits.HasField("max_stream_duration")),
-    )
-
-
-def _subset(metadata: base_pb2.Metadata) -> tuple[tuple[str, str], ...]:
-    labels = metadata.filter_metadata.get("envoy.lb")
-    if labels is None:
-        return ()
-    return tuple((key, labels.fields[key].string_value) for key in sorted(labels.fields))
-
-
-def _clusters(message: route_components_pb2.RouteAction, notes: Notes) -> ClusterChoice:
-    kind = message.WhichOneof("cluster_specifier")
-    if kind == "cluster":
-        if not message.cluster:
-            raise ResourceRejectedError("RouteActionValidationError.Cluster: value length must be at least 1")
-        return ClusterChoice(message.cluster)
-    if kind == "cluster_header":
-        return ClusterChoice(header=message.cluster_header.lower())
-    if kind == "weighted_clusters":
-        return _weighted(message.weighted_clusters, notes)
-    if kind is None:
-        raise ResourceRejectedError("RouteActionValidationError.ClusterSpecifier: value is required")
-    notes.append(kind)
-    return ClusterChoice(unmodelled=kind)
-
-
-def _weighted(message: route_components_pb2.WeightedCluster, notes: Notes) -> ClusterChoice:
-    if not message.clusters:
-        raise ResourceRejectedError("WeightedClusterValidationError.Clusters: value must contain at least 1 item(s)")
-    clusters = tuple(
-        WeightedCluster(
-            c.name,
-            c.weight.value,
-            c.cluster_header.lower(),
-            decode_mutations(c.request_headers_to_add, c.request_headers_to_remove),
-            decode_mutations(c.response_headers_to_add, c.response_headers_to_remove),
-            c.host_rewrite_literal,
-            _filters(c.typed_per_filter_config, notes),
-        )
-        for c in message.clusters
-    )
-    total = sum(c.weight for c in clusters)
-    if total == 0:
-        raise ResourceRejectedError("Sum of weights in the weighted_cluster must be greater than 0.")
-    if total > 0xFFFFFFFF:
-        raise ResourceRejectedError(f"The sum of weights of all weighted clusters of route exceeds {0xFFFFFFFF}")
-    return ClusterChoice("", "", clusters, total, message.header_name.lower(), message.use_hash_policy.value)
-
-
-def _path_rewrite(message: route_components_pb2.RouteAction, match: RouteMatch) -> PathRewrite:
-    given = [n for n in ("regex_rewrite", "path_rewrite_policy") if message.HasField(n)]
-    if message.prefix_rewrite:
-        given.append("prefix_rewrite")
-    if len(given) > 1:
-        raise ResourceRejectedError(
-            "Specify only one of prefix_rewrite, regex_rewrite, path_rewrite_policy or path_rewrite"
-        )
-    if message.HasField("path_rewrite_policy"):
-        packed = message.path_rewrite_policy.typed_config
-        template = unpack_valid(packed, uri_template_rewrite_pb2.UriTemplateRewriteConfig).path_template_rewrite
-        if match.template is None or match.kind is not PathKind.TEMPLATE:
-            raise ResourceRejectedError(f"unable to use {template} extension without {match.kind.value} extension")
-        check_rewrite_template(template, match.template)
-        return PathRewrite(template=template)
-    if message.HasField("regex_rewrite"):
-        return PathRewrite(regex=decode_regex_rewrite(message.regex_rewrite))
-    if message.prefix_rewrite and match.kind is PathKind.TEMPLATE:
-        raise ResourceRejectedError("Cannot use prefix_rewrite with matcher extension")
-    return PathRewrite(prefix=message.prefix_rewrite)
-
-
-def _host_rewrite(message: route_components_pb2.RouteAction) -> HostRewrite:
-    kind = message.WhichOneof("host_rewrite_specifier")
-    append = message.append_x_forwarded_host
-    if kind == "host_rewrite_literal":
-        return HostRewrite(literal=message.host_rewrite_literal, append_forwarded_host=append)
-    if kind == "auto_host_rewrite":
-        return HostRewrite(auto=message.auto_host_rewrite.value, append_forwarded_host=append)
-    if kind == "host_rewrite_header":
-        return HostRewrite(header=message.host_rewrite_header.lower(), append_forwarded_host=append)
-    if kind == "host_rewrite_path_regex":
-        rewrite = decode_regex_rewrite(message.host_rewrite_path_regex)
-        return HostRewrite(path_regex=rewrite, append_forwarded_host=append)
-    return HostRewrite()
-
-
-def _redirect(message: route_components_pb2.RedirectAction, match: RouteMatch) -> Redirect:
-    rewrite = PathRewrite()
-    if message.WhichOneof("path_rewrite_specifier") == "regex_rewrite":
-        rewrite = PathRewrite(regex=decode_regex_rewrite(message.regex_rewrite))
-    elif message.prefix_rewrite:
-        if match.kind is PathKind.TEMPLATE:
-            raise ResourceRejectedError("Cannot use redirect.prefix_rewrite with path_match_policy")
-        rewrite = PathRewrite(prefix=message.prefix_rewrite)
-    return Redirect(
-        _REDIRECT_STATUS[message.response_code],
-        message.scheme_redirect,
-        message.https_redirect,
-        message.host_redirect,
-        message.port_redirect,
-        message.path_redirect,
-        rewrite,
-        message.strip_query,
-    )
-
-
-def _direct_response(message: route_components_pb2.DirectResponseAction, limit: int, notes: Notes) -> DirectResponse:
-    if not 200 <= message.status < 600:
-        raise ResourceRejectedError("DirectResponseActionValidationError.Status: value must be inside range [200, 600)")
-    kind = message.body.WhichOneof("specifier")
-    if kind in ("filename", "environment_variable"):
-        notes.append(f"direct response body by {kind}")
-    if message.HasField("body_format"):
-        notes.append("direct response body format")
-    body = message.body.inline_string or message.body.inline_bytes.decode("latin-1")
-    if len(body.encode()) > limit:
-        raise ResourceRejectedError(f"response body size is {len(body.encode())} bytes; maximum is {limit}")
-    return DirectResponse(message.status, body)

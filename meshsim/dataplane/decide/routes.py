@@ -35,8 +35,7 @@ class WeightedCluster(NamedTuple):
     filters: Mapping[str, FilterConfig]
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterChoice:
+class ClusterChoice(NamedTuple):
     """Where a route sends: one cluster, the cluster a header names, or a weighted set."""
 
     name: str = ""
@@ -121,8 +120,7 @@ class HostRewrite:
     append_forwarded_host: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Send the request upstream."""
 
     clusters: ClusterChoice
@@ -179,12 +177,12 @@ class NonForwarding:
 Action: TypeAlias = Forward | Redirect | DirectResponse | NonForwarding
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One route of a virtual host."""
 
     name: str
-    index: int
+    number: int
+    """Position in its virtual host, from 0."""
     match: RouteMatch
     action: Action
     request: HeaderMutations

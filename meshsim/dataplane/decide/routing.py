@@ -95,7 +95,7 @@ def choose_route(table: RouteConfiguration, stream: Stream, internal: bool, trai
 
 
 def _shown(route: Route) -> str:
-    return f"{route.index} {route.name}".rstrip()
+    return f"{route.number} {route.name}".rstrip()
 
 
 def draw_cluster(route: Route, stream: Stream) -> WeightedCluster | None:

@@ -52,22 +52,9 @@ class TcpContext(NamedTuple):
 
 def run_network_filters(context: TcpContext) -> Decision | None:
     """What a filter before the last decides; None when the connection passes."""
-    connection = context.connection
-    subject = Subject(
-        _NO_HEADERS,
-        None,
-        parse_ip(connection.destination),
-        connection.destination_port,
-        parse_ip(connection.source),
-        parse_ip(connection.source),
-        context.sni,
-        context.handshake.terminated,
-        context.handshake.certificate,
-        NO_METADATA,
-    )
     for network_filter in context.chain.filters:
         if isinstance(network_filter, EnforceNetworkRbac) and network_filter.config.rules is not None:
-            verdict = network_filter.config.rules.evaluate(subject)
+            verdict = network_filter.config.rules.evaluate(_subject(context))
             if context.trail:
                 said = "allowed" if verdict.allowed else "denied"
                 context.trail.add("network rbac", verdict.policy or "none", said)
@@ -81,6 +68,24 @@ def run_network_filters(context: TcpContext) -> Decision | None:
             if not answer.allowed:
                 return _closed(context, "ext_authz_denied", (), Flag.UNAUTHORIZED_EXTERNALLY)
     return None
+
+
+def _subject(context: TcpContext) -> Subject:
+    """The connection as access rules see it."""
+    connection = context.connection
+    source = parse_ip(connection.source)
+    return Subject(
+        _NO_HEADERS,
+        None,
+        parse_ip(connection.destination),
+        connection.destination_port,
+        source,
+        source,
+        context.sni,
+        context.handshake.terminated,
+        context.handshake.certificate,
+        NO_METADATA,
+    )
 
 
 def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:

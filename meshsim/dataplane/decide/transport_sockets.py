@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
@@ -79,6 +79,30 @@ class ProxyProtocol:
 
 UpstreamSocket: TypeAlias = PlainSocket | ClientTls | ProxyProtocol
 PLAIN: Final = PlainSocket()
+
+
+class UpstreamTls(NamedTuple):
+    """What the proxy does on its side of an upstream connection, for the endpoints with the same socket."""
+
+    match: str
+    """Name of the transport socket match, empty for the cluster's own socket."""
+    tls: bool
+    mutual: bool
+    """Whether it shows a client certificate."""
+    sni: str = ""
+    alpn: tuple[str, ...] = ()
+    proxy_protocol: int = 0
+    """Version of the PROXY header sent first, 0 = none."""
+
+
+def upstream_tls(name: str, socket: UpstreamSocket) -> UpstreamTls:
+    """What a socket, chosen by the match of this name, speaks below HTTP."""
+    proxy_protocol = 0
+    if isinstance(socket, ProxyProtocol):
+        proxy_protocol, socket = socket.version, socket.inner
+    if isinstance(socket, ClientTls):
+        return UpstreamTls(name, True, bool(socket.certificate), socket.sni, socket.alpn, proxy_protocol)
+    return UpstreamTls(name, False, False, proxy_protocol=proxy_protocol)
 
 
 def _validation(context: tls_common_pb2.CertificateValidationContext, secret: str, notes: Notes) -> Validation:

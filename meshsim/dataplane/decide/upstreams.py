@@ -18,7 +18,7 @@ from meshsim.dataplane.decide.clusters import (
 )
 from meshsim.dataplane.decide.decision import Upstream, UpstreamTls
 from meshsim.dataplane.decide.routing import without_port
-from meshsim.dataplane.decide.transport_sockets import ClientTls, ProxyProtocol, UpstreamSocket
+from meshsim.dataplane.decide.transport_sockets import ClientTls
 from meshsim.dataplane.decide.values import Connection, Protocol
 
 if TYPE_CHECKING:
@@ -73,7 +73,18 @@ def _all_in_panic(totals: list[int], panic: list[bool]) -> tuple[PriorityLoad, .
 
 
 def candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, ...]:
-    """Every host that the balancer may pick, in the order of the assignment; empty = no healthy upstream."""
+    """Every host that the balancer may pick, in the order of the assignment; empty = no healthy upstream.
+
+    Found once for an assignment, which every decision towards it shares.
+    """
+    key = (cluster.panic_threshold, cluster.locality_weighted)
+    found = assignment.picks.get(key)
+    if found is None:
+        found = assignment.picks[key] = _candidates(cluster, assignment)
+    return found
+
+
+def _candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, ...]:
     loads = {load.priority: load for load in priority_loads(cluster, assignment) if load.percent}
     found: list[Endpoint] = []
     for locality in assignment.localities:
@@ -136,27 +147,19 @@ def hosts(upstream: Upstream) -> tuple[Endpoint, ...]:
 
 def transport_to(cluster: Cluster, endpoint: Endpoint) -> UpstreamTls:
     """What is spoken with one endpoint below HTTP."""
-    name, socket = cluster.socket_for(endpoint)
-    return _described(name, socket)
+    return cluster.transport_for(endpoint.socket_labels)
 
 
 def _transports(
     cluster: Cluster, assignment: LoadAssignment | None, destination: Endpoint | None
 ) -> tuple[UpstreamTls, ...]:
-    if not cluster.socket_matches:
-        return (_described("", cluster.socket),)
-    endpoints = (destination,) if destination else assignment.endpoints if assignment else ()
-    by_labels = {e.socket_labels: e for e in endpoints}
-    return tuple(dict.fromkeys(transport_to(cluster, e) for e in by_labels.values()))
-
-
-def _described(name: str, socket: UpstreamSocket) -> UpstreamTls:
-    proxy_protocol = 0
-    if isinstance(socket, ProxyProtocol):
-        proxy_protocol, socket = socket.version, socket.inner
-    if isinstance(socket, ClientTls):
-        return UpstreamTls(name, True, bool(socket.certificate), socket.sni, socket.alpn, proxy_protocol)
-    return UpstreamTls(name, False, False, proxy_protocol=proxy_protocol)
+    if not cluster.socket_matches or destination:
+        return (cluster.transport_for(destination.socket_labels if destination else ()),)
+    if assignment is None:
+        return ()
+    if len(assignment.socket_labels) == 1:
+        return (cluster.transport_for(assignment.socket_labels[0]),)
+    return tuple(dict.fromkeys(cluster.transport_for(labels) for labels in assignment.socket_labels))
 
 
 def describe_choice(upstream: Upstream, http: bool) -> str:

@@ -28,7 +28,7 @@ class Protocol(Enum):
 
     @property
     def is_http(self) -> bool:
-        return self in (Protocol.HTTP10, Protocol.HTTP11, Protocol.HTTP2)
+        return self is not Protocol.TCP and self is not Protocol.SILENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 from xds_bodies import listener, tcp_chain
 
-from meshsim.dataplane.decide.chains import (
-    bound_at,
-    choose_chain,
-    hand_off,
-    inbound_entry,
-    inspect,
-    outbound_entry,
-)
+from meshsim.dataplane.decide.chains import ListenerIndex, choose_chain, inspect
 from meshsim.dataplane.decide.listeners import Listener, decode_listener
 from meshsim.dataplane.decide.values import Connection, Protocol, Transport
 from meshsim.xds.messages import listener_pb2
@@ -173,18 +166,18 @@ def test_hand_off() -> None:
             one("bound", "0.0.0.0", 90),
         )
     }
-    entry = outbound_entry(found)
+    entry = ListenerIndex(found).outbound
     assert entry is not None
-    assert hand_off(found, entry, PLAIN).listener.name == "exact"
-    assert hand_off(found, entry, replace(PLAIN, destination="10.1.2.4")).listener.name == "wildcard"
-    assert hand_off(found, entry, replace(PLAIN, destination_port=81)) == (entry, False)
-    assert bound_at(found, "10.1.2.3", 80) is None, "without socket only by hand-off"
-    assert bound_at(found, "10.1.2.3", 90) is found["bound"]
-    assert inbound_entry(found) is None
+    assert ListenerIndex(found).hand_off(entry, PLAIN).listener.name == "exact"
+    assert ListenerIndex(found).hand_off(entry, replace(PLAIN, destination="10.1.2.4")).listener.name == "wildcard"
+    assert ListenerIndex(found).hand_off(entry, replace(PLAIN, destination_port=81)) == (entry, False)
+    assert ListenerIndex(found).at("10.1.2.3", 80) is None, "without socket only by hand-off"
+    assert ListenerIndex(found).at("10.1.2.3", 90) is found["bound"]
+    assert ListenerIndex(found).inbound is None
 
 
 def test_the_inbound_listener_restores_but_keeps_the_connection() -> None:
     original = [{"name": "od", "typed_config": {"@type": f"{FILTER}original_dst.v3.OriginalDst"}}]
     inbound = decode(listener([tcp_chain("a")], 15006, listener_filters=original))
-    assert inbound_entry({"virtualInbound": inbound}) is inbound
-    assert hand_off({"virtualInbound": inbound}, inbound, PLAIN) == (inbound, False)
+    assert ListenerIndex({"virtualInbound": inbound}).inbound is inbound
+    assert ListenerIndex({"virtualInbound": inbound}).hand_off(inbound, PLAIN) == (inbound, False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from meshsim.dataplane.decide.chances import Fractional
-from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.rejected import MalformedResourceError, ResourceRejectedError
 from meshsim.dataplane.decide.route_decoding import decode_route_configuration
 from meshsim.dataplane.decide.routes import Forward, HashSource, Redirect, Route
 from meshsim.xds.messages import route_pb2
@@ -149,3 +150,65 @@ def test_what_is_not_modelled_is_noted() -> None:
     }
     notes = decode_route_configuration(from_json(body, route_pb2.RouteConfiguration)).unmodelled
     assert notes == ("internal redirects", "hedging")
+
+
+PLAIN_HOSTS: list[dict[str, Any]] = [
+    {"routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]},
+    {"routes": [], "include_request_attempt_count": True},
+    {
+        "domains": ["a.example", "a", "10.0.0.1", "*.b"],
+        "routes": [
+            {
+                "name": "first",
+                "match": {"path": "/x", "headers": [{"name": "X-A"}]},
+                "route": {"cluster": "outbound|80||a", "timeout": "0s", "retry_policy": {"num_retries": 2}},
+                "decorator": {"operation": "a:80/*"},
+                "metadata": {"filter_metadata": {"istio": {"config": "/apis/x"}}},
+            },
+            {
+                "match": {"prefix": "/"},
+                "route": {"weighted_clusters": {"clusters": [{"name": "v1", "weight": 1}]}},
+                "decorator": {"operation": "b", "propagate": False},
+            },
+        ],
+    },
+    {"routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c", "cors": {"allow_methods": "GET"}}}]},
+    {"routes": [{"match": {"prefix": "/"}, "redirect": {"path_redirect": "/x" * 9000}}]},
+    {"routes": [{"match": {"prefix": "/p" * 100}, "route": {"cluster": "n" * 20_000}}]},
+]
+
+
+@pytest.mark.parametrize("host", PLAIN_HOSTS, ids=[str(i) for i in range(len(PLAIN_HOSTS))])
+def test_the_short_way_and_the_long_way_agree(host: dict[str, Any]) -> None:
+    """A field that plain hosts have not sends the same host the long way."""
+    body = {"name": "v", "domains": ["*"], **host}
+    short, long = (
+        decode_route_configuration(
+            from_json({"name": "t", "virtual_hosts": [{**body, **more}]}, route_pb2.RouteConfiguration)
+        ).virtual_hosts[0]
+        for more in ({}, {"include_attempt_count_in_response": True})
+    )
+    assert long == replace(short, attempt_count_in_response=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ({"name": ""}, "VirtualHostValidationError.Name"),
+        ({"domains": []}, "VirtualHostValidationError.Domains"),
+        ({"domains": ["a\nb"]}, "VirtualHostValidationError.Domains"),
+        ({"routes": [{"route": {"cluster": "c"}}]}, "RouteValidationError.Match"),
+        ({"routes": [{"match": {"prefix": "/"}}]}, 'field: "action"'),
+        ({"routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}, "decorator": {}}]}, "DecoratorValidation"),
+        ({"routes": [{"match": {}, "route": {"cluster": "c"}}]}, 'field: "path_specifier"'),
+        ({"routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c", "timeout": "-1s"}}]}, "Invalid duration"),
+    ],
+    ids=["name", "no domain", "domain", "match", "action", "decorator", "path", "duration"],
+)
+def test_a_broken_constraint_comes_before_everything_else(host: dict[str, Any], reason: str) -> None:
+    """Envoy checks the whole message before it looks at any value: a clash of domains before it does not count."""
+    good = {"name": "g", "domains": ["x", "x"]}
+    hosts = [good, {"name": "v", "domains": ["*"], **host}]
+    message = from_json({"name": "t", "virtual_hosts": hosts}, route_pb2.RouteConfiguration)
+    with pytest.raises(MalformedResourceError, match=reason):
+        decode_route_configuration(message)

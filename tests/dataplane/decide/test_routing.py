@@ -161,7 +161,7 @@ def outcome(table: RouteConfiguration, chosen: Chosen, stream: Stream, given: Ma
         found["virtual_host_name"] = host.name
         found["virtual_cluster_name"] = host.virtual_cluster(headers)
         found["cluster_name"] = weighted.name if weighted else choice.name or headers.get(choice.header or "-") or ""
-        finalize_request(headers, table, host, route, weighted, context, announce=True)
+        finalize_request(headers, table, host, route, weighted, context.format, announce=True)
         found["path_rewrite"], found["host_rewrite"] = headers.get(":path"), headers.get(":authority")
         levels = mutation_levels(table, host, route, weighted, lambda level: level.response)
     else:
