@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
     "explain": "Say why a request goes where it goes.",
+    "authz": "Show who may call whom, and the rule that decides.",
     "proxy-config": "Show what a proxy had, in istioctl's columns.",
     "sweep": "Run a scenario over a grid of values.",
     "verify": "Compare the model with recordings of the real thing.",

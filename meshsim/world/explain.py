@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from meshsim.dataplane.active import ActiveConfig
+from meshsim.dataplane.decide.clusters import Endpoint
 from meshsim.dataplane.decide.decide import Decider, decide_direct, decide_inbound, decide_outbound
 from meshsim.dataplane.decide.decision import Decision, Disposition, Surroundings, Upstream, UpstreamTls
 from meshsim.dataplane.decide.explain import explain as decision_lines
@@ -24,7 +25,7 @@ CLIENT_ADDRESS: Final = "203.0.113.10"
 """A client outside (documentation range, RFC 5737)."""
 UNKNOWN_ADDRESS: Final = "0.0.0.0"
 """Of a recorded caller without proxy, whose address no recording keeps."""
-_POLICY: Final = re.compile(r"(?:istio-ext-authz-)?ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d+)\]")
+POLICY_NAME: Final = re.compile(r"(?:istio-ext-authz-)?ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d+)\]")
 """Name of an RBAC policy (istio pilot/pkg/security/authz/builder, 1.31)."""
 _KINDS: Final = {
     "authorizationpolicy": "AuthorizationPolicy",
@@ -218,7 +219,7 @@ def _through_proxy(
     if config is None:
         explanation.add(title, ["it does not run: connections are refused"])
         return
-    identity = _identity(evidence, ask.caller)
+    identity = identity_of(evidence, ask.caller)
     decision = decide(config, connection, ask.request, True, surroundings=Surroundings(identity, ask.caller.address))
     explanation.add(title, _decision_lines(evidence, config, decision))
     if decision.disposition is Disposition.FORWARDED:
@@ -259,19 +260,22 @@ def _first_connection(evidence: Evidence, ask: Ask, upstream: Upstream) -> Conne
     endpoints = hosts(upstream)
     if ask.reached:
         endpoints = tuple(item for item in endpoints if str(item) == ask.reached)
-    if not endpoints:
-        return None
-    first = endpoints[0]
-    socket, _ = upstream.cluster.socket_for(first)
+    return connection_to(evidence, ask.caller, upstream, endpoints[0]) if endpoints else None
+
+
+def connection_to(evidence: Evidence, caller: PodPlace, upstream: Upstream, endpoint: Endpoint) -> Connection:
+    """The connection that the caller's proxy opens to an endpoint of a cluster."""
+    assert upstream.cluster is not None
+    socket, _ = upstream.cluster.socket_for(endpoint)
     transport = next((item for item in upstream.transports if item.match == socket), UpstreamTls("", False, False))
     kind = Transport.MTLS if transport.mutual else Transport.TLS if transport.tls else Transport.PLAINTEXT
-    certificate = PeerCertificate((_identity(evidence, ask.caller),)) if kind is Transport.MTLS else None
-    address, port = first.address, first.port
+    certificate = PeerCertificate((identity_of(evidence, caller),)) if kind is Transport.MTLS else None
+    address, port = endpoint.address, endpoint.port
     if upstream.destination is not None:
         backends = evidence.backends(address, port)
         address, port = backends[0] if backends else (address, port)
     return Connection(
-        source=ask.caller.address,
+        source=caller.address,
         destination=address,
         destination_port=port,
         transport=kind,
@@ -299,7 +303,7 @@ def _arrive(evidence: Evidence, ask: Ask, connection: Connection, request: Reque
     if config is None:
         explanation.add(title, ["it does not run: connections are refused"])
         return
-    surroundings = Surroundings(_identity(evidence, target), address)
+    surroundings = Surroundings(identity_of(evidence, target), address)
     decision = decide_inbound(config, connection, request, True, surroundings=surroundings)
     lines = list(_decision_lines(evidence, config, decision))
     for name in evidence.peer_policies(target.id):
@@ -307,7 +311,8 @@ def _arrive(evidence: Evidence, ask: Ask, connection: Connection, request: Reque
     explanation.add(title, lines)
 
 
-def _identity(evidence: Evidence, pod: PodPlace) -> str:
+def identity_of(evidence: Evidence, pod: PodPlace) -> str:
+    """The name in the certificate of a pod's proxy."""
     return f"spiffe://{evidence.trust_domain}/ns/{pod.namespace}/sa/{pod.service_account}"
 
 
@@ -330,7 +335,7 @@ def _decision_lines(evidence: Evidence, config: ActiveConfig, decision: Decision
             made.update(dict.fromkeys(_config_lines(evidence, upstream.cluster.config, "", "cluster")))
         made.update(dict.fromkeys(_service_lines(evidence, upstream)))
     for policy in _policies(config, decision):
-        match = _POLICY.fullmatch(policy)
+        match = POLICY_NAME.fullmatch(policy)
         if match:
             name = ConfigName("authorizationpolicy", match[1], match[2])
             made.update(dict.fromkeys(_object_lines(evidence, name, "rbac", f"spec.rules[{match[3]}]")))

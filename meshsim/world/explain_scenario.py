@@ -119,23 +119,29 @@ def place_of(entry: PodEntry) -> PodPlace:
     return PodPlace(entry.id, entry.namespace, entry.address, entry.service_account, entry.has_proxy)
 
 
+def quiet_world(loaded: LoadedScenario, at: Nanos) -> World:
+    """The world of a scenario without its traffic, run to an instant; raises `UsageError` for one outside of it."""
+    if not 0 <= at <= loaded.scenario.duration:
+        message = f"--at must lie within the scenario's {format_duration(loaded.scenario.duration)}"
+        raise UsageError(message, loaded.position("duration"))
+    world = World(loaded, loaded.scenario.seeds[0], NullSink(), RunOptions(mode="plain"))
+    world.traffic.silence()
+    if at:
+        world.env.run(until=at)
+    return world
+
+
 def explain_scenario(
     loaded: LoadedScenario, caller: str, url: str, *, method: str, headers: Mapping[str, str], at: Nanos
 ) -> Explanation:
     """Explain a request that `caller` (pod, workload, app or label, with ``.NAMESPACE`` if need be) would send at an
     instant. Raises `UsageError`.
     """
-    if not 0 <= at <= loaded.scenario.duration:
-        message = f"--at must lie within the scenario's {format_duration(loaded.scenario.duration)}"
-        raise UsageError(message, loaded.position("duration"))
     target = urlsplit(url if "://" in url else f"http://{url}")
     if target.scheme != "http" or not target.hostname:
         raise UsageError(f"'{url}' is not a URL such as http://reviews:9080/", None, "applications speak plain HTTP")
-    world = World(loaded, loaded.scenario.seeds[0], NullSink(), RunOptions(mode="plain"))
-    world.traffic.silence()
-    if at:
-        world.env.run(until=at)
-    entry = _pod(world, caller)
+    world = quiet_world(loaded, at)
+    entry = pod_named(world, caller)
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
     lower = {name.lower(): value for name, value in headers.items()}
     authority = lower.pop("host", target.netloc)
@@ -150,7 +156,7 @@ def explain_scenario(
     return explain_request(WorldEvidence(world, at, sources_of(loaded)), ask)
 
 
-def _pod(world: World, text: str) -> PodEntry:
+def pod_named(world: World, text: str) -> PodEntry:
     """The first living pod that a text means: name, label, workload or app."""
     entries = [entry for entry in world.directory if entry.reachable]
     for number in range(3):
