@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from meshsim.dataplane.decide.ed25519 import verify_ed25519
 from meshsim.dataplane.decide.metadata import Json
 
 _ALGORITHMS: Final = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES", "HS") for bits in (256, 384, 512)) | {
@@ -116,14 +117,17 @@ def decode_base64url(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key of a key set; RSA: `numbers` are n and e; EC: x and y; symmetric: the secret is in `secret`."""
+    """A public key of a key set.
+
+    RSA: `numbers` are n and e; EC: x and y; OKP and symmetric: the key's bytes are in `content`.
+    """
 
     kind: str
     key_id: str
     algorithm: str
     numbers: tuple[int, int] = (0, 0)
     curve: str = ""
-    secret: bytes = b""
+    content: bytes = b""
 
 
 def parse_key_set(text: str) -> tuple[Key, ...]:
@@ -145,7 +149,7 @@ def key_set_fault(text: str) -> str:
         return "Jwks is an invalid JSON"
     keys = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(keys, list):
-        return "Jwks doesn't have \"keys\" field" if keys is None else "\"keys\" in Jwks is not an array"
+        return 'Jwks doesn\'t have "keys" field' if keys is None else '"keys" in Jwks is not an array'
     return "Jwks doesn't have any valid public key"
 
 
@@ -161,7 +165,10 @@ def _key(fields: Mapping[str, object]) -> Key | None:
         return Key(kind, key_id, algorithm, (number("x"), number("y")), str(fields["crv"]))
     if kind == "oct":
         secret = decode_base64url(str(fields.get("k", "")))
-        return Key(kind, key_id, algorithm, secret=secret) if secret else None
+        return Key(kind, key_id, algorithm, content=secret) if secret else None
+    if kind == "OKP" and fields.get("crv") == _ED25519:
+        content = decode_base64url(str(fields.get("x", "")))
+        return Key(kind, key_id, algorithm, curve=_ED25519, content=content) if content and len(content) == 32 else None
     return None
 
 
@@ -190,8 +197,25 @@ _CURVES: Final = {
             0x3617DE4A96262C6F5D9E98BF9292DC29F8F41DBD289A147CE9DA3113B5F0B8C00A60B1CE1D7E819D7A431D7C90EA0E5F,
         ),
     ),
+    "P-521": Curve(
+        2**521 - 1,
+        2**521 - 0x5AE79787C40D069948033FEB708F65A2FC44A36477663B851449048E16EC79BF7,
+        (
+            int(
+                "C6858E06B70404E9CD9E3ECB662395B4429C648139053FB521F828AF606B4D3DBAA14B5E77EFE75928FE1DC127A2FFA8DE3348B3C1856"
+                "A429BF97E7E31C2E5BD66",
+                16,
+            ),
+            int(
+                "11839296A789A3BC0045C8A5FB42C7D1BD998F54449579B446817AFBD17273E662C97EE72995EF42640C550B9013FAD0761353C7086A2"
+                "72C24088BE94769FD16650",
+                16,
+            ),
+        ),
+    ),
 }
-_CURVE_OF: Final = {"ES256": "P-256", "ES384": "P-384"}
+_CURVE_OF: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_ED25519: Final = "Ed25519"
 
 
 def verify(token: Token, keys: tuple[Key, ...]) -> str:
@@ -218,8 +242,10 @@ def _signed_by(token: Token, key: Key) -> bool:
         return _rsa_pss(token, key, bits)
     if family == "ES" and key.kind == "EC":
         return _CURVE_OF.get(token.algorithm) == key.curve and _ecdsa(token, key, bits)
+    if token.algorithm == "EdDSA" and key.kind == "OKP":
+        return verify_ed25519(key.content, token.signed, token.signature)
     if family == "HS" and key.kind == "oct":
-        return hmac.compare_digest(hmac.digest(key.secret, token.signed, f"sha{bits}"), token.signature)
+        return hmac.compare_digest(hmac.digest(key.content, token.signed, f"sha{bits}"), token.signature)
     return False
 
 

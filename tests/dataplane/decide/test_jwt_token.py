@@ -49,6 +49,52 @@ RFC = {
     ),
 }
 
+JOSE = {
+    "ES512": (
+        "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4."
+        "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2",
+        {
+            "kty": "EC",
+            "crv": "P-521",
+            "x": "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+            "y": "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1",
+        },
+    ),
+    "EdDSA": (
+        "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+    ),
+}
+"""RFC 7520 section 4.3 and RFC 8037 appendix A.4: signatures over texts that are no claims."""
+
+
+def signed(text: str, algorithm: str) -> Token:
+    head, payload, signature = text.split(".")
+    content = decode_base64url(signature)
+    assert content is not None
+    return Token(algorithm, "", {}, payload, f"{head}.{payload}".encode(), content)
+
+
+@pytest.mark.parametrize("algorithm", JOSE)
+def test_other_examples_verify_and_changed_ones_do_not(algorithm: str) -> None:
+    text, key = JOSE[algorithm]
+    token = signed(text, algorithm)
+    (public,) = keys(key)
+    assert verify(token, (public,)) == ""
+    for changed in (
+        token._replace(signed=token.signed + b"x"),
+        token._replace(signature=token.signature[:-1]),
+        token._replace(signature=token.signature[:-1] + bytes([token.signature[-1] ^ 1])),
+        token._replace(algorithm="ES384" if algorithm == "ES512" else "ES256"),
+    ):
+        assert verify(changed, (public,)) == "Jwt verification fails"
+
+
+def test_keys_of_other_sizes_and_curves_are_none() -> None:
+    assert keys({"kty": "OKP", "crv": "Ed448", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}) == ()
+    assert keys({"kty": "OKP", "crv": "Ed25519", "x": "11qY"}) == ()
+
 
 def keys(*bodies: dict[str, str]) -> tuple[Key, ...]:
     return parse_key_set(json.dumps({"keys": bodies}))
