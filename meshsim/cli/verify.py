@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from meshsim.world.verify import Difference, Outcome, WorldOutcome
 
 _PARTS: Final = {"simulation": "files"}
-_THINGS: Final = {"xds": "resources", "push": "steps seen by proxies", "push-status": "counts"}
+_THINGS: Final = {"xds": "resources", "istioctl": "tables", "push": "steps seen by proxies", "push-status": "counts"}
 """What is counted of a kind; calls of the others."""
 
 
@@ -22,8 +22,8 @@ _THINGS: Final = {"xds": "resources", "push": "steps seen by proxies", "push-sta
 @click.option(
     "--what",
     metavar="KINDS",
-    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls; without, all that "
-    "the folder has.",
+    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls, istioctl; without, "
+    "all that the folder has.",
 )
 @click.option(
     "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
@@ -37,14 +37,16 @@ def command(
 
     FOLDER holds worlds/ (manifests) and what was recorded of each: xds/ (what istiod sent, and the conflicts it
     counted), push/ (what it pushed after changes), envoy-calls/ (what a real Envoy did with it), calls/ and simulation/
-    (Istio's own traffic simulation). Exit code 1 when something differs that neither the list of deviations nor the
-    recording itself explains.
+    (Istio's own traffic simulation), istioctl/ (the tables that a real istioctl printed of it). Exit code 1 when
+    something differs that neither the list of deviations nor the recording itself explains.
     """
-    from meshsim.world.verify import verify_folder
+    from meshsim.exports.istioctl_tables import ISTIOCTL_TABLES
+    from meshsim.world.verify import istioctl_verifier, verify_folder
 
+    more = {"istioctl": istioctl_verifier(ISTIOCTL_TABLES)}
     kinds = tuple(part.strip() for part in what.split(",") if part.strip()) if what else ()
     if output == "json":
-        outcome = verify_folder(folder, kinds, world, None, deviations)
+        outcome = verify_folder(folder, kinds, world, None, deviations, more)
         click.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
         return 0 if outcome.ok else 1
 
@@ -52,7 +54,7 @@ def command(
         for line in _lines(kind, result, differences):
             click.echo(line)
 
-    outcome = verify_folder(folder, kinds, world, show, deviations)
+    outcome = verify_folder(folder, kinds, world, show, deviations, more)
     for line in _totals(outcome):
         click.echo(line)
     return 0 if outcome.ok else 1

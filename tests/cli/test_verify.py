@@ -33,6 +33,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch) -> Outcome:
         worlds: object,
         progress: Callable[[str, WorldOutcome], None] | None,
         deviations: object,
+        more: object,
     ) -> Outcome:
         if progress is not None:
             progress("xds", world)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshsim.errors import InputError, Position, UsageError
-from meshsim.world.verify import calls, envoy_calls, push, push_recording, push_status, simulation, xds
+from meshsim.world.verify import calls, envoy_calls, istioctl, push, push_recording, push_status, simulation, xds
 from meshsim.world.verify.deviations import Deviation, load_deviations
 from meshsim.world.verify.folder import recorded_names, world_names
 from meshsim.world.verify.outcome import KINDS, RECORDED_KINDS, Outcome, WorldOutcome
@@ -40,13 +40,17 @@ def verify_folder(
     worlds: Sequence[str] = (),
     progress: Progress | None = None,
     deviations: Path | None = None,
+    more: Mapping[str, Verifier] = {},
 ) -> Outcome:
     """Compare the model with every recording of these kinds and worlds; all that the folder has when none is named.
 
+    `more` are kinds that need what this room does not know, such as the tables of another tool.
+
     Raises `UsageError` for an unknown kind or world and `InputError` for a folder of another layout.
     """
-    kinds = kinds or present_kinds(folder)
-    known = {kind: _VERIFIERS[kind].worlds(folder) for kind in _checked(folder, kinds)}
+    verifiers = {**_VERIFIERS, **more}
+    kinds = kinds or present_kinds(folder, more)
+    known = {kind: verifiers[kind].worlds(folder) for kind in _checked(folder, kinds, verifiers)}
     for name in worlds:
         if not any(name in names for names in known.values()):
             there = ", ".join(dict.fromkeys(n for names in known.values() for n in names))
@@ -56,16 +60,21 @@ def verify_folder(
     for kind, names in known.items():
         results = outcome.worlds.setdefault(kind, {})
         for name in [n for n in names if n in worlds] if worlds else names:
-            results[name] = _VERIFIERS[kind].verify(folder, name, named)
+            results[name] = verifiers[kind].verify(folder, name, named)
             if progress is not None:
                 progress(kind, results[name])
     return outcome
 
 
-def present_kinds(folder: Path) -> tuple[str, ...]:
+def istioctl_verifier(tables: istioctl.Tables) -> Verifier:
+    """How recorded tables of istioctl are compared, with what prints each of ours."""
+    return Verifier(istioctl.recorded_worlds, partial(istioctl.verify_world, tables=tables))
+
+
+def present_kinds(folder: Path, more: Iterable[str] = ()) -> tuple[str, ...]:
     """Kinds that the folder has recordings of; raises `InputError` when it has none."""
     beside = (push_status.KIND,) if push_status.recorded_worlds(folder) else ()
-    found = tuple(kind for kind in KINDS if kind in beside or (folder / kind).is_dir())
+    found = tuple(kind for kind in (*KINDS, *more) if kind in beside or (folder / kind).is_dir())
     if not found:
         raise InputError(
             f"{folder} has no recordings",
@@ -75,13 +84,13 @@ def present_kinds(folder: Path) -> tuple[str, ...]:
     return found
 
 
-def _checked(folder: Path, kinds: Sequence[str]) -> Sequence[str]:
+def _checked(folder: Path, kinds: Sequence[str], verifiers: Mapping[str, Verifier]) -> Sequence[str]:
     """The kinds, each modelled and with something to compare."""
     for kind in kinds:
         if kind not in RECORDED_KINDS:
             raise UsageError(f"unknown kind '{kind}'", None, f"one of {', '.join(RECORDED_KINDS)}")
-        if kind not in KINDS:
-            raise UsageError(f"'{kind}' is not modelled yet", None, f"modelled: {', '.join(KINDS)}")
-        if not _VERIFIERS[kind].worlds(folder):
+        if kind not in verifiers:
+            raise UsageError(f"'{kind}' is not modelled yet", None, f"modelled: {', '.join(verifiers)}")
+        if not verifiers[kind].worlds(folder):
             raise InputError(f"no recording of kind '{kind}' to verify", Position(str(folder / kind)))
     return kinds
