@@ -137,6 +137,12 @@ def route_cases() -> list[Case]:
         _routes("a removed host header", {**_OK, "request_headers_to_remove": ["host"]}),
         _routes("a format that does not close", {**_OK, "request_headers_to_add": [_added("x", "%REQ(a")]}),
         _routes("a format that nobody knows", {**_OK, "request_headers_to_add": [_added("x", "%NOPE%")]}),
+        _routes("a command without its argument", {**_OK, "request_headers_to_add": [_added("x", "%REQ%")]}),
+        _routes(
+            "a command with an argument", {**_OK, "request_headers_to_add": [_added("x", "%REQ(a):5%")]}, accepted=True
+        ),
+        _routes("two percent signs", {**_OK, "request_headers_to_add": [_added("x", "100%%")]}, accepted=True),
+        _routes("one percent sign", {**_OK, "request_headers_to_add": [_added("x", "100%")]}),
         _routes("a header value with a line feed", {**_OK, "request_headers_to_add": [_added("x", "a\nb")]}),
     ]
 

@@ -23,14 +23,22 @@ class Holder:
     routes: tuple[str, ...] = ()
     warming: bool = False
     rejected: tuple[Rejected, ...] = ()
+    draining: bool = False
+    warm_meanwhile: bool = False
     seen: list[tuple[str, dict[str, bytes], tuple[str, ...]]] = field(default_factory=list)
 
-    def __call__(
-        self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
-    ) -> Applied:
+    def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         self.seen.append((type_url, dict(changed), tuple(removed)))
         effective = tuple(Change(type_url, name, version) for name in changed)
-        return Applied(effective, self.rejected, {EDS: self.endpoints, RDS: self.routes}, self.warming)
+        wanted = {EDS: self.endpoints, RDS: self.routes}
+        return Applied(
+            effective,
+            self.rejected,
+            wanted,
+            self.warming,
+            draining=self.draining,
+            warm_meanwhile=self.warm_meanwhile,
+        )
 
 
 def response(type_url: str, nonce: str, names: Sequence[str] = (), removed: Sequence[str] = ()) -> bytes:
@@ -39,9 +47,7 @@ def response(type_url: str, nonce: str, names: Sequence[str] = (), removed: Sequ
         type_url=type_url,
         nonce=nonce,
         resources=[
-            discovery_pb2.Resource(
-                name=n, version="1", resource=any_pb2.Any(type_url=type_url, value=n.encode())
-            )
+            discovery_pb2.Resource(name=n, version="1", resource=any_pb2.Any(type_url=type_url, value=n.encode()))
             for n in names
         ],
         removed_resources=removed,
@@ -128,10 +134,7 @@ def test_nack_names_the_bad_ones_and_keeps_old_versions() -> None:
     reaction = client.on_response(response(CDS, "5", ["a", "bad", "worse"]))
     assert sent(reaction) == [("cds", "nack")]
     assert reaction.rejected == holder.rejected
-    assert (
-        reaction.send[0].error_detail.message
-        == "Error adding/updating cluster(s) bad: no, worse: never"
-    )
+    assert reaction.send[0].error_detail.message == "Error adding/updating cluster(s) bad: no, worse: never"
     assert reaction.send[0].error_detail.code == 13
     assert client.names(CDS) == ("a",)
 
@@ -185,3 +188,31 @@ def test_nothing_leaves_without_a_stream() -> None:
     holder.endpoints = ("a", "late")
     assert client.on_response(response(CDS, "9", ["late"])).send == ()
     assert [list(r.resource_names_subscribe) for r in client.on_connected().send][1] == ["a", "late"]
+
+
+def test_an_ack_that_waited_leaves_when_nothing_waits_in_between() -> None:
+    """Measured on Envoy 1.40: clusters are applied one by one, and the answers wait only while one of them warms."""
+    client, holder = started()
+    holder.warming = True
+    client.on_response(response(CDS, "5", ["a"]))
+    holder.warm_meanwhile = True
+    between = client.on_response(response(CDS, "6", ["b", "c"]))
+    assert [(SHORT[r.type_url], r.response_nonce) for r in between.send] == [("cds", "5")]
+    holder.warming = holder.warm_meanwhile = False
+    assert [r.response_nonce for r in client.on_response(response(EDS, "7", ["a"])).send] == ["6", "7"]
+
+
+def test_draining_listeners_let_go_when_they_are_gone() -> None:
+    client, holder = started()
+    holder.routes, holder.draining = ("80", "81"), True
+    assert client.on_response(response(LDS, "5", ["l"])).draining
+    gone = client.on_drained({EDS: ("a",), RDS: ("81",)})
+    assert [list(r.resource_names_unsubscribe) for r in gone.send] == [["80"]]
+    assert not client.on_drained({EDS: ("a",), RDS: ("81",)}).send
+
+
+def test_a_response_refused_whole_says_so_without_names() -> None:
+    client, holder = started()
+    holder.rejected = (Rejected("", "cannot be read"),)
+    reaction = client.on_response(response(CDS, "5", ["a"]))
+    assert reaction.send[0].error_detail.message == "cannot be read"

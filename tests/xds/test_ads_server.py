@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from meshsim.trace import Tap, XdsEvent
 from meshsim.xds import type_urls
-from meshsim.xds.ads_server import AdsServerStream, RequestKind
+from meshsim.xds.ads_server import AdsServerStream, RequestKind, SotwServerStream
 from meshsim.xds.messages import discovery_pb2
 
 _Request = discovery_pb2.DeltaDiscoveryRequest
@@ -97,3 +98,71 @@ def test_names_that_are_only_dropped_acknowledge_too() -> None:
         _Request(type_url=type_urls.ROUTE, response_nonce=nonce, resource_names_unsubscribe=["80"])
     )
     assert again.kind is RequestKind.ACK
+
+
+# ---- state of the world: istio pkg/xds/server.go ShouldRespond ---------------------------------------------------------
+
+
+def _sotw(type_url: str, nonce: str = "", *names: str, version: str = "") -> discovery_pb2.DiscoveryRequest:
+    return discovery_pb2.DiscoveryRequest(
+        type_url=type_url, response_nonce=nonce, resource_names=names, version_info=version
+    )
+
+
+def test_sotw_requests_that_look_alike_are_told_apart() -> None:
+    stream = SotwServerStream("p")
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, "", "a")).kind is RequestKind.FIRST
+    nonce = stream.respond(type_urls.ENDPOINT, [_Resource("a", b"1")], "v1").nonce
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, nonce, "a")).kind is RequestKind.ACK
+    more = stream.on_request(_sotw(type_urls.ENDPOINT, nonce, "a", "b"))
+    assert (more.kind, more.names) == (RequestKind.SUBSCRIBE, ("b",))
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, nonce, "b")).kind is RequestKind.ACK, "names may go unanswered"
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, "older", "b")).kind is RequestKind.EXPIRED
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, nonce)).kind is RequestKind.UNSUBSCRIBE
+    assert type_urls.ENDPOINT not in stream.watches
+
+
+def test_sotw_refusals_are_not_answered_and_leave_the_watch() -> None:
+    stream = SotwServerStream("p")
+    stream.on_request(_sotw(type_urls.CLUSTER))
+    nonce = stream.respond(type_urls.CLUSTER, [_Resource("a", b"1")], "v1").nonce
+    refused = _sotw(type_urls.CLUSTER, nonce)
+    refused.error_detail.message = "bad"
+    assert stream.on_request(refused).reason == "bad"
+    assert stream.watches[type_urls.CLUSTER].last_error == "bad"
+    assert stream.on_request(_sotw(type_urls.CLUSTER, nonce)).kind is RequestKind.ACK
+    assert stream.watches[type_urls.CLUSTER].last_error == ""
+
+
+def test_sotw_clusters_after_a_reconnect_have_their_endpoints_answered_again() -> None:
+    """An Envoy that reconnects may send EDS first; what then looks like an ACK has to end the warming."""
+    stream = SotwServerStream("p")
+    stream.on_request(_sotw(type_urls.ENDPOINT, "", "a", "b"))
+    nonce = stream.respond(type_urls.ENDPOINT, [_Resource("a", b"1")], "v1").nonce
+    stream.on_request(_sotw(type_urls.CLUSTER))
+    again = stream.on_request(_sotw(type_urls.ENDPOINT, nonce, "a", "b"))
+    assert (again.kind, again.names) == (RequestKind.SUBSCRIBE, ("a", "b"))
+    assert stream.on_request(_sotw(type_urls.ENDPOINT, nonce, "a", "b")).kind is RequestKind.ACK
+
+
+def test_both_protocols_leave_the_same_records() -> None:
+    events: list[XdsEvent] = []
+    tap: Tap[XdsEvent] = Tap()
+    tap.listen(events.append)
+    delta, sotw = AdsServerStream("d", tap, lambda: 3), SotwServerStream("s", tap, lambda: 3)
+    delta.on_request(_Request(type_url=type_urls.CLUSTER))
+    sotw.on_request(_sotw(type_urls.CLUSTER))
+    first = delta.respond(type_urls.CLUSTER, [_Resource("b", b"1"), _Resource("a", b"2")], ["c"], "v")
+    other = sotw.respond(type_urls.CLUSTER, [_Resource("b", b"1"), _Resource("a", b"2")], "v")
+    refused = _Request(type_url=type_urls.CLUSTER, response_nonce=first.nonce)
+    refused.error_detail.message = "no"
+    delta.on_request(refused)
+    sotw.on_request(_sotw(type_urls.CLUSTER, other.nonce, version="v"))
+    assert events == [
+        XdsEvent(3, "d", "first", type_urls.CLUSTER, "", "", (), (), ""),
+        XdsEvent(3, "s", "first", type_urls.CLUSTER, "", "", (), (), ""),
+        XdsEvent(3, "d", "send", type_urls.CLUSTER, "v-d-1", "v", ("a", "b"), ("c",), ""),
+        XdsEvent(3, "s", "send", type_urls.CLUSTER, "v-s-1", "v", ("a", "b"), (), ""),
+        XdsEvent(3, "d", "nack", type_urls.CLUSTER, "v-d-1", "", (), (), "no"),
+        XdsEvent(3, "s", "ack", type_urls.CLUSTER, "v-s-1", "v", (), (), ""),
+    ]

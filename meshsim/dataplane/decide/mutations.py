@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
-from meshsim.dataplane.decide.commands import COMMANDS
+from meshsim.dataplane.decide.commands import COMMANDS, WITH_PARAMETERS
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.xds.messages import base_pb2
@@ -118,6 +118,8 @@ def check_format(text: str) -> None:
             )
         if found.group(1) and found.group(1) not in COMMANDS:
             raise ResourceRejectedError(f"Not supported field in StreamInfo: {found.group(1)}")
+        if found.group(1) in WITH_PARAMETERS and not found.group(2):
+            raise ResourceRejectedError(f"{found.group(1)} requires parameters")
         position = text.find("%", found.end())
 
 
