@@ -331,3 +331,112 @@ def test_mutated_bytes_never_raise_anything_but_a_refusal() -> None:
         except ResourceRejectedError:
             refused += 1
     assert refused > 100
+
+
+# ---- rules found by random scripts against a real Envoy (tests/conformance/test_envoy_ads.py) ---------------------------
+
+
+def live(**listeners: tuple[int, str]) -> ProxyConfig:
+    """A running proxy with these listeners (port and table) and their tables."""
+    config = ProxyConfig(ResourceCache(), drains=True)
+    config(LDS, {n: rds_listener(n, port, t) for n, (port, t) in listeners.items()}, (), "1")
+    config(RDS, {t: table(t) for _, t in listeners.values()}, (), "1")
+    return config
+
+
+def test_the_first_listeners_accept_together_or_not_at_all() -> None:
+    config = ProxyConfig(ResourceCache())
+    config(LDS, {"a": rds_listener("a", 80, "here"), "b": rds_listener("b", 81, "missing")}, (), "1")
+    config(RDS, {"here": table("here")}, (), "1")
+    assert not config.active.listeners
+    applied = config(RDS, {"missing": table("missing")}, (), "2")
+    assert sorted(config.active.listeners) == ["a", "b"]
+    assert effective(applied) == [("rds", "missing", False), ("lds", "a", False), ("lds", "b", False)]
+    config(LDS, {"c": rds_listener("c", 82, "late"), "d": rds_listener("d", 83, "here")}, (), "3")
+    assert sorted(config.active.listeners) == ["a", "b", "d"], "later each waits for itself"
+
+
+def test_draining_listeners_hold_their_tables() -> None:
+    config = live(l=(80, "old"))
+    applied = config(LDS, {"l": rds_listener("l", 80, "new")}, (), "2")
+    assert not applied.draining, "the old one serves until the new one is ready"
+    applied = config(RDS, {"new": table("new")}, (), "2")
+    assert (applied.draining, applied.wanted[RDS]) == (True, ("new", "old"))
+    config(RDS, {"old": table("old", "other.com")}, (), "3")
+    assert config.active.routes["old"].virtual_hosts[0].domains == ("other.com",)
+    config(LDS, {"l": rds_listener("l", 80, "old")}, (), "4")
+    assert config.active.listeners["l"].route_names == ("old",), "a table that drains need not be waited for"
+    assert config.drained()[RDS] == ("old",)
+    assert list(config.active.routes) == ["old"]
+
+
+def test_a_listener_that_only_waited_does_not_drain() -> None:
+    config = live(l=(80, "t"))
+    config(LDS, {"l": rds_listener("l", 80, "missing")}, (), "2")
+    applied = config(LDS, {}, ("l",), "3")
+    assert applied.wanted[RDS] == ("t",)
+
+
+def test_a_refused_table_ends_the_waiting_for_tables() -> None:
+    config = live(l=(80, "t"))
+    config(LDS, {"m": rds_listener("m", 81, "bad"), "n": rds_listener("n", 82, "missing")}, (), "2")
+    applied = config(RDS, {"bad": table("bad", "*", "*")}, (), "3")
+    assert [r.name for r in applied.rejected] == ["bad"]
+    assert sorted(config.active.listeners) == ["l", "m", "n"]
+    config(LDS, {"o": rds_listener("o", 83, "missing")}, (), "4")
+    assert "o" in config.active.listeners, "its table was waited for once"
+
+
+def test_refused_endpoints_end_the_waiting_for_endpoints() -> None:
+    config = ProxyConfig(ResourceCache())
+    config(CDS, {"a": eds_cluster("a"), "b": eds_cluster("b")}, (), "1")
+    config(EDS, {"a": assignment("a", "10.0.0.1"), "b": assignment("b", "10.0.0.2")}, (), "1")
+    config(CDS, {"b": eds_cluster("b", "2s")}, (), "2")
+    applied = config(EDS, {"a": assignment("a", "not an address")}, (), "3")
+    assert [r.name for r in applied.rejected] == ["a"]
+    assert not applied.warming_clusters
+    assert config.active.assignment_of(config.active.clusters["b"]) is None, "the new one never got any"
+    assert config.active.assignment_of(config.active.clusters["a"]) is not None
+
+
+def test_removed_endpoints_end_the_waiting_of_their_cluster() -> None:
+    config = ProxyConfig(ResourceCache())
+    config(CDS, {"a": eds_cluster("a")}, (), "1")
+    config(EDS, {"a": assignment("a", "10.0.0.1")}, (), "1")
+    config(EDS, {}, ("a",), "2")
+    assert config.active.assignments, "an active cluster keeps its hosts"
+    config(CDS, {"a": eds_cluster("a", "2s")}, (), "3")
+    assert not config(EDS, {}, ("a",), "4").warming_clusters
+    assert not config.active.assignments
+
+
+def test_what_nobody_follows_is_read_but_not_tried() -> None:
+    state = ActiveConfig(ResourceCache())
+    _, applied = state.apply(RDS, {"t": table("t", "*", "*")}, (), "1")
+    assert applied.rejected == ()
+    _, applied = state.apply(RDS, {"t": b"\x0a\xff"}, (), "1")
+    assert [r.name for r in applied.rejected] == [""]
+
+
+def test_a_cluster_goes_back_to_the_active_one_only_through_warming() -> None:
+    config = ProxyConfig(ResourceCache())
+    config(CDS, {"a": eds_cluster("a")}, (), "1")
+    config(EDS, {"a": assignment("a", "10.0.0.1")}, (), "1")
+    config(CDS, {"a": eds_cluster("a", "2s")}, (), "2")
+    applied = config(CDS, {"a": eds_cluster("a")}, (), "3")
+    assert (applied.warming_clusters, applied.rewatched) == (True, True)
+
+
+def test_an_address_of_another_host_cannot_be_bound() -> None:
+    config = ProxyConfig(ResourceCache(), addresses=frozenset({"10.0.0.1"}))
+    for address, bound, refused in (
+        ("10.0.0.1", True, False),
+        ("0.0.0.0", True, False),
+        ("127.0.0.9", True, False),
+        ("10.0.0.2", True, True),
+        ("10.0.0.2", False, False),
+    ):
+        body = listener_body("l", 80, [], bind_to_port=bound)
+        body["address"]["socket_address"]["address"] = address
+        _, applied = config.active.apply(LDS, {"l": encode(LDS, body)}, (), "1")
+        assert bool(applied.rejected) is refused, address
