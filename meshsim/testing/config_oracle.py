@@ -35,7 +35,9 @@ TABLE: Final = "table"
 EDS: Final = "eds"
 """Name of the cluster whose endpoints the proxy follows."""
 
-_CONSTRAINT: Final = re.compile(r"^(.*?)(?:goo\.gle/debug.*?)?(?:: )?(Proto constraint validation failed \(.*\))\s*$", re.DOTALL)
+_CONSTRAINT: Final = re.compile(
+    r"^(.*?)(?:goo\.gle/debug.*?)?(?:: )?(Proto constraint validation failed \(.*\))\s*$", re.DOTALL
+)
 _DUMP: Final = re.compile(r"(Invalid duration: [^:\n]*|\. duplicate matcher is).*", re.DOTALL)
 
 

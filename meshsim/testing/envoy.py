@@ -57,8 +57,7 @@ def bootstrap(resources: Mapping[str, Mapping[str, bytes]]) -> dict[str, object]
     Route tables stand where the listeners ask for them; endpoints stay with ADS, which validation does not contact.
     """
     routes = {
-        name: route_pb2.RouteConfiguration.FromString(body)
-        for name, body in resources.get(type_urls.ROUTE, {}).items()
+        name: route_pb2.RouteConfiguration.FromString(body) for name, body in resources.get(type_urls.ROUTE, {}).items()
     }
     clusters = [
         strip_cluster(cluster_pb2.Cluster.FromString(body)) for body in resources.get(type_urls.CLUSTER, {}).values()

@@ -27,7 +27,9 @@ class EnvoyProcess:
     `folder` must be short: its sockets have the length limit of Unix socket paths (108 bytes).
     """
 
-    def __init__(self, folder: Path, bootstrap: Mapping[str, Any], concurrency: int = 1, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, bootstrap: Mapping[str, Any], concurrency: int = 1, arguments: Sequence[str] = ()
+    ) -> None:
         self.admin = folder / "admin.sock"
         self.log = folder / "envoy.log"
         self._config = folder / "bootstrap.json"

@@ -124,6 +124,12 @@ def route_cases() -> list[Case]:
         _forwarding("a retry back-off of nothing", _retrying(retry_back_off={"base_interval": "0s"})),
         _forwarding("a largest back-off below the base", _retrying(retry_back_off=_backoff("0.5s", "0.1s"))),
         _forwarding("a hash policy of nothing", {"cluster": "a", "hash_policy": [{"terminal": True}]}),
+        _forwarding("a mirror of nothing", {"cluster": "a", "request_mirror_policies": [{}]}),
+        _forwarding(
+            "a mirror of two", {"cluster": "a", "request_mirror_policies": [{"cluster": "a", "cluster_header": "x"}]}
+        ),
+        _routes("a removed header with a line feed", {**_OK, "request_headers_to_remove": ["a\n"]}),
+        _routes("configuration of a filter that nobody knows", {**_OK, "typed_per_filter_config": _UNKNOWN}),
         _routes("no action", {"match": {"prefix": "/"}}),
         _routes("a status of 100", _direct(100)),
         _routes("a status of 600", _direct(600)),
@@ -152,6 +158,9 @@ _LARGE: Final[Json] = {"max_direct_response_body_size_bytes": 8192}
 _ABSENT: Final[Json] = {
     "absent": {"@type": _TYPE + "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", "disabled": True}
 }
+
+
+_UNKNOWN: Final[Json] = {"x": {"@type": _TYPE + "google.protobuf.Struct", "value": {}}}
 
 
 def _header_regex(regex: str) -> Json:

@@ -45,7 +45,7 @@ _WORDS: Final = {
 _HEADER_FORMS: Final = {
     (1, True): r"^:?[0-9a-zA-Z!#$%&'*+-.^_|~`]+$",
     (2, True): r"^[^\x00-\x08\n-\x1f\x7f]*$",
-    (1, False): r"^[^\x00\n\r]+$",
+    (1, False): r"^[^\x00\n\r]*$",
     (2, False): r"^[^\x00\n\r]*$",
 }
 
@@ -67,28 +67,88 @@ _matters: dict[str, bool] = {}
 
 
 def violation(message: Message, skip: Collection[str] = ()) -> str:
-    """The first constraint that the message breaks, named as Envoy names it, or an empty text.
+    """The constraint that Envoy would name first, in its words, or an empty text.
 
     `skip` are top-level fields that the caller checks by itself.
     """
-    return _check_message(_rules_of(message.DESCRIPTOR), message, skip)
+    rules = _rules_of(message.DESCRIPTOR)
+    if not _is_broken(rules, message, skip):
+        return ""
+    return _bad_duration(message) or _first_broken(rules, message)
 
 
-def _check_message(rules: _Rules, message: Message, skip: Collection[str] = ()) -> str:
+def _is_broken(rules: _Rules, message: Message, skip: Collection[str] = ()) -> str:
+    """Some constraint that is broken, found fast: whatever is set is looked at once, in the order of field numbers."""
     for oneof in rules.oneofs:
         if message.WhichOneof(oneof) is None:
-            return f'field: "{oneof}", reason: is required'
-    for always, check in rules.always:
+            return oneof
+    for _, check in rules.always:
         reason = check(message)
         if reason:
-            return _named(message.DESCRIPTOR, always, reason)
+            return reason
     checks = rules.fields
     for present, value in message.ListFields():
         found = checks.get(present.number)
         if found is not None and (not skip or present.name not in skip):
             reason = found(value)
             if reason:
-                return _named(message.DESCRIPTOR, present, reason)
+                return reason
+    return ""
+
+
+def _first_broken(rules: _Rules, message: Message) -> str:
+    """The constraint that generated code meets first: fields as they are declared, those of oneofs last."""
+    descriptor = message.DESCRIPTOR
+    unset = {field.number: check for field, check in rules.always}
+    present = {field.number: value for field, value in message.ListFields()}
+    in_oneofs = [f for oneof in descriptor.oneofs for f in oneof.fields]
+    for field in [*(f for f in descriptor.fields if f.containing_oneof is None), *in_oneofs]:
+        reason = unset[field.number](message) if field.number in unset else ""
+        if not reason and field.number in present and field.number in rules.fields:
+            reason = rules.fields[field.number](present[field.number])
+            if reason and field.message_type is not None:
+                reason = _cause_below(field, present[field.number]) or reason
+        if reason:
+            return _named(descriptor, field, reason)
+    for oneof in rules.oneofs:
+        if message.WhichOneof(oneof) is None:
+            return f'field: "{oneof}", reason: is required'
+    return ""
+
+
+def _cause_below(field: FieldDescriptor, value: Any) -> str:
+    """What is broken inside a message, the first of several, with its index or key."""
+    if _is_map(field):
+        if field.message_type.fields_by_name["value"].message_type is None:
+            return ""
+        found = ((f"[{key}]: ", value[key]) for key in sorted(value))
+    elif _is_repeated(field):
+        found = ((f"[{index}]: ", item) for index, item in enumerate(value))
+    else:
+        found = iter([("", value)])
+    for at, message in found:
+        cause = _first_broken(_rules_of(message.DESCRIPTOR), message)
+        if cause:
+            return at + cause
+    return ""
+
+
+def _bad_duration(message: Message) -> str:
+    """A duration anywhere below that is negative or too long: looked for before everything else."""
+    if message.DESCRIPTOR.full_name == _DURATION:
+        return _duration_in_range(message)
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if _is_map(field):
+            named = field.message_type.fields_by_name["value"].message_type is not None
+            items = [value[key] for key in sorted(value)] if named else []
+        else:
+            items = value if _is_repeated(field) else [value]
+        for item in items:
+            reason = _bad_duration(item)
+            if reason:
+                return reason
     return ""
 
 
@@ -185,7 +245,7 @@ def _below(descriptor: Descriptor) -> list[Check]:
     """Checks of a message's own content."""
     if descriptor.full_name == _DURATION:
         return [_duration_in_range]
-    return [partial(_check_message, _rules_of(descriptor))] if _has_rules(descriptor) else []
+    return [partial(_is_broken, _rules_of(descriptor))] if _has_rules(descriptor) else []
 
 
 def _has_rules(descriptor: Descriptor) -> bool:
@@ -355,14 +415,14 @@ def _text_checks(rules: Any) -> list[Check]:
         checks.append(lambda v: f"value length must be at most {most} bytes" if len(v.encode()) > most else "")
     if rules.HasField("pattern"):
         text = f'value does not match regex pattern "{rules.pattern}"'
-        pattern = re.compile(rules.pattern)
+        pattern = _compiled_form(rules.pattern)
         checks.append(lambda v: "" if pattern.search(v) else text)
     if rules.HasField("prefix"):
         prefix = rules.prefix
         checks.append(lambda v: "" if v.startswith(prefix) else f'value does not have prefix "{prefix}"')
     if rules.WhichOneof("well_known") == "well_known_regex":
         shown = _HEADER_FORMS[rules.well_known_regex, rules.strict]
-        form = re.compile(shown)
+        form = _compiled_form(shown)
         wrong = f'value does not match regex pattern "{shown}"'
         checks.append(lambda v: "" if not v or form.search(v) else wrong)
     if rules.WhichOneof("well_known") == "ip":
@@ -373,6 +433,11 @@ def _text_checks(rules: Any) -> list[Check]:
     if banned:
         checks.append(lambda v: "value must not be in list" if v in banned else "")
     return [partial(_unless_empty, checks)] if checks and rules.ignore_empty else checks
+
+
+def _compiled_form(pattern: str) -> re.Pattern[str]:
+    """The pattern with RE2's meaning of its end: the end of the text, not the line feed before it."""
+    return re.compile(f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern)
 
 
 def _unless_empty(checks: Sequence[Check], value: str) -> str:
@@ -391,7 +456,7 @@ def _duration_in_range(value: Any) -> str:
     if value.seconds < 0 or value.nanos < 0:
         return f"{_BAD_DURATION}Expected positive duration"
     if value.nanos > 999_999_999 or value.seconds > _MAX_SECONDS:
-        return f"{_BAD_DURATION}Duration out-of-range"
+        return f"{_BAD_DURATION}Duration out-of-range according to Protobuf"
     return ""
 
 

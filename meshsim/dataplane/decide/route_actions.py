@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from google.protobuf import any_pb2
 
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
 from meshsim.dataplane.decide.mutations import decode_mutations
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints, unpack_valid
@@ -62,6 +63,8 @@ def decode_filters(configs: Mapping[str, any_pb2.Any], notes: Notes) -> Mapping[
     """Filter configurations of a virtual host, route or weighted cluster, by filter name."""
     if not configs:
         return NO_FILTERS
+    for name in sorted(configs):
+        check_registered(name, configs[name])
     return {name: decode_filter_config(configs[name], notes) for name in sorted(configs)}
 
 

@@ -95,9 +95,18 @@ def decode_hash_policy(message: route_components_pb2.RouteAction.HashPolicy, not
 def decode_mirror(message: route_components_pb2.RouteAction.RequestMirrorPolicy) -> Mirror:
     """A mirror; without a fraction it takes every request."""
     present = message.HasField("runtime_fraction")
+    name, header = message.cluster, message.cluster_header
+    if name and header:
+        raise ResourceRejectedError(
+            f"Only one of cluster '{name}' or cluster_header '{header}' in request mirror policy can be specified"
+        )
+    if not name and not header:
+        raise ResourceRejectedError(
+            "Exactly one of cluster or cluster_header in request mirror policy need to be specified"
+        )
     return Mirror(
-        message.cluster,
-        message.cluster_header.lower(),
+        name,
+        header.lower(),
         decode_fraction(message.runtime_fraction.default_value) if present else ALWAYS,
         not message.disable_shadow_host_suffix_append,
         message.host_rewrite_literal,
