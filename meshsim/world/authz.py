@@ -265,10 +265,10 @@ def _chain(config: ActiveConfig, connection: Connection) -> FilterChain | None:
 def _engines(chain: FilterChain) -> Iterator[RbacEngine]:
     """Enforced rules of the chain and of its connection manager, in their order."""
     for network_filter in chain.filters:
-        if isinstance(network_filter, EnforceNetworkRbac) and network_filter.config.rules:
+        if isinstance(network_filter, EnforceNetworkRbac) and isinstance(network_filter.config.rules, RbacEngine):
             yield network_filter.config.rules
     for http_filter in chain.connection_manager.filters if chain.connection_manager else ():
-        if isinstance(http_filter.config, RbacConfig) and http_filter.config.rules:
+        if isinstance(http_filter.config, RbacConfig) and isinstance(http_filter.config.rules, RbacEngine):
             yield http_filter.config.rules
 
 

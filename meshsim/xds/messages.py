@@ -89,6 +89,7 @@ from envoy.extensions.filters.network.wasm.v3 import wasm_pb2 as network_wasm_pb
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2 as reqwithoutquery_formatter_pb2
 from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as preserve_case_pb2
 from envoy.extensions.internal_redirect.previous_routes.v3 import previous_routes_config_pb2 as originate_redirect_pb2
+from envoy.extensions.matching.input_matchers.ip.v3 import ip_pb2 as ip_input_matcher_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2 as cares_dns_resolver_pb2
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as uri_template_match_pb2
 from envoy.extensions.path.rewrite.uri_template.v3 import uri_template_rewrite_pb2 as uri_template_rewrite_pb2
@@ -116,6 +117,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as http
 from envoy.extensions.wasm.v3 import wasm_pb2 as wasm_pb2
 from envoy.service.discovery.v3 import discovery_pb2 as discovery_pb2
 from envoy.type.matcher.v3 import filter_state_pb2 as filter_state_matcher_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2 as http_inputs_pb2
 from envoy.type.matcher.v3 import metadata_pb2 as metadata_matcher_pb2
 from envoy.type.matcher.v3 import path_pb2 as path_pb2
 from envoy.type.matcher.v3 import regex_pb2 as regex_pb2
@@ -137,7 +139,10 @@ from google.protobuf import wrappers_pb2 as wrappers_pb2
 from opentelemetry.proto.common.v1 import common_pb2 as otlp_common_pb2
 from udpa.type.v1 import typed_struct_pb2 as typed_struct_pb2
 from xds.core.v3 import cidr_pb2 as cidr_pb2
+from xds.core.v3 import extension_pb2 as xds_extension_pb2
+from xds.type.matcher.v3 import ip_pb2 as xds_ip_pb2
 from xds.type.matcher.v3 import matcher_pb2 as matcher_pb2
+from xds.type.matcher.v3 import string_pb2 as xds_string_pb2
 from xds.type.v3 import typed_struct_pb2 as xds_typed_struct_pb2
 
 __all__ = [
@@ -187,6 +192,7 @@ __all__ = [
     "http_connection_manager_pb2",
     "http_dynamic_forward_proxy_pb2",
     "http_ext_authz_pb2",
+    "http_inputs_pb2",
     "http_inspector_pb2",
     "http_local_ratelimit_pb2",
     "http_protocol_options_pb2",
@@ -196,6 +202,7 @@ __all__ = [
     "http_tracer_pb2",
     "http_uri_pb2",
     "internal_upstream_pb2",
+    "ip_input_matcher_pb2",
     "jwt_authn_pb2",
     "listener_components_pb2",
     "listener_local_ratelimit_pb2",
@@ -261,5 +268,8 @@ __all__ = [
     "wasm_filter_pb2",
     "wasm_pb2",
     "wrappers_pb2",
+    "xds_extension_pb2",
+    "xds_ip_pb2",
+    "xds_string_pb2",
     "xds_typed_struct_pb2",
 ]

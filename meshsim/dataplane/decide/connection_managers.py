@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.extensions import check_registered, extension_name

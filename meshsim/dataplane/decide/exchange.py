@@ -33,11 +33,12 @@ from meshsim.dataplane.decide.jwt import FILTER_NAME as JWT_FILTER
 from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, check_jwt, payload_metadata
 from meshsim.dataplane.decide.metadata import Json
 from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
-from meshsim.dataplane.decide.rbac import RbacConfig, Subject
+from meshsim.dataplane.decide.rbac import RbacConfig
 from meshsim.dataplane.decide.route_match import Stream
 from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
 from meshsim.dataplane.decide.routing import NOTHING, Chosen, choose_route, draw_cluster, filter_config
 from meshsim.dataplane.decide.strings import parse_ip
+from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.units import Nanos
 
@@ -105,15 +106,15 @@ class Exchange:
             self.chosen = Chosen(None, None)
             return
         stream = self.stream
-        chosen = choose_route(table, stream, self.prepared.internal, self.trail)
+        chosen = choose_route(table, stream, self.prepared.internal, self.trail, self.subject)
         if chosen.route is not None:
             action = chosen.route.action
             weighted = action.clusters.weighted if isinstance(action, Forward) else ()
             if self.resolve or any(w.filters for w in weighted):
                 chosen = chosen._replace(weighted=draw_cluster(chosen.route, stream))
         self.chosen = chosen
-        host, route, weighted = chosen.virtual_host, chosen.route, chosen.weighted
-        own = table.filters or (host and host.filters) or (route and route.filters) or (weighted and weighted.filters)
+        host, route, drawn = chosen.virtual_host, chosen.route, chosen.weighted
+        own = table.filters or (host and host.filters) or (route and route.filters) or (drawn and drawn.filters)
         self.overridden = bool(own)
 
     def run_filters(self) -> Reply | None:
@@ -179,6 +180,7 @@ class Exchange:
             self.tls,
             connection.certificate,
             self.metadata,
+            connection.source_port,
         )
 
     def _rbac(self, name: str, config: RbacConfig) -> Reply | None:

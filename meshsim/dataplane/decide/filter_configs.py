@@ -17,7 +17,7 @@ from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matche
 from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, decode_jwt, decode_jwt_per_route
 from meshsim.dataplane.decide.metadata import MetadataMatcher, decode_metadata_matcher
 from meshsim.dataplane.decide.mutations import HeaderMutations, decode_mutations
-from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
+from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac
 from meshsim.dataplane.decide.rejected import unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.units import Nanos
@@ -244,24 +244,13 @@ def _cors(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     return cors_config(unpack_valid(packed, cors_pb2.CorsPolicy), notes)
 
 
-def rbac_config(message: http_rbac_pb2.RBAC, notes: Notes) -> RbacConfig:
-    """The HTTP RBAC filter."""
-    if message.HasField("matcher") or message.HasField("shadow_matcher"):
-        notes.append("RBAC by matcher tree")
-    return RbacConfig(
-        decode_engine(message.rules, notes) if message.HasField("rules") else None,
-        decode_engine(message.shadow_rules, notes) if message.HasField("shadow_rules") else None,
-        message.shadow_rules_stat_prefix,
-    )
-
-
 def _rbac(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return rbac_config(unpack_valid(packed, http_rbac_pb2.RBAC), notes)
+    return decode_rbac(unpack_valid(packed, http_rbac_pb2.RBAC), "HTTP", notes)
 
 
 def _rbac_per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     message = unpack_valid(packed, http_rbac_pb2.RBACPerRoute)
-    return RbacPerRoute(rbac_config(message.rbac, notes) if message.HasField("rbac") else None)
+    return RbacPerRoute(decode_rbac(message.rbac, "HTTP", notes) if message.HasField("rbac") else None)
 
 
 def _jwt(packed: any_pb2.Any, notes: Notes) -> FilterConfig:

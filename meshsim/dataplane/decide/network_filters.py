@@ -10,7 +10,7 @@ from google.protobuf import any_pb2
 
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
 from meshsim.dataplane.decide.durations import nanos
-from meshsim.dataplane.decide.rbac import RbacConfig, decode_engine
+from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
@@ -122,14 +122,7 @@ def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
 
 
 def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
-    message = unpack_valid(packed, network_rbac_pb2.RBAC)
-    return EnforceNetworkRbac(
-        RbacConfig(
-            decode_engine(message.rules, notes) if message.HasField("rules") else None,
-            decode_engine(message.shadow_rules, notes) if message.HasField("shadow_rules") else None,
-            message.shadow_rules_stat_prefix,
-        )
-    )
+    return EnforceNetworkRbac(decode_rbac(unpack_valid(packed, network_rbac_pb2.RBAC), "network", notes))
 
 
 def _network_ext_authz(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:

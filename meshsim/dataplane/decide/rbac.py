@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher, decode_header_matcher
-from meshsim.dataplane.decide.metadata import DynamicMetadata, MetadataMatcher, decode_metadata_matcher
+from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matcher
+from meshsim.dataplane.decide.match_trees import (
+    CONNECTION_INPUTS,
+    HEADER_INPUT,
+    MatchTree,
+    TreeDecoder,
+    find_action,
+    unpack_action,
+)
+from meshsim.dataplane.decide.metadata import MetadataMatcher, decode_metadata_matcher
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import (
-    IpAddress,
     IpNetwork,
     Notes,
     StringMatcher,
@@ -23,27 +30,17 @@ from meshsim.dataplane.decide.strings import (
     decode_string_matcher,
     in_network,
 )
+from meshsim.dataplane.decide.subjects import Subject as Subject
 from meshsim.dataplane.decide.uri_template import UriTemplate, parse_uri_template
 from meshsim.dataplane.decide.values import PeerCertificate
-from meshsim.xds.messages import path_pb2, rbac_pb2, uri_template_match_pb2
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a rule can ask about: the connection, and the request for HTTP."""
-
-    headers: HeaderMap
-    path: str | None
-    """Without query; None on the network level."""
-    destination: IpAddress | None
-    destination_port: int
-    direct_remote: IpAddress | None
-    remote: IpAddress | None
-    """The client as the connection manager sees it (after x-forwarded-for)."""
-    sni: str
-    tls: bool
-    certificate: PeerCertificate | None
-    metadata: DynamicMetadata
+from meshsim.xds.messages import (
+    http_rbac_pb2,
+    network_rbac_pb2,
+    path_pb2,
+    rbac_pb2,
+    uri_template_match_pb2,
+    xds_extension_pb2,
+)
 
 
 class Rule(Protocol):
@@ -246,13 +243,57 @@ class RbacEngine:
         return Verdict(True, matched or "")
 
 
+class NamedAction(NamedTuple):
+    """What a matcher tree ends in."""
+
+    name: str
+    action: RbacAction
+
+
+@dataclass(frozen=True, slots=True)
+class RbacTree:
+    """Rules as a matcher tree: what no action lets through is denied (RoleBasedAccessControlMatcherEngineImpl)."""
+
+    tree: MatchTree[NamedAction]
+    action: RbacAction = RbacAction.ALLOW
+    policies: tuple[Policy, ...] = ()
+    """None: the rules of a tree are its actions."""
+
+    def evaluate(self, subject: Subject) -> Verdict:
+        """The verdict on a subject."""
+        found = find_action(self.tree, subject)
+        if found is None:
+            return Verdict(False, "")
+        return Verdict(found.action is not RbacAction.DENY, found.name)
+
+
 @dataclass(frozen=True, slots=True)
 class RbacConfig:
     """The filter: rules that are enforced, and shadow rules that only leave metadata behind."""
 
-    rules: RbacEngine | None
-    shadow: RbacEngine | None
+    rules: RbacEngine | RbacTree | None
+    shadow: RbacEngine | RbacTree | None
     shadow_prefix: str
+
+
+def decode_rbac(message: http_rbac_pb2.RBAC | network_rbac_pb2.RBAC, filter_kind: str, notes: Notes) -> RbacConfig:
+    """An RBAC filter, of HTTP or of the network (`filter_kind` as Envoy names it); a matcher counts before rules."""
+    inputs = frozenset(CONNECTION_INPUTS) | ({HEADER_INPUT} if filter_kind == "HTTP" else frozenset())
+    trees = TreeDecoder(_tree_action, inputs, "RBAC", f"RBAC {filter_kind} filter cannot match on '{{}}'", notes)
+    rules: RbacEngine | RbacTree | None = decode_engine(message.rules, notes) if message.HasField("rules") else None
+    shadow: RbacEngine | RbacTree | None = None
+    if message.HasField("shadow_rules"):
+        shadow = decode_engine(message.shadow_rules, notes)
+    if message.HasField("matcher"):
+        rules = RbacTree(trees.decode(message.matcher))
+    if message.HasField("shadow_matcher"):
+        shadow = RbacTree(trees.decode(message.shadow_matcher))
+    return RbacConfig(rules, shadow, message.shadow_rules_stat_prefix)
+
+
+def _tree_action(message: xds_extension_pb2.TypedExtensionConfig) -> NamedAction:
+    action = unpack_action(message, rbac_pb2.Action)
+    return NamedAction(action.name, RbacAction(action.action))
 
 
 def decode_engine(message: rbac_pb2.RBAC, notes: Notes) -> RbacEngine:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from meshsim.dataplane.decide.filter_configs import cors_config
 from meshsim.dataplane.decide.headers import decode_header_matcher
+from meshsim.dataplane.decide.match_trees import HEADER_INPUT, MatchTree, TreeDecoder, unpack_action
 from meshsim.dataplane.decide.mutations import NO_MUTATIONS, decode_mutations
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints
 from meshsim.dataplane.decide.route_actions import (
@@ -37,7 +38,7 @@ from meshsim.dataplane.decide.routes import (
     VirtualHost,
 )
 from meshsim.dataplane.decide.strings import Notes
-from meshsim.xds.messages import base_pb2, route_components_pb2, route_pb2
+from meshsim.xds.messages import base_pb2, matcher_pb2, route_components_pb2, route_pb2, xds_extension_pb2
 from meshsim.xds.wire import plain_fields
 
 _CORS: Final = "envoy.filters.http.cors"
@@ -173,6 +174,7 @@ def _plain_host(body: bytes, mirrors: tuple[Mirror, ...]) -> VirtualHost | None:
         attempts,
         False,
         (),
+        None,
         tuple(notes),
     )
 
@@ -209,8 +211,8 @@ def _virtual_host(
 ) -> VirtualHost:
     check_constraints(message, _ROUTES_APART)
     notes: Notes = []
-    if message.HasField("matcher"):
-        notes.append("route matcher tree")
+    if message.HasField("matcher") and message.routes:
+        raise ResourceRejectedError("cannot set both matcher and routes on virtual host")
     mirrors = tuple(decode_mirror(m) for m in message.request_mirror_policies) or shared
     retry = decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else None
     filters = decode_filters(message.typed_per_filter_config, notes)
@@ -230,8 +232,22 @@ def _virtual_host(
             VirtualCluster(v.name, tuple(decode_header_matcher(h, notes) for h in v.headers))
             for v in message.virtual_clusters
         ),
+        _tree(message.matcher, body_limit, mirrors, retry, notes) if message.HasField("matcher") else None,
         tuple(notes),
     )
+
+
+def _tree(
+    message: matcher_pb2.Matcher, body_limit: int, mirrors: tuple[Mirror, ...], retry: RetryPolicy | None, notes: Notes
+) -> MatchTree[tuple[Route, ...]]:
+    def action(found: xds_extension_pb2.TypedExtensionConfig) -> tuple[Route, ...]:
+        if found.typed_config.Is(route_components_pb2.RouteList.DESCRIPTOR):
+            routes = unpack_action(found, route_components_pb2.RouteList).routes
+            return tuple(_route(r, i, body_limit, mirrors, retry, notes) for i, r in enumerate(routes))
+        return (_route(unpack_action(found, route_components_pb2.Route), 0, body_limit, mirrors, retry, notes),)
+
+    complaint = "Route table can only match on request headers, saw {}"
+    return TreeDecoder(action, (HEADER_INPUT,), "route", complaint, notes).decode(message)
 
 
 def _route(

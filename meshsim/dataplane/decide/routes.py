@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from meshsim.dataplane.decide.chances import Fractional
 from meshsim.dataplane.decide.filter_configs import FilterConfig
 from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher
+from meshsim.dataplane.decide.match_trees import MatchTree
 from meshsim.dataplane.decide.mutations import HeaderMutations
 from meshsim.dataplane.decide.route_match import RouteMatch
 from meshsim.units import Nanos
@@ -223,6 +224,8 @@ class VirtualHost:
     attempt_count: bool
     attempt_count_in_response: bool
     virtual_clusters: tuple[VirtualCluster, ...] = ()
+    tree: MatchTree[tuple[Route, ...]] | None = None
+    """Chooses the routes that are tried, instead of `routes`."""
     unmodelled: tuple[str, ...] = ()
 
     def virtual_cluster(self, headers: HeaderMap) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.decision import Trail
 from meshsim.dataplane.decide.filter_configs import FilterConfig
+from meshsim.dataplane.decide.match_trees import find_action
 from meshsim.dataplane.decide.route_match import PathKind, Stream
 from meshsim.dataplane.decide.routes import (
     Forward,
@@ -16,6 +18,7 @@ from meshsim.dataplane.decide.routes import (
     WeightedCluster,
 )
 from meshsim.dataplane.decide.strings import ascii_lower
+from meshsim.dataplane.decide.subjects import Subject
 
 
 class Chosen(NamedTuple):
@@ -62,8 +65,10 @@ def find_virtual_host(table: RouteConfiguration, host: str) -> tuple[VirtualHost
     return index.default, "domain *" if index.default else f"no domain for {host!r}"
 
 
-def choose_route(table: RouteConfiguration, stream: Stream, internal: bool, trail: Trail) -> Chosen:
-    """The first route of the virtual host that matches."""
+def choose_route(
+    table: RouteConfiguration, stream: Stream, internal: bool, trail: Trail, subject: Callable[[], Subject]
+) -> Chosen:
+    """The first route of the virtual host that matches; `subject` is what a matcher tree looks at."""
     host = stream.headers.get(table.host_header or ":authority")
     if host is None:
         return Chosen(None, None)
@@ -79,7 +84,12 @@ def choose_route(table: RouteConfiguration, stream: Stream, internal: bool, trai
                 trail.add("route", "redirect to https", "the virtual host requires TLS")
             return Chosen(virtual_host, None, needs_tls=True)
     pathless = stream.bare_path is None
-    for route in virtual_host.routes:
+    routes = virtual_host.routes
+    if virtual_host.tree is not None:
+        routes = find_action(virtual_host.tree, subject()) or ()
+        if trail:
+            trail.add("matcher tree", f"{len(routes)} routes", "")
+    for route in routes:
         if pathless and route.match.kind is not PathKind.CONNECT:
             continue
         why_not = route.match.why_not(stream)

@@ -24,8 +24,8 @@ from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import FilterChain
 from meshsim.dataplane.decide.metadata import NO_METADATA
 from meshsim.dataplane.decide.network_filters import EnforceNetworkRbac, NetworkExtAuthz, SniForwardProxy, TcpProxy
-from meshsim.dataplane.decide.rbac import Subject
 from meshsim.dataplane.decide.strings import parse_ip
+from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
 from meshsim.dataplane.decide.values import Connection
 
@@ -85,6 +85,7 @@ def _subject(context: TcpContext) -> Subject:
         context.handshake.terminated,
         context.handshake.certificate,
         NO_METADATA,
+        connection.source_port,
     )
 
 

@@ -34,12 +34,18 @@ from meshsim.dataplane.decide.routing import (
     find_virtual_host,
     without_port,
 )
+from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.values import Connection
 from meshsim.xds import type_urls
 from meshsim.xds.messages import route_components_pb2
 from meshsim.xds.packing import from_json
 
 CLIENT = Connection(source="127.0.0.1", source_port=1000, destination="127.0.0.1", destination_port=80)
+
+
+
+def nobody() -> Subject:
+    raise AssertionError("only a matcher tree looks at the subject")
 
 
 def table_of(body: Mapping[str, Any]) -> RouteConfiguration:
@@ -90,7 +96,7 @@ def test_ports_may_be_ignored() -> None:
 def test_tls_may_be_required_before_any_route() -> None:
     body = {"name": "t", "virtual_hosts": [{"name": "v", "domains": ["*"], "require_tls": "ALL"}]}
     headers = HeaderMap([(":authority", "a"), (":path", "/"), ("x-forwarded-proto", "http")])
-    chosen = choose_route(table_of(body), Stream(headers, CLIENT, Fixed(0), {}), False, Trail(False))
+    chosen = choose_route(table_of(body), Stream(headers, CLIENT, Fixed(0), {}), False, Trail(False), nobody)
     assert chosen.needs_tls
 
 
@@ -132,7 +138,7 @@ def check(table: RouteConfiguration, test: Mapping[str, Any]) -> Iterator[str]:
         headers.add(extra["key"].lower(), extra["value"])
     stream = ToolStream(headers, CLIENT, Fixed(int(given.get("random_value", 0))), tool_metadata(given))
     stream.runtime = given.get("runtime", "")
-    chosen = choose_route(table, stream, bool(given.get("internal")), Trail(False))
+    chosen = choose_route(table, stream, bool(given.get("internal")), Trail(False), nobody)
     found = outcome(table, chosen, stream, given)
     for name in ("cluster_name", "virtual_host_name", "virtual_cluster_name", "path_rewrite", "host_rewrite"):
         if name in wanted and wanted[name] != found[name]:
