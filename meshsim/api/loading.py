@@ -79,6 +79,10 @@ def load_paths(
                 files.setdefault(file)
         except InputError as error:
             collected.errors.append(error)
+        except OSError as error:
+            # A name no file can have, or a folder that must not be looked into.
+            message = f"'{path[:80]}' cannot be read: {error.strerror}"
+            collected.errors.append(InputError(message, position or Position(path[:80])))
     for file in files:
         _add_file(file, collected)
     _report_repeated(collected)

@@ -11,7 +11,7 @@ from typing import Final
 from meshsim.admission import Injection, InjectionSettings, inject
 from meshsim.api import ApiObject, decode_text, load_file, load_paths, load_text, make_object
 from meshsim.cli.manifests import STDIN
-from meshsim.errors import InputError, Position, UsageError
+from meshsim.errors import InputError, InputErrors, Position, UsageError
 
 _CONTROLLERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
@@ -54,6 +54,7 @@ def settings_from(mesh_config: Path | None) -> InjectionSettings:
 
 def _mesh(path: Path) -> Mapping[str, object]:
     from meshsim.api import parse_documents, read_text
+    from meshsim.api.schema.mesh_config import check_mesh_config
 
     documents = parse_documents(read_text(path), str(path))
     if documents.errors:
@@ -66,6 +67,10 @@ def _mesh(path: Path) -> Mapping[str, object]:
             inner = parse_documents(text, str(path)).documents
             value = inner[0].value if inner else None
         if isinstance(value, Mapping):
+            problems = check_mesh_config(value).values
+            if problems:
+                errors = (InputError(p.message, Position(str(path)), p.hint, f"MeshConfig {p.path}") for p in problems)
+                raise InputErrors(tuple(errors))
             return value
     raise InputError("there is no MeshConfig in this file", Position(str(path)))
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--seed", "seed", multiple=True, type=click.IntRange(0), help="Seed; repeat it for several replications.")
-@click.option("--seeds", type=click.IntRange(1), help="Number of replications, with the seeds 1 to this.")
+@click.option(
+    "--seed", "seed", multiple=True, type=click.IntRange(0, 2**31 - 1), help="Seed; repeat it for several replications."
+)
+@click.option("--seeds", type=click.IntRange(1, 10_000), help="Number of replications, with the seeds 1 to this.")
 @click.option("--until", metavar="TIME", help="Stop the simulated time here, such as 7m35s.")
 @click.option("-o", "--output", multiple=True, metavar="FORMAT", help="text, json, github, junit=FILE; repeatable.")
 @click.option(
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--no-record", is_flag=True, help="Keep no recording.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes for several replications; by default one a CPU.")
 @click.option("--engine", type=click.Choice(["compiled", "interpreted"]), help="How the event core runs; same result.")
-@click.option("--sampling", metavar="PERCENT", help="Record only this share of the requests, such as 10%.")
+@click.option("--sampling", metavar="PERCENT", help="Record only this share of the requests one by one, such as 10%.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and of what was met no details.")
 def command(
     paths: tuple[Path, ...],

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     metavar="PATH=VALUES",
     help="Values for a place in the scenario, such as traffic.shoppers.rate=50/s,100/s; repeat it for a grid.",
 )
-@click.option("--seeds", type=click.IntRange(1), help="Replications of each combination; by default the scenario's.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 10_000), help="Replications of each combination; by default the scenario's."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; by default one a CPU.")
 @click.option("-o", "--output", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 def command(scenario: Path, over: tuple[str, ...], seeds: int | None, jobs: int | None, output: str) -> int:

@@ -62,7 +62,7 @@ class Serve(Node):
 
     time: Time | None = None
     """Own service time, without the calls and the waiting; a distribution. Nothing: it answers at once."""
-    concurrency: Annotated[int, Field(ge=1)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests a pod works on at once; the others wait in line. Nothing: no limit."""
     style: Annotated[Style, Field(strict=False)] = Style.THREADS
     """Whether a worker is occupied while its calls are under way (`threads`) or not (`async`)."""
@@ -206,7 +206,7 @@ class Traffic(Node):
     """Open loop: requests a second of all sending pods together."""
     arrivals: Annotated[Arrivals, Field(strict=False)] = Arrivals.POISSON
     """Spacing of an open loop's requests."""
-    users: Annotated[int, Field(ge=1)] | None = None
+    users: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Closed loop: how many users."""
     think: Time | None = None
     """Closed loop: time between an answer and the user's next request."""

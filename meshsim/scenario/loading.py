@@ -10,8 +10,19 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from meshsim.api import ApiObject, Loaded, Origin, load_paths, locate, object_from_body, parse_documents, read_text
-from meshsim.errors import Finding, InputError, InputErrors, Position
+from meshsim.api import (
+    ApiObject,
+    Loaded,
+    Origin,
+    load_paths,
+    locate,
+    locate_value,
+    object_from_body,
+    parse_documents,
+    read_text,
+)
+from meshsim.api.schema.mesh_config import check_mesh_config
+from meshsim.errors import Finding, InputError, InputErrors, Position, Severity
 from meshsim.scenario.checking import check_references
 from meshsim.scenario.loaded import LoadedScenario, TimedAction
 from meshsim.scenario.model import Scenario
@@ -70,6 +81,8 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
             actions.append(TimedAction(entry, span.begin, until, named, references, where))
     actions.sort(key=lambda action: action.at)
     errors.extend(reader.errors)
+    mesh_errors, mesh_findings = _mesh_config(scenario.mesh.mesh_config, origin)
+    errors.extend(mesh_errors)
     loaded = LoadedScenario(
         scenario=scenario,
         origin=origin,
@@ -77,12 +90,34 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
         objects=objects,
         actions=tuple(actions),
         anchors=timeline.anchors(scenario.duration),
-        findings=tuple(reader.findings),
+        findings=(*mesh_findings, *reader.findings),
     )
     errors.extend(check_references(loaded, objects_complete=not reader.errors))
     if errors:
         raise InputErrors(tuple(_in_order(errors)))
     return loaded
+
+
+def _mesh_config(config: Mapping[str, Any], origin: Origin) -> tuple[list[InputError], list[Finding]]:
+    """What is wrong with the MeshConfig; a name it does not have may be of another release and is a warning."""
+    values, names = check_mesh_config(config)
+    path = "mesh.meshConfig"
+    errors = [
+        InputError(problem.message, locate_value(origin, f"{path}.{problem.path}"), problem.hint, "MeshConfig")
+        for problem in values
+    ]
+    findings = [
+        Finding(
+            "MSH0105",
+            Severity.WARNING,
+            f"{problem.message}, it is not read",
+            locate(origin, f"{path}.{problem.path}"),
+            problem.hint,
+            "MeshConfig",
+        )
+        for problem in names
+    ]
+    return errors, findings
 
 
 def _errors_of_manifests(document: object, origin: Origin, folder: Path) -> list[InputError]:

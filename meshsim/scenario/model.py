@@ -25,14 +25,22 @@ def _release(value: object) -> object:
     return value
 
 
+MOST_SEEDS = 10_000
+"""More replications are a mistake."""
+MOST_SEED = 2**31 - 1
+"""Recordings keep seeds in 32 bits."""
+
+
 def _seeds(value: object) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
             raise PydanticCustomError("seeds", f"expected at least 1 replication, got {value}")
+        if value > MOST_SEEDS:
+            raise PydanticCustomError("seeds", f"expected at most {MOST_SEEDS} replications, got {value}")
         return tuple(range(1, value + 1))
     if isinstance(value, list | tuple) and value:
-        if any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in value):
-            raise PydanticCustomError("seeds", "expected whole numbers from 0 as seeds")
+        if any(isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED for seed in value):
+            raise PydanticCustomError("seeds", f"expected whole numbers from 0 to {MOST_SEED} as seeds")
         if len(set(value)) != len(value):
             raise PydanticCustomError("seeds", "a seed is listed twice; its run would be counted twice")
         return tuple(value)
@@ -46,8 +54,13 @@ Seeds: TypeAlias = Annotated[
         {
             "x-type": "count or list of seeds",
             "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+                {"type": "integer", "minimum": 1, "maximum": MOST_SEEDS},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
+                    "minItems": 1,
+                    "uniqueItems": True,
+                },
             ],
         }
     ),

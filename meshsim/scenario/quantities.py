@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from meshsim.errors import InputError
 from meshsim.units import (
+    HOUR,
     Distribution,
     Nanos,
     format_distribution,
@@ -26,6 +27,8 @@ from meshsim.units import (
     parse_rate,
 )
 
+_LONGEST: Final = 87_600 * HOUR
+_RATES: Final = (1 / (7 * 86_400), 1e9)
 _DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
 
 
@@ -59,13 +62,28 @@ def _span(text: str) -> Nanos:
     span = parse_duration(text)
     if span < 0:
         raise InputError(f"'{text}' is negative")
+    return _bounded(span, text)
+
+
+def _bounded(span: Nanos, text: str) -> Nanos:
+    """A span that can be added to any time of a run: clocks count nanoseconds in 64 bits."""
+    if span > _LONGEST:
+        raise InputError(f"'{text}' is longer than 10 years")
     return span
+
+
+def _time(text: str) -> Distribution:
+    time = parse_distribution(text)
+    _bounded(max(time.first, time.second), text)
+    return time
 
 
 def _positive_rate(text: str) -> float:
     rate = parse_rate(text)
     if not rate > 0:
         raise InputError(f"'{text}' is not more than 0")
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise InputError(f"'{text}' is not between one request in a week and a billion a second")
     return rate
 
 
@@ -104,9 +122,7 @@ Ratio: TypeAlias = Annotated[
 
 Time: TypeAlias = Annotated[
     Distribution,
-    BeforeValidator(
-        _reader("a duration or a distribution", "5ms, exponential(5ms) or lognormal(8ms, 1.4)", parse_distribution)
-    ),
+    BeforeValidator(_reader("a duration or a distribution", "5ms, exponential(5ms) or lognormal(8ms, 1.4)", _time)),
     PlainSerializer(format_distribution),
     WithJsonSchema(
         {

@@ -47,7 +47,7 @@ class Scaled(Node):
     """Name of a StatefulSet."""
     namespace: Name = "default"
     """Its namespace."""
-    replicas: Annotated[int, Field(ge=0)]
+    replicas: Annotated[int, Field(ge=0, le=100_000)]
     """How many pods."""
 
     @model_validator(mode="after")

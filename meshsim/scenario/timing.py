@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from meshsim.scenario.node import Node
 from meshsim.scenario.quantities import Duration, Time
 
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class PilotTiming(Node):

@@ -204,6 +204,12 @@ def test_a_missing_path_is_reported_where_it_was_asked_for(tmp_path: Path) -> No
     assert _lines(caught.value)[0].startswith("scenario.yaml:12:5: error: there is no file")
 
 
+def test_a_name_no_file_can_have_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputErrors) as caught:
+        load_paths(["x" * 5000], tmp_path)
+    assert "cannot be read: File name too long" in _lines(caught.value)[0]
+
+
 def test_a_template_is_one_error(errors: Callable[[str], list[str]]) -> None:
     assert len(errors("{{- range .Values.apps }}\n---\nname: {{ .name }}\n---\n{{- end }}\n")) == 1
 

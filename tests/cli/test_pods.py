@@ -8,7 +8,7 @@ import pytest
 
 from meshsim.api import load_text
 from meshsim.cli.pods import choose, inject_pod, pod_of, read_pods, settings_from, with_pod
-from meshsim.errors import InputError, UsageError
+from meshsim.errors import InputError, InputErrors, UsageError
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -90,3 +90,11 @@ def test_a_mesh_config_of_its_own_or_in_its_config_map(tmp_path: Path) -> None:
     empty.write_text("# nothing\n")
     with pytest.raises(InputError, match="no MeshConfig"):
         settings_from(empty)
+
+
+def test_a_mesh_config_with_values_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "mesh.yaml"
+    path.write_text("enableTracing: perhaps\n")
+    with pytest.raises(InputErrors, match="must be") as caught:
+        settings_from(path)
+    assert caught.value.errors[0].subject == "MeshConfig enableTracing"

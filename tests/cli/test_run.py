@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
+
 
 def test_a_scenario_that_passes(meshsim: Callable, shop: Path) -> None:
     done = meshsim("run", shop)
@@ -84,3 +86,10 @@ def test_annotations_come_by_themselves_on_github(
     assert "::error file=" in done.out
     assert "FAIL  served" in done.out
     assert "| **fail** | served |" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("arguments", [("--seed", 2**31), ("--seeds", 10**30), ("--seeds", 0), ("--seed", -1)])
+def test_seeds_that_are_none(meshsim: Callable, shop: Path, arguments: tuple[object, ...]) -> None:
+    done = meshsim("run", shop, *arguments)
+    assert done.code == 2
+    assert "is not in the range" in done.err

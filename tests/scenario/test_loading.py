@@ -10,6 +10,8 @@ from meshsim.errors import InputError, InputErrors
 from meshsim.scenario import load_scenario, load_text
 from meshsim.units import SECOND
 
+from .conftest import Complain, Load
+
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n"
 HEAD = "apiVersion: meshsim/v1alpha1\nkind: Scenario\nname: x\nduration: 60s\n"
 NAMES = (
@@ -112,3 +114,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_scenario_of_text() -> None:
     assert load_text(HEAD, "memory.yaml").name == "x"
+
+
+def test_a_mesh_config_is_checked(complain: Complain, load: Load) -> None:
+    errors = complain("mesh: {meshConfig: {outboundTrafficPolicy: {mode: ALLOW}}}\n")
+    assert [(error.message, error.hint) for error in errors] == [
+        ("'ALLOW' is not a choice here", "did you mean 'ALLOW_ANY'?")
+    ]
+    assert errors[0].position is not None
+    assert errors[0].position.column > 40
+    loaded = load("mesh: {meshConfig: {outboundTrafficPolcy: {mode: REGISTRY_ONLY}}}\n")
+    (finding,) = loaded.findings
+    assert finding.message == "unknown field 'outboundTrafficPolcy', it is not read"
+    assert finding.hint == "did you mean 'outboundTrafficPolicy'?"

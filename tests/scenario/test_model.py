@@ -68,7 +68,7 @@ def test_seeds_are_a_count_or_a_list(seeds: object, found: tuple[int, ...]) -> N
     assert Scenario.model_validate(document(seeds=seeds)).seeds == found
 
 
-@pytest.mark.parametrize("seeds", [0, -1, [], [1, 1], [-1], "3", True, 1.5])
+@pytest.mark.parametrize("seeds", [0, -1, [], [1, 1], [-1], "3", True, 1.5, 10**30, [2**31]])
 def test_what_are_no_seeds(seeds: object) -> None:
     with pytest.raises(ValidationError):
         Scenario.model_validate(document(seeds=seeds))
