@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-_KINDS: Final = ("cluster", "listener", "route", "endpoint", "ecds")
+if TYPE_CHECKING:
+    from meshsim.recording import Run
+    from meshsim.units import Nanos
+
+_KINDS: Final = ("cluster", "listener", "route", "endpoint", "ecds", "secret", "all")
+_TABLES: Final = ("cluster", "listener", "route", "endpoint")
+"""What `all` prints."""
 _SHORT: Final = {
     "clusters": "cluster",
     "c": "cluster",
@@ -18,6 +24,9 @@ _SHORT: Final = {
     "endpoints": "endpoint",
     "ep": "endpoint",
     "eds": "endpoint",
+    "secrets": "secret",
+    "s": "secret",
+    "a": "all",
 }
 """Other words that istioctl takes."""
 
@@ -32,17 +41,36 @@ _SHORT: Final = {
 def command(kind: str, pod: str, recording: Path | None, at: str | None, verbose: bool, output: str) -> int:
     """Show what a proxy of a recorded run had, in istioctl's columns.
 
-    KIND is cluster, listener, route, endpoint or ecds; POD is a pod, workload or app, with .NAMESPACE where needed;
-    RECORDING is the folder of a run or of a scenario's runs, by default the newest below results/.
+    KIND is cluster, listener, route, endpoint, ecds, secret or all; POD is a pod, workload or app, with .NAMESPACE
+    where needed; RECORDING is the folder of a run or of a scenario's runs, by default the newest below results/.
+
+    With all, -o json prints a config dump that istioctl reads: istioctl proxy-config cluster --file dump.json.
     """
     wanted = _SHORT.get(kind, kind)
     if wanted not in _KINDS:
         raise click.BadParameter(f"'{kind}' is not one of {', '.join(_KINDS)}", param_hint="'KIND'")
     from meshsim.cli.recordings import proxy_named, recording_at
-    from meshsim.exports.proxy_config import print_json, print_table, recorded_config
     from meshsim.units import parse_duration
 
     run = recording_at(recording)
-    messages = recorded_config(run, proxy_named(run, pod), wanted, parse_duration(at) if at else None)
-    click.echo(print_json(messages) if output == "json" else print_table(wanted, messages, verbose), nl=False)
+    click.echo(
+        _printed(run, proxy_named(run, pod), wanted, parse_duration(at) if at else None, verbose, output), nl=False
+    )
     return 0
+
+
+def _printed(run: Run, proxy: str, kind: str, at: Nanos | None, verbose: bool, output: str) -> str:
+    """The text of one kind of configuration."""
+    from meshsim.exports.config_dump import print_dump
+    from meshsim.exports.proxy_config import print_json, print_table, recorded_config
+    from meshsim.exports.secrets import print_secrets, secret_table, secrets_of
+
+    if kind == "secret":
+        secrets = secrets_of(run.config(proxy, at))
+        return print_secrets(secrets) if output == "json" else secret_table(secrets)
+    if kind == "all":
+        if output == "json":
+            return print_dump(run.config(proxy, at))
+        return "\n".join(print_table(each, recorded_config(run, proxy, each, at), verbose) for each in _TABLES)
+    messages = recorded_config(run, proxy, kind, at)
+    return print_json(messages) if output == "json" else print_table(kind, messages, verbose)

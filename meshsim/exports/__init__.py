@@ -1,1 +1,1 @@
-"""What a recording looks like in the formats of other tools: so far the tables of istioctl."""
+"""What a recording looks like in the formats of other tools: the tables of istioctl, and the config dump it reads."""

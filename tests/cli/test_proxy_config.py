@@ -40,6 +40,17 @@ def test_json(meshsim: Callable, recording: Path) -> None:
     assert "outbound|80||stock.shop.svc.cluster.local" in [item["name"] for item in found]
 
 
+def test_secrets_and_the_whole_dump(meshsim: Callable, recording: Path) -> None:
+    assert "ROOTCA" in meshsim("proxy-config", "secret", "front", recording).out
+    assert "default" in meshsim("proxy-config", "s", "front", recording, "-o", "json").out
+    dump = json.loads(meshsim("proxy-config", "all", "front", recording, "-o", "json").out)
+    clusters = next(item for item in dump["configs"] if item["@type"].endswith("ClustersConfigDump"))
+    names = [item["cluster"]["name"] for item in clusters["dynamic_active_clusters"]]
+    assert "outbound|80||stock.shop.svc.cluster.local" in names
+    text = meshsim("proxy-config", "all", "front", recording).out
+    assert all(title in text for title in ("SERVICE FQDN", "Route: 80", "VHOST NAME", "LOCALITY"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
