@@ -88,10 +88,10 @@ def generate_step(push: PushContext, connection: Connection, step: Step, timing:
         candidates = watch.names if step.delta is None else step.delta.candidates
         present = {r.name for r in made} if candidates else ()
         removed = tuple(sorted(n for n in candidates if n in watch.names and n not in present))
-    return Generated(made, removed, _cost(push, step.type_url, made, timing))
+    return Generated(made, removed, _cost(step.type_url, made, timing))
 
 
-def _cost(push: PushContext, type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nanos:
+def _cost(type_url: str, made: tuple[Resource, ...], timing: PilotTiming) -> Nanos:
     if type_url == type_urls.CLUSTER:
         return timing.per_cluster * len(made)
     if type_url == type_urls.ENDPOINT:
@@ -99,9 +99,5 @@ def _cost(push: PushContext, type_url: str, made: tuple[Resource, ...], timing: 
     if type_url == type_urls.LISTENER:
         return timing.listeners_base + timing.per_listener * len(made)
     if type_url == type_urls.ROUTE:
-        return timing.per_virtual_host * sum(_virtual_hosts(push, r.body) for r in made)
+        return timing.per_virtual_host * sum(count_virtual_hosts(r.body) for r in made)
     return timing.per_other * len(made)
-
-
-def _virtual_hosts(push: PushContext, body: bytes) -> int:
-    return push.made(("virtual hosts of", body), lambda: count_virtual_hosts(body))

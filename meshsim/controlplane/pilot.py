@@ -27,13 +27,14 @@ from meshsim.kernel import Environment
 from meshsim.trace import ConfigChange, Push, PushAnswer, PushSent, Taps
 from meshsim.units import SECOND, Nanos
 from meshsim.xds.ads_server import AdsServerStream, Received, RequestKind
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import discovery_pb2
 
 
 class Transport(Protocol):
     """Moves messages to proxies; their side calls `Pilot.on_request`."""
 
-    def deliver(self, connection: str, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def deliver(self, connection: str, response: DeltaResponse) -> None:
         """A response reached the proxy's agent."""
         ...
 
@@ -297,7 +298,7 @@ class Pilot:
         def send() -> None:
             if not connection.open:
                 return
-            response = connection.stream.respond(step.type_url, generated.resources, generated.removed, self.version)
+            response = connection.stream.answer(step.type_url, generated.resources, generated.removed, self.version)
             connection.remember(response.nonce, number)
             self._taps.push_sent(
                 PushSent(
@@ -318,7 +319,7 @@ class Pilot:
 
         self._later(self._end_of(generated.cost + self._timing.send), send)
 
-    def _arrive(self, connection: Connection, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def _arrive(self, connection: Connection, response: DeltaResponse) -> None:
         if connection.open:
             self._transport.deliver(connection.id, response)
 

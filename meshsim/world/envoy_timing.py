@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 from meshsim.xds import type_urls
-from meshsim.xds.messages import discovery_pb2
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.wire import count_virtual_hosts
 
 
@@ -33,7 +33,7 @@ class EnvoyTiming:
     listener_drain: Nanos = 45 * SECOND
     """How long a replaced or removed listener holds its route tables: Istio's `drainDuration`."""
 
-    def apply(self, response: discovery_pb2.DeltaDiscoveryResponse) -> Nanos:
+    def apply(self, response: DeltaResponse) -> Nanos:
         """Time to take a response in."""
         count = len(response.resources)
         if response.type_url == type_urls.CLUSTER:
@@ -43,6 +43,6 @@ class EnvoyTiming:
         if response.type_url == type_urls.LISTENER:
             return self.base + count * self.per_listener
         if response.type_url == type_urls.ROUTE:
-            hosts = sum(count_virtual_hosts(r.resource.value) for r in response.resources)
+            hosts = sum(count_virtual_hosts(r.body) for r in response.resources)
             return self.base + hosts * self.per_virtual_host
         return self.base

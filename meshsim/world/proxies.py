@@ -15,7 +15,8 @@ from meshsim.units import Nanos
 from meshsim.world.envoy_timing import EnvoyTiming
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient, Applied, Reaction
-from meshsim.xds.messages import base_pb2, discovery_pb2
+from meshsim.xds.delta_response import DeltaResponse
+from meshsim.xds.messages import base_pb2
 
 OnChanged = Callable[["RunningProxy", dict[str, list[str]]], None]
 """Called when something took effect: the proxy, and changed names by type."""
@@ -86,9 +87,7 @@ class Fleet:
         config = ProxyConfig(self._resources, drains=True)
         name = proxy.id
 
-        def apply(
-            type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
-        ) -> Applied:
+        def apply(type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
             if self.on_config is not None:
                 for resource, body in changed.items():
                     self.on_config(name, type_url, resource, body)
@@ -112,7 +111,7 @@ class Fleet:
 
     # ---- Pilot's transport --------------------------------------------------------------------------------------
 
-    def deliver(self, connection: str, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def deliver(self, connection: str, response: DeltaResponse) -> None:
         """A response reached the proxy; taken in after those before it."""
         running = self.proxies.get(connection)
         if running is None:
@@ -151,7 +150,7 @@ class Fleet:
         wait = below(cap, self._seed, "ads-reconnect", running.proxy.id, self._env.instant, running.failures)
         self._env.call_at(self._env.instant + max(1, wait), lambda: self._connect(running))
 
-    def _take(self, running: RunningProxy, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def _take(self, running: RunningProxy, response: DeltaResponse) -> None:
         if not running.alive or not running.connected:
             return
         reaction = running.client.on_response(response)
@@ -163,9 +162,7 @@ class Fleet:
             push = self.pilot.push_of(name, response.nonce)
             for type_url in sorted({response.type_url, *changed}):
                 if type_url in changed or not reaction.rejected:
-                    self._taps.proxy_effective(
-                        ProxyEffective(self._env.instant, push, name, type_url, response.nonce)
-                    )
+                    self._taps.proxy_effective(ProxyEffective(self._env.instant, push, name, type_url, response.nonce))
         if changed and self.on_changed is not None:
             self.on_changed(running, changed)
         self._send(running, reaction)

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, Protocol
 from google.protobuf.message import DecodeError
 
 from meshsim.xds import type_urls
+from meshsim.xds.delta_response import DeltaResponse, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
 GRPC_INTERNAL: Final = 13
@@ -119,12 +120,13 @@ class Subscription:
             self.added.pop(name, None)
             self.dropped[name] = None
 
-    def accept(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def accept(self, versions: Mapping[str, str], removed: Sequence[str]) -> None:
         """Remember the versions of a response that was applied as a whole."""
-        for resource in response.resources:
-            if self.wildcard or resource.name in self.versions:
-                self.versions[resource.name] = resource.version
-        for name in response.removed_resources:
+        if self.wildcard:
+            self.versions.update(versions)
+        else:
+            self.versions.update({name: version for name, version in versions.items() if name in self.versions})
+        for name in removed:
             if self.wildcard:
                 self.versions.pop(name, None)
             elif name in self.versions:
@@ -225,7 +227,7 @@ class AdsClient:
         self._answers.clear()
         return Reaction()
 
-    def on_response(self, response: discovery_pb2.DeltaDiscoveryResponse | bytes) -> Reaction:
+    def on_response(self, response: DeltaResponse | discovery_pb2.DeltaDiscoveryResponse | bytes) -> Reaction:
         """Apply a response. A response that is no protobuf or breaks the protocol is a NACK as a whole."""
         if isinstance(response, bytes):
             try:
@@ -235,19 +237,17 @@ class AdsClient:
         subscription = self._subscriptions.get(response.type_url)
         if subscription is None:
             return Reaction(rejected=(Rejected("", f"response of type {response.type_url} was not asked for"),))
-        broken = _protocol_error(response)
+        broken = response.problem() if isinstance(response, DeltaResponse) else _protocol_error(response)
         if broken:
             self._answers.append(_Answer(response.type_url, response.nonce, broken))
             return Reaction(tuple(self._drain()), (), (Rejected("", broken),))
-        applied = self._applier(
-            response.type_url,
-            {r.name: r.resource.value for r in response.resources if r.HasField("resource")},
-            tuple(response.removed_resources),
-            response.system_version_info,
-        )
+        if not isinstance(response, DeltaResponse):
+            response = decode_response(response)
+        bodies, removed = response.bodies(), response.removed_resources
+        applied = self._applier(response.type_url, bodies, removed, response.system_version_info)
         send = self._follow(applied)
         if not applied.rejected:
-            subscription.accept(response)
+            subscription.accept({**dict.fromkeys(bodies, ""), **response.versions}, removed)
         self._answers.append(
             _Answer(response.type_url, response.nonce, error_text(response.type_url, applied.rejected))
         )

@@ -9,23 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from google.protobuf import any_pb2
 
 from meshsim.trace import Tap, XdsEvent
 from meshsim.units import Nanos
 from meshsim.xds import type_urls
+from meshsim.xds.delta_response import DeltaResponse, NamedBody
 from meshsim.xds.messages import discovery_pb2
-
-
-class NamedBody(Protocol):
-    """A generated resource: its name and its deterministic serialization."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
 
 
 class RequestKind(Enum):
@@ -171,34 +163,31 @@ class AdsServerStream(_Stream):
         version: str,
         versions: Mapping[str, str] | None = None,
     ) -> discovery_pb2.DeltaDiscoveryResponse:
+        """`answer`, as a message for a wire."""
+        return self.answer(type_url, resources, removed, version, versions).encode()
+
+    def answer(
+        self,
+        type_url: str,
+        resources: Sequence[NamedBody],
+        removed: Iterable[str],
+        version: str,
+        versions: Mapping[str, str] | None = None,
+    ) -> DeltaResponse:
         """The response that carries these resources; the stream remembers what the client will hold.
 
         Individual resource versions stay empty for Envoy's types, as istiod leaves them, unless `versions` names them.
         """
         watch = self.watches[type_url]
         nonce = self._next_nonce(watch, version)
-        gone = sorted(removed)
+        gone = tuple(sorted(removed))
         for name in gone:
             watch.names.pop(name, None)
         if watch.wildcard:
-            watch.names.update(dict.fromkeys(r.name for r in resources))
+            watch.names.update(dict.fromkeys([r.name for r in resources]))
         if self._log:
             self._note("send", type_url, nonce, version, (r.name for r in resources), gone)
-        known = versions or {}
-        return discovery_pb2.DeltaDiscoveryResponse(
-            system_version_info=version,
-            type_url=type_url,
-            nonce=nonce,
-            resources=[
-                discovery_pb2.Resource(
-                    name=r.name,
-                    version=known.get(r.name, ""),
-                    resource=any_pb2.Any(type_url=type_url, value=r.body),
-                )
-                for r in resources
-            ],
-            removed_resources=gone,
-        )
+        return DeltaResponse(type_url, nonce, version, resources, gone, versions or {})
 
 
 class SotwServerStream(_Stream):

@@ -13,6 +13,7 @@ from meshsim.kernel import Environment
 from meshsim.trace import Push, PushSent, Taps
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.xds import type_urls
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import discovery_pb2
 
 
@@ -24,7 +25,7 @@ class Wire:
     got: list[tuple[str, str, int]] = field(default_factory=list)
     closed_streams: list[str] = field(default_factory=list)
 
-    def deliver(self, connection: str, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def deliver(self, connection: str, response: DeltaResponse) -> None:
         assert self.pilot is not None
         self.got.append((connection, type_urls.SHORT[response.type_url], len(response.resources)))
         ack = discovery_pb2.DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)

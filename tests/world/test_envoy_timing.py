@@ -5,15 +5,13 @@ from __future__ import annotations
 from meshsim.units import MICROSECOND
 from meshsim.world.envoy_timing import EnvoyTiming
 from meshsim.xds import type_urls
-from meshsim.xds.messages import discovery_pb2, route_components_pb2, route_pb2
+from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
+from meshsim.xds.messages import route_components_pb2, route_pb2
 
 
-def _response(type_url: str, bodies: list[bytes]) -> discovery_pb2.DeltaDiscoveryResponse:
-    response = discovery_pb2.DeltaDiscoveryResponse(type_url=type_url)
-    for index, body in enumerate(bodies):
-        resource = response.resources.add(name=str(index))
-        resource.resource.value = body
-    return response
+def _response(type_url: str, bodies: list[bytes]) -> DeltaResponse:
+    resources = [ReceivedBody(str(index), body) for index, body in enumerate(bodies)]
+    return DeltaResponse(type_url, "n", "v", resources)
 
 
 def test_each_type_has_its_own_cost() -> None:

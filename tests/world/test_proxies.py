@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshsim.trace import XdsEvent
 from meshsim.xds import type_urls
-from meshsim.xds.messages import discovery_pb2
+from meshsim.xds.delta_response import DeltaResponse
 
 from .conftest import build, seconds
 
@@ -50,9 +50,7 @@ def test_routes_of_a_replaced_listener_stay_subscribed_until_it_has_drained() ->
     config, client = running.config, running.client
     name = config.active.route_names[0]
     holder = next(x for x in config.active.listeners.values() if name in x.route_names)
-    response = discovery_pb2.DeltaDiscoveryResponse(
-        type_url=type_urls.LISTENER, nonce="n", removed_resources=[holder.name]
-    )
+    response = DeltaResponse(type_urls.LISTENER, "n", "v", (), (holder.name,))
     world.traffic.silence()
     world.env.call_at(seconds(1), lambda: world.fleet.deliver(running.proxy.id, response))
     world.env.run(until=seconds(40))

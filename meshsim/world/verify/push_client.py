@@ -8,6 +8,7 @@ from meshsim.controlplane.model import Proxy
 from meshsim.world.verify.push_recording import Event
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient, Applied, Reaction
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import base_pb2, discovery_pb2
 from meshsim.xds.references import references
 
@@ -47,9 +48,7 @@ class WatchingClient:
         """The stream is up: the first requests."""
         return self._client.on_connected().send
 
-    def on_response(
-        self, response: discovery_pb2.DeltaDiscoveryResponse
-    ) -> tuple[discovery_pb2.DeltaDiscoveryRequest, ...]:
+    def on_response(self, response: DeltaResponse) -> tuple[discovery_pb2.DeltaDiscoveryRequest, ...]:
         """Take a response in; returns what leaves for the server."""
         self._note_response(response)
         reaction: Reaction = self._client.on_response(response)
@@ -57,9 +56,9 @@ class WatchingClient:
             self._note_request(request)
         return reaction.send
 
-    def _note_response(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def _note_response(self, response: DeltaResponse) -> None:
         held = self._held.setdefault(response.type_url, {})
-        bodies = {resource.name: resource.resource.value for resource in response.resources}
+        bodies = response.bodies()
         names = {
             "sent": tuple(sorted(bodies)),
             "changed": tuple(sorted(n for n, body in bodies.items() if n in held and held[n] != body)),

@@ -20,6 +20,7 @@ from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.verify.folder import read_proxies, read_world
 from meshsim.world.verify.push_client import ReferenceMemo, WatchingClient
 from meshsim.world.verify.push_recording import RecordedPushes, Seen
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import discovery_pb2
 
 _TIMING: Final = PilotTiming(debounce_after=50 * MILLISECOND, max_requests_per_second=1e6)
@@ -37,7 +38,7 @@ class _Wire:
         self.clients: dict[str, WatchingClient] = {}
         self.pilot: Pilot | None = None
 
-    def deliver(self, connection: str, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
+    def deliver(self, connection: str, response: DeltaResponse) -> None:
         self.send(connection, self.clients[connection].on_response(response))
 
     def closed(self, connection: str) -> None:

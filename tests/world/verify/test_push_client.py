@@ -11,9 +11,9 @@ from meshsim.api import Fields
 from meshsim.controlplane.model import Proxy, ProxyType
 from meshsim.world.verify.push_client import ReferenceMemo, WatchingClient
 from meshsim.xds import type_urls
+from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
 from meshsim.xds.messages import (
     cluster_pb2,
-    discovery_pb2,
     http_connection_manager_pb2,
     listener_pb2,
 )
@@ -35,15 +35,9 @@ def _client(kind: ProxyType = ProxyType.SIDECAR) -> WatchingClient:
     return WatchingClient(proxy, ReferenceMemo())
 
 
-def _response(
-    type_url: str, resources: dict[str, Message], removed: Sequence[str] = ()
-) -> discovery_pb2.DeltaDiscoveryResponse:
-    return discovery_pb2.DeltaDiscoveryResponse(
-        type_url=type_url,
-        nonce="1",
-        resources=[discovery_pb2.Resource(name=n, resource=pack(m)) for n, m in resources.items()],
-        removed_resources=removed,
-    )
+def _response(type_url: str, resources: dict[str, Message], removed: Sequence[str] = ()) -> DeltaResponse:
+    bodies = [ReceivedBody(name, message.SerializeToString()) for name, message in resources.items()]
+    return DeltaResponse(type_url, "1", "v", bodies, tuple(removed))
 
 
 def _cluster(name: str, timeout: int = 1) -> cluster_pb2.Cluster:
@@ -117,7 +111,6 @@ def test_what_is_not_followed_any_more_is_not_held() -> None:
     client.on_connected()
     client.on_response(_response(type_urls.CLUSTER, {"a": _cluster("a")}))
     endpoints = _response(type_urls.ENDPOINT, {"a": _cluster("a")})
-    endpoints.resources[0].resource.type_url = type_urls.ENDPOINT
     client.on_response(endpoints)
     client.on_response(_response(type_urls.CLUSTER, {}, ["a"]))
     client.events.clear()
