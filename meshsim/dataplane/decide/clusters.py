@@ -143,6 +143,8 @@ class Cluster:
     ring_size: int = 1024
     table_size: int = 65537
     unmodelled: tuple[str, ...] = field(default=())
+    max_stream_duration: Nanos = 0
+    """Longest time of one upstream stream, 0 = none."""
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
 
@@ -224,6 +226,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.ring_hash_lb_config.minimum_ring_size.value or 1024,
         message.maglev_lb_config.table_size.value or 65537,
         tuple(dict.fromkeys(notes)),
+        nanos(common.max_stream_duration),
     )
 
 

@@ -44,6 +44,15 @@ class Flag(Enum):
     UNAUTHORIZED_EXTERNALLY = "UAEX"
     RATE_LIMITED = "RL"
     NO_FILTER_CONFIG = "NFCF"
+    UPSTREAM_TERMINATION = "UC"
+    UPSTREAM_REMOTE_RESET = "UR"
+    UPSTREAM_PROTOCOL_ERROR = "UPE"
+    UPSTREAM_OVERFLOW = "UO"
+    UPSTREAM_REQUEST_TIMEOUT = "UT"
+    RETRY_LIMIT_EXCEEDED = "URX"
+    STREAM_IDLE_TIMEOUT = "SI"
+    UPSTREAM_MAX_DURATION = "UMSDR"
+    DOWNSTREAM_TERMINATION = "DC"
 
 
 class Step(NamedTuple):
@@ -205,6 +214,8 @@ class ExternalAnswer(NamedTuple):
     body: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     """Set on the request when allowed, on the answer when denied."""
+    failed: bool = False
+    """Whether the service could not be asked; the filter then lets pass or answers by itself."""
 
 
 def _allow(cluster: str) -> ExternalAnswer:

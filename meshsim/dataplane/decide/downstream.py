@@ -12,6 +12,7 @@ from meshsim.dataplane.decide.connection_managers import ConnectionManager, Forw
 from meshsim.dataplane.decide.decision import Flag, Reply, Surroundings
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.http1 import codec_fault
 from meshsim.dataplane.decide.paths import normalize
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routing import without_port
@@ -83,7 +84,11 @@ def prepare(
 ) -> Prepared:
     """Check, normalise and complete a request."""
     headers = early_headers(connection, request, connection.uses_tls)
-    reply = _refused(manager, connection, headers) or _normalize(manager, connection, headers)
+    reply = (
+        codec_fault(connection.protocol, headers)
+        or _refused(manager, connection, headers)
+        or _normalize(manager, connection, headers)
+    )
     if reply:
         return Prepared(headers, connection.source, False, reply)
     _hop_by_hop(headers)

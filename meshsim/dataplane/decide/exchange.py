@@ -282,6 +282,10 @@ class Exchange:
         answer = self.surroundings.authorize(config.cluster)
         if self.trail:
             self.trail.add("ext_authz", config.cluster, "allowed" if answer.allowed else f"denied {answer.status}")
+        if answer.failed:
+            if config.failure_mode_allow:
+                return None
+            return Reply(config.status_on_error, "", "ext_authz_error", (Flag.UNAUTHORIZED_EXTERNALLY,))
         if answer.allowed:
             for name, value in answer.headers:
                 self.prepared.headers.set(name, value)

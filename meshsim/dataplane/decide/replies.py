@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager
-from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Place, Reply, Trail
+from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Place, RateLimit, Reply, Trail
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.routes import RouteConfiguration
@@ -42,6 +42,11 @@ def local_reply(reply: Reply, grpc: bool) -> LocalReply:
     if reply.body:
         headers.set("grpc-message", quote(reply.body, safe=_GRPC_SAFE))
     return LocalReply(200, "", headers)
+
+
+def rate_limited(limit: RateLimit) -> Reply:
+    """The answer while the token bucket is empty."""
+    return Reply(limit.status, "local_rate_limited", "local_rate_limited", (Flag.RATE_LIMITED,))
 
 
 def protocol_error(manager: ConnectionManager, connection: Connection, handshake: Handshake) -> Reply | None:

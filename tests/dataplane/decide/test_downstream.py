@@ -17,6 +17,7 @@ from meshsim.xds.messages import http_connection_manager_pb2
 from meshsim.xds.packing import from_json
 
 CLIENT = Connection(source="203.0.113.9", destination="10.0.0.1", destination_port=80)
+HTTP2 = replace(CLIENT, protocol=Protocol.HTTP2)
 PEER = PeerCertificate(("spiffe://a/ns/x/sa/y",), ("dns.example",))
 
 
@@ -43,8 +44,9 @@ def get(path: str = "/", authority: str | None = "a", **headers: str) -> Request
     ("request_", "connection", "status", "details"),
     [
         (get(authority=None), CLIENT, 400, "missing_host_header"),
-        (get("*"), CLIENT, 404, "absolute_path_rejected"),
-        (get(""), CLIENT, 404, "missing_path_rejected"),
+        (get("*"), CLIENT, 400, "http1.codec_error"),
+        (get("*"), HTTP2, 404, "absolute_path_rejected"),
+        (get(""), HTTP2, 404, "missing_path_rejected"),
         (get(), replace(CLIENT, protocol=Protocol.HTTP10), 426, "low_version"),
     ],
 )
