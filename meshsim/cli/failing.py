@@ -23,6 +23,11 @@ def explain(error: Exception) -> int:
         for line in Diagnostics(style_of(sys.stderr)).error(error):
             click.echo(line, err=True)
         return error.exit_code
+    if isinstance(error, OSError):
+        # A full disk, a folder that may not be written: nothing that meshsim could do better.
+        where = f"'{error.filename}': " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return 2
     return internal(error)
 
 

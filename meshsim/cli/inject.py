@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from meshsim.cli.manifests import manifests, named
+from meshsim.errors import UsageError
 
 
 @click.command(name="inject")
@@ -25,6 +26,8 @@ def command(paths: tuple[Path, ...], files: tuple[Path, ...], mesh_config: Path 
 
     objects, sources = read_pods(named(paths, files))
     settings = settings_from(mesh_config)
+    if not objects:
+        raise UsageError("there is no object in these files")
     by_owner = {id(source.owner): source for source in sources}
     documents: list[object] = []
     for item in objects:

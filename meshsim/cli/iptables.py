@@ -17,6 +17,8 @@ _ID = click.IntRange(0, 2**32 - 2)
 """Users and groups of Linux."""
 _ADDRESS = "10.244.0.10"
 """Address of a pod whose manifest has none, as no manifest before it runs does."""
+_PEER = "10.244.0.99"
+"""Who connects where nobody is named."""
 
 
 @click.command(name="iptables")
@@ -53,7 +55,7 @@ def command(
         _print_way(rules.outbound(address, port, by_proxy=by_proxy, uid=uid, gid=gid))
     elif inbound:
         source, _, port_text = inbound.rpartition("@")
-        _print_way(rules.inbound(source or "10.244.0.99", _ADDRESS, _port(port_text)))
+        _print_way(rules.inbound(_peer(source), _ADDRESS, _port(port_text)))
     else:
         click.echo(rules.rules.restore_v4, nl=False)
         if rules.rules.v6:
@@ -75,6 +77,16 @@ def _rules(paths: tuple[Path, ...], name: str | None, mesh_config: Path | None) 
         why = "; ".join(injected.reasons)
         raise UsageError(f"the traffic of {source.owner} is not captured", source.owner.position(), why)
     return rules
+
+
+def _peer(text: str) -> str:
+    """Address of a peer; the pod has an IPv4 address, so it does too."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.IPv4Address(text)) if text else _PEER
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is not an IPv4 address, such as {_PEER}") from None
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -67,12 +67,25 @@ def _mesh(path: Path) -> Mapping[str, object]:
             inner = parse_documents(text, str(path)).documents
             value = inner[0].value if inner else None
         if isinstance(value, Mapping):
+            value = _of_operator(value, path)
             problems = check_mesh_config(value).values
             if problems:
                 errors = (InputError(p.message, Position(str(path)), p.hint, f"MeshConfig {p.path}") for p in problems)
                 raise InputErrors(tuple(errors))
             return value
     raise InputError("there is no MeshConfig in this file", Position(str(path)))
+
+
+def _of_operator(document: Mapping[str, object], path: Path) -> Mapping[str, object]:
+    """The MeshConfig of a document: itself, or the part of an IstioOperator's."""
+    kind = document.get("kind")
+    if kind is None:
+        return document
+    spec = document.get("spec")
+    config = spec.get("meshConfig") if kind == "IstioOperator" and isinstance(spec, Mapping) else None
+    if not isinstance(config, Mapping):
+        raise InputError(f"this is a {kind}, not a MeshConfig", Position(str(path)))
+    return config
 
 
 def inject_pod(source: PodSource, settings: InjectionSettings, objects: Sequence[ApiObject]) -> Injection:

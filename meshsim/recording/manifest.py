@@ -69,7 +69,8 @@ def read_manifest(folder: Path) -> Manifest:
         hint = "" if folder.is_dir() else "there is no such folder"
         raise InputError(f"'{folder}' is not a recording: it has no {FILE}", None, hint) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"the manifest cannot be read: {error}", Position(str(path))) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"the manifest cannot be read: {reason}", Position(str(path))) from None
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
         raise InputError("this is not the manifest of a recording", Position(str(path)))
     if content["schema"] != SCHEMA_VERSION:

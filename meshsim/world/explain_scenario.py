@@ -137,7 +137,11 @@ def explain_scenario(
     """Explain a request that `caller` (pod, workload, app or label, with ``.NAMESPACE`` if need be) would send at an
     instant. Raises `UsageError`.
     """
-    target = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        target = urlsplit(url if "://" in url else f"http://{url}")
+        port = target.port or 80
+    except ValueError as error:
+        raise UsageError(f"'{url}' is not a URL such as http://reviews:9080/", None, str(error)) from None
     if target.scheme != "http" or not target.hostname:
         raise UsageError(f"'{url}' is not a URL such as http://reviews:9080/", None, "applications speak plain HTTP")
     world = quiet_world(loaded, at)
@@ -145,7 +149,6 @@ def explain_scenario(
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
     lower = {name.lower(): value for name, value in headers.items()}
     authority = lower.pop("host", target.netloc)
-    port = target.port or 80
     ask = Ask(
         caller=place_of(entry),
         from_outside=entry.is_gateway,

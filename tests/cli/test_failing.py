@@ -42,3 +42,12 @@ def test_where_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
     assert keep_traceback(ValueError()) is None
+
+
+def test_what_cannot_be_written_is_no_bug(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "nowhere" / "x.xml").write_text("x")
+    assert explain(caught.value) == 2
+    assert capsys.readouterr().err == f"error: '{tmp_path}/nowhere/x.xml': No such file or directory\n"
+    assert explain(OSError(28, "No space left on device")) == 2
+    assert capsys.readouterr().err == "error: No space left on device\n"

@@ -47,7 +47,12 @@ def test_a_file_by_option_or_standard_input(meshsim: Callable, tmp_path: Path, m
 
 
 def test_what_comes_by_standard_input_is_checked_too(meshsim: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    for data, message in ((b"kind: [", "-:1:8: error: "), (b"kind: \xff", "not UTF-8"), (b"\0\1", "binary file")):
+    for data, message in (
+        (b"", "no object in these files"),
+        (b"kind: [", "-:1:8: error: "),
+        (b"kind: \xff", "not UTF-8"),
+        (b"\0\1", "binary file"),
+    ):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
         done = meshsim("inject", "-f", "-")
         assert done.code == 2

@@ -55,6 +55,8 @@ def test_peers_come_to_the_inbound_port_and_probes_do_not(meshsim: Callable) -> 
         (("--pod", "bare"), "is not captured"),
         (("--pod", "cart", "--outbound", "nowhere:80"), "is not ADDRESS:PORT"),
         (("--pod", "cart", "--outbound", "10.0.0.1:99999"), "is not a port"),
+        (("--pod", "cart", "--inbound", "nobody@80"), "'nobody' is not an IPv4 address"),
+        (("--pod", "cart", "--inbound", "::1@80"), "'::1' is not an IPv4 address"),
         (("--pod", "cart", "--inbound", "80", "--outbound", "10.0.0.1:80"), "cannot go together"),
         (("--pod", "cart", "--inbound", "80", "--by-proxy"), "belong to --outbound"),
         (("--pod", "cart", "--uid", "0"), "belong to --outbound"),

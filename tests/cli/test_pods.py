@@ -98,3 +98,18 @@ def test_a_mesh_config_with_values_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputErrors, match="must be") as caught:
         settings_from(path)
     assert caught.value.errors[0].subject == "MeshConfig enableTracing"
+
+
+def test_the_mesh_config_of_an_operator(tmp_path: Path) -> None:
+    path = tmp_path / "operator.yaml"
+    path.write_text(
+        "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {meshConfig: {rootNamespace: r}}\n"
+    )
+    assert settings_from(path).mesh == {"rootNamespace": "r"}
+
+
+def test_what_is_no_mesh_config(tmp_path: Path) -> None:
+    path = tmp_path / "pod.yaml"
+    path.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n")
+    with pytest.raises(InputError, match="this is a Pod, not a MeshConfig"):
+        settings_from(path)
