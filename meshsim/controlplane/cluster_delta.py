@@ -92,7 +92,7 @@ def _rule_named(key: ConfigKey, scope: SidecarScope) -> MergedDestinationRule | 
 
 
 def _changed_hosts(scope: SidecarScope, before: SidecarScope) -> list[str]:
-    """Hosts that only one of two scopes sees, or sees other ports of."""
+    """Hosts that only one of two scopes sees."""
     if scope.services is before.services:
         return []
     now, old = ({s.hostname: s for s in some.services} for some in (scope, before))
