@@ -126,6 +126,8 @@ def test_an_unknown_name() -> None:
     [
         ("frnt", "http://stock/", "there is no pod 'frnt'"),
         ("front", "ftp://stock/", "is not a URL"),
+        ("front", "http://stock:99999/", "is not a URL"),
+        ("front", "http://[stock/", "is not a URL"),
     ],
 )
 def test_what_cannot_be_meant(caller: str, url: str, message: str) -> None:
