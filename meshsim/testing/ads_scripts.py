@@ -10,6 +10,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -216,15 +217,19 @@ def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) 
             for step in steps:
                 _change(server, step)
                 if step.reconnects:
-                    before = server.streams
-                    grpc.disconnect()
-                    _until(lambda: bool(server.streams) and server.streams != before, "a new stream")
-                grpc.send(lambda: _pushed(server, step))
+                    _reconnect(server, grpc)
+                grpc.send(partial(_pushed, server, step))
                 if step.drains:
                     time.sleep(DRAIN_SECONDS + 0.5)
                 _until_quiet(log)
                 played.append(log.take(step, _state_of(envoy)))
     return played
+
+
+def _reconnect(server: SnapshotServer, grpc: AdsGrpcServer) -> None:
+    before = server.streams
+    grpc.disconnect()
+    _until(lambda: bool(server.streams) and server.streams != before, "a new stream")
 
 
 def _until(happened: Callable[[], bool], what: str) -> None:

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 
 from meshsim.dataplane.active import ActiveConfig, ProxyConfig, ResourceCache
 from meshsim.dataplane.decide import Connection, Request, decide_direct
-from meshsim.testing.config_oracle import base_resources
 from meshsim.testing.ads_resources import name_of, type_of
+from meshsim.testing.config_oracle import base_resources
 from meshsim.testing.hostile_messages import twist
 from meshsim.testing.refusals import cases
 from meshsim.xds import type_urls

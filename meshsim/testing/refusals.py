@@ -1,4 +1,4 @@
-"""Resources that Envoy refuses, or takes although one would not expect it: the cases of the NACK table and their kin."""
+"""Resources that Envoy refuses, or takes although nobody would expect it: the NACK table and its kin."""
 
 from __future__ import annotations
 
@@ -87,6 +87,11 @@ def _host(domain: str, name: str = "v", **more: Any) -> Json:
 
 def route_cases() -> list[Case]:
     """Route tables."""
+    return [*match_cases(), *host_cases(), *action_cases(), *header_cases()]
+
+
+def match_cases() -> list[Case]:
+    """What a route matches."""
     return [
         _matching("a regex that does not close", {"safe_regex": {"regex": "(abc"}}),
         _matching("a lookahead", {"safe_regex": {"regex": "a(?!b)"}}),
@@ -102,6 +107,12 @@ def route_cases() -> list[Case]:
         ),
         _matching("a header matcher with a bad regex", {"prefix": "/", "headers": [_header_regex("(a")]}),
         _matching("a query parameter without name", {"prefix": "/", "query_parameters": [{"name": ""}]}),
+    ]
+
+
+def host_cases() -> list[Case]:
+    """Virtual hosts and their domains."""
+    return [
         _table("one domain twice", [_host("x.com"), _host("x.com", "w")]),
         _table("one domain twice in another case", [_host("x.com"), _host("X.com", "w")]),
         _table("one domain twice in one host", [{"name": "v", "domains": ["x.com", "x.com"], "routes": [_OK]}]),
@@ -111,6 +122,12 @@ def route_cases() -> list[Case]:
         _table("one virtual host name twice", [_host("x.com"), _host("y.com")], True),
         _table("a domain with two stars", [_host("*foo*")], True),
         _table("an empty domain", [_host("")], True),
+    ]
+
+
+def action_cases() -> list[Case]:
+    """What a route does."""
+    return [
         _forwarding("an unknown cluster", {"cluster": "nope"}, True),
         _forwarding("an unknown cluster, to be validated", {"cluster": "nope"}, validate_clusters=True),
         _forwarding("a known cluster, to be validated", {"cluster": "a"}, True, validate_clusters=True),
@@ -137,6 +154,12 @@ def route_cases() -> list[Case]:
         _routes("a body of 5000 bytes", _direct(200, "x" * 5000)),
         _routes("a body of 5000 bytes where that is allowed", _direct(200, "x" * 5000), accepted=True, **_LARGE),
         _routes("configuration of an absent filter", {**_OK, "typed_per_filter_config": _ABSENT}, accepted=True),
+    ]
+
+
+def header_cases() -> list[Case]:
+    """Headers that a route changes."""
+    return [
         _routes("an added header without name", {**_OK, "request_headers_to_add": [{"header": {"key": ""}}]}),
         _routes("an added header named host", {**_OK, "request_headers_to_add": [_added("host")]}),
         _routes("an added pseudo header", {**_OK, "request_headers_to_add": [_added(":path")]}),

@@ -211,7 +211,7 @@ def _unset_check(field: FieldDescriptor, rules: Any) -> Check | None:
     required = rules.message.required or (kind in ("duration", "timestamp", "any") and getattr(rules, kind).required)
     if required:
         return lambda message: "" if message.HasField(name) else "value is required"
-    if kind is None or field.message_type is not None and not _is_repeated(field):
+    if kind is None or (field.message_type is not None and not _is_repeated(field)):
         return None
     if kind == "repeated":
         least = rules.repeated.min_items

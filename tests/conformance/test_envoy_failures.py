@@ -11,11 +11,10 @@ import pytest
 
 from meshsim.testing.envoy import envoy_binary
 from meshsim.testing.failure_lab import FailureLab, Seen
-from meshsim.testing.failure_rows import Row, rows
+from meshsim.testing.failure_matrix import ROWS
+from meshsim.testing.failure_rows import Row
 
 FIRST_PORT = 24301
-ROWS = rows()
-
 pytestmark = pytest.mark.needs_envoy
 
 

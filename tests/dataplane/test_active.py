@@ -333,7 +333,7 @@ def test_mutated_bytes_never_raise_anything_but_a_refusal() -> None:
     assert refused > 100
 
 
-# ---- rules found by random scripts against a real Envoy (tests/conformance/test_envoy_ads.py) ---------------------------
+# ---- rules found by random scripts against a real Envoy (tests/conformance/test_envoy_ads.py) -----------------------
 
 
 def live(**listeners: tuple[int, str]) -> ProxyConfig:

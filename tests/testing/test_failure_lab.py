@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from meshsim.testing.failure_lab import FailureLab, Seen
-from meshsim.testing.failure_rows import Row, rows
-
-ROWS = rows()
+from meshsim.testing.failure_matrix import ROWS
+from meshsim.testing.failure_rows import Row
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -1,25 +1,23 @@
-"""The matrix is large enough and every kind of end stands in it."""
+"""Parts that rows are made of."""
 
 from __future__ import annotations
 
-from meshsim.dataplane.decide import Flag
-from meshsim.dataplane.decide.upstream_ends import End
-from meshsim.testing.failure_lab import BEHAVIOURS
-from meshsim.testing.failure_rows import rows
+from meshsim.testing.failure_rows import get, grpc, h2, http_filter, retrying
+from meshsim.xds.messages import cluster_pb2
+from meshsim.xds.packing import from_json
 
 
-def test_rows_are_told_apart_by_name() -> None:
-    found = rows()
-    assert len({row.name for row in found}) == len(found) >= 75
+def test_filters_are_named_as_envoy_names_them() -> None:
+    made = http_filter("fault.v3.HTTPFault", abort={"http_status": 503})
+    assert made["name"] == "envoy.filters.http.fault"
+    assert made["typed_config"]["@type"].endswith("envoy.extensions.filters.http.fault.v3.HTTPFault")
 
 
-def test_every_end_and_every_flag_of_a_decision_is_tried() -> None:
-    found = rows()
-    assert {attempt.end for row in found for attempt in row.attempts} == set(End)
-    flags = {flag for row in found for flag in row.flags.split(",") if flag}
-    assert {flag.value for flag in Flag} - flags == {Flag.NO_FILTER_CONFIG.value}
+def test_requests() -> None:
+    assert get("/a", "PUT", ("x", "y"), body=3).headers == (("x", "y"),)
+    assert dict(grpc().headers) == {"content-type": "application/grpc"}
 
 
-def test_every_upstream_has_a_behaviour() -> None:
-    others = {"none", "unhealthy", "refuses", "drops"}
-    assert {row.upstream for row in rows()} <= others | BEHAVIOURS.keys()
+def test_parts_of_clusters_and_routes_are_configuration() -> None:
+    assert from_json({"name": "c", **h2()}, cluster_pb2.Cluster).typed_extension_protocol_options
+    assert retrying("5xx", 2)["retry_policy"]["num_retries"] == 2

@@ -29,7 +29,7 @@ def test_a_stopped_proxy_leaves_pilot() -> None:
 
 
 def test_the_stream_of_a_simulated_proxy_leaves_the_records_of_a_real_one() -> None:
-    """Kinds and order as a real Envoy's stream has them (tests/conformance/test_envoy_ads.py): EDS before the CDS ACK."""
+    """Kinds and order are those of tests/conformance/test_envoy_ads.py: EDS before the CDS ACK."""
     world, _ = build(duration="60s")
     events: list[XdsEvent] = []
     world.taps.xds_event.listen(events.append)

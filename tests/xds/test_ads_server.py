@@ -100,7 +100,7 @@ def test_names_that_are_only_dropped_acknowledge_too() -> None:
     assert again.kind is RequestKind.ACK
 
 
-# ---- state of the world: istio pkg/xds/server.go ShouldRespond ---------------------------------------------------------
+# ---- state of the world: istio pkg/xds/server.go ShouldRespond -----------------------------------------------------
 
 
 def _sotw(type_url: str, nonce: str = "", *names: str, version: str = "") -> discovery_pb2.DiscoveryRequest:

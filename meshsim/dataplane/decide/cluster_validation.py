@@ -1,7 +1,7 @@
 """Route tables that ask for their clusters to exist when they are loaded.
 
-Rules: Envoy source/common/router/config_impl.cc (validateClusters, 1.37): a table inside a listener is checked unless it
-says otherwise, one that came by RDS only if it says so; a cluster that still warms exists.
+Rules: Envoy source/common/router/config_impl.cc (validateClusters, 1.37): a table inside a listener is checked unless
+it says otherwise, one that came by RDS only if it says so; a cluster that still warms exists.
 """
 
 from __future__ import annotations

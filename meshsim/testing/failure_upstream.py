@@ -1,0 +1,365 @@
+"""Failures of an upstream: how its connections, streams and answers end, what runs out, when tries are used up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from meshsim.dataplane.decide.upstream_ends import Attempt, End
+from meshsim.testing.failure_rows import (
+    ALWAYS,
+    BEFORE,
+    NOBODY,
+    RESET,
+    RETRIED,
+    Row,
+    breaker,
+    grpc,
+    h2,
+    http_filter,
+    jwt,
+    limited_stream,
+    rbac,
+    retrying,
+    token_bucket,
+)
+
+_SILENT: Final = (Attempt(End.SILENT),)
+_TIMEOUT: Final = "upstream request timeout"
+_FAILING: Final = (Attempt(End.ANSWERED, 503, "sorry"),)
+_REFUSED: Final = (Attempt(End.CONNECTION_REFUSED),)
+_CLOSED: Final = (Attempt(End.CONNECTION_CLOSED),)
+_CONNECTION_FAILURE: Final = f"{BEFORE}{{remote_connection_failure|delayed_connect_error:_Connection_refused}}"
+
+
+def _ends(
+    name: str, end: End, flag: str, upstream: str, status: int = 503, cluster: Mapping[str, Any] | None = None
+) -> Row:
+    cause = "|delayed_connect_error:_Connection_refused" if end is End.CONNECTION_REFUSED else ""
+    details = f"{BEFORE}{{{end.value.replace(' ', '_')}{cause}}}"
+    attempts = (Attempt(end),)
+    return Row(name, status, RESET + end.value, flag, details, upstream, attempts, cluster=cluster or {})
+
+
+UPSTREAM: Final = (
+    _ends("a connection that is refused", End.CONNECTION_REFUSED, "UF", "refuses"),
+    _ends(
+        "a connection that is never made",
+        End.CONNECT_TIMEOUT,
+        "UF",
+        "drops",
+        cluster={"connect_timeout": "0.1s"},
+    ),
+    _ends("an upstream that closes", End.CONNECTION_CLOSED, "UC", "closes"),
+    _ends("an upstream that resets the connection", End.CONNECTION_CLOSED, "UC", "resets"),
+    _ends("an upstream that talks nonsense", End.PROTOCOL_ERROR, "UPE", "nonsense", status=502),
+    _ends("a stream that is cancelled", End.REMOTE_RESET, "UR", "h2 cancel", cluster=h2()),
+    _ends("a stream that is reset without error", End.REMOTE_RESET, "UR", "h2 no error", cluster=h2()),
+    _ends("a stream that fails inside", End.REMOTE_RESET, "UR", "h2 internal", cluster=h2()),
+    _ends("a stream that is told to calm down", End.REMOTE_RESET, "UR", "h2 calm", cluster=h2()),
+    _ends("a stream that is refused", End.REFUSED_STREAM, "UR", "h2 refused", cluster=h2()),
+    _ends("a stream that a GOAWAY leaves out", End.REFUSED_STREAM, "UR", "h2 goaway", cluster=h2()),
+    _ends("a stream that breaks the protocol", End.PROTOCOL_ERROR, "UPE", "h2 protocol", status=502, cluster=h2()),
+    _ends(
+        "no connection left",
+        End.OVERFLOW,
+        "UO",
+        "answers",
+        cluster=breaker(max_connections=0, max_pending_requests=0),
+    ),
+    _ends("no request left", End.OVERFLOW, "UO", "answers", cluster=breaker(max_requests=0)),
+    Row(
+        "a body that is cut",
+        200,
+        "half",
+        "UPE",
+        "upstream_reset_after_response_started{protocol_error}",
+        upstream="cuts",
+        attempts=(Attempt(End.PROTOCOL_ERROR, 200, "half", headers_sent=True),),
+    ),
+    Row(
+        "a stream that is reset after its headers",
+        200,
+        "",
+        "UR",
+        "upstream_reset_after_response_started{remote_reset}",
+        upstream="h2 late",
+        cluster=h2(),
+        attempts=(Attempt(End.REMOTE_RESET, 200, "", headers_sent=True),),
+    ),
+    Row(
+        "a client that leaves",
+        0,
+        "",
+        "DC",
+        "downstream_remote_disconnect",
+        upstream="silent",
+        attempts=(Attempt(End.CLIENT_LEFT),),
+        leaves=True,
+    ),
+)
+"""How attempts end."""
+
+TIMES: Final = (
+    Row("the route's time", 504, _TIMEOUT, "UT", "response_timeout", "silent", _SILENT, {"timeout": "0.1s"}),
+    Row(
+        "the time of one try",
+        504,
+        _TIMEOUT,
+        "UT",
+        "upstream_per_try_timeout",
+        "silent",
+        _SILENT,
+        retrying("connect-failure", 1, per_try_timeout="0.1s"),
+    ),
+    Row(
+        "the time of every try",
+        504,
+        _TIMEOUT,
+        "URX,UT",
+        "upstream_per_try_timeout",
+        "silent",
+        _SILENT,
+        retrying("reset", 1, per_try_timeout="0.1s"),
+    ),
+    Row(
+        "the idle time of one try",
+        504,
+        _TIMEOUT,
+        "UT",
+        "upstream_per_try_idle_timeout",
+        "silent",
+        _SILENT,
+        retrying("connect-failure", 1, per_try_idle_timeout="0.1s"),
+    ),
+    Row(
+        "the route's time before its tries",
+        504,
+        _TIMEOUT,
+        "UT",
+        "response_timeout",
+        "silent",
+        _SILENT,
+        {"timeout": "0.25s", **retrying("reset", 9, per_try_timeout="0.1s")},
+    ),
+    Row(
+        "the route's idle time",
+        504,
+        "stream timeout",
+        "SI",
+        "stream_idle_timeout",
+        "silent",
+        _SILENT,
+        {"idle_timeout": "0.1s"},
+    ),
+    Row(
+        "the manager's idle time",
+        504,
+        "stream timeout",
+        "SI",
+        "stream_idle_timeout",
+        "silent",
+        _SILENT,
+        manager={"stream_idle_timeout": "0.1s"},
+    ),
+    Row(
+        "the stream's time",
+        504,
+        "downstream duration timeout",
+        "",
+        "max_duration_timeout",
+        "silent",
+        _SILENT,
+        {"max_stream_duration": {"max_stream_duration": "0.1s"}},
+    ),
+    Row(
+        "the manager's stream time",
+        504,
+        "downstream duration timeout",
+        "",
+        "max_duration_timeout",
+        "silent",
+        _SILENT,
+        manager={"common_http_protocol_options": {"max_stream_duration": "0.1s"}},
+    ),
+    Row(
+        "the cluster's stream time",
+        504,
+        "upstream max stream duration reached",
+        "UMSDR",
+        "upstream_max_stream_duration_reached",
+        "silent",
+        _SILENT,
+        cluster=limited_stream("0.1s"),
+    ),
+)
+"""What runs out while an upstream is silent."""
+
+RETRIES: Final = (
+    Row("an upstream's own 503", 503, "sorry", "", "via_upstream", "503", _FAILING),
+    Row("a 503 that is not retried", 503, "sorry", "", "via_upstream", "503", _FAILING, retrying("reset", 2)),
+    Row("503s until tries are used up", 503, "sorry", "URX", "via_upstream", "503", _FAILING, retrying("5xx", 2)),
+    Row(
+        "refusals until tries are used up",
+        503,
+        RETRIED + "remote connection failure",
+        "URX,UF",
+        _CONNECTION_FAILURE,
+        "refuses",
+        _REFUSED,
+        retrying("connect-failure", 2),
+    ),
+    Row(
+        "closing until tries are used up",
+        503,
+        RETRIED + "connection termination",
+        "URX,UC",
+        f"{BEFORE}{{connection_termination}}",
+        "closes",
+        _CLOSED,
+        retrying("gateway-error", 1),
+    ),
+    Row(
+        "closing that is not retried",
+        503,
+        RESET + "connection termination",
+        "UC",
+        f"{BEFORE}{{connection_termination}}",
+        "closes",
+        _CLOSED,
+        retrying("connect-failure", 2),
+    ),
+    Row(
+        "a retry that the breaker refuses",
+        503,
+        "sorry",
+        "UO",
+        "via_upstream",
+        "503",
+        _FAILING,
+        retrying("5xx", 2),
+        cluster=breaker(max_retries=0),
+    ),
+    Row(
+        "a 503 that is rate limited",
+        503,
+        "sorry",
+        "",
+        "via_upstream",
+        "503 limited",
+        (Attempt(End.ANSWERED, 503, "sorry", (("x-envoy-ratelimited", "true"),)),),
+        retrying("5xx", 2),
+    ),
+    Row(
+        "a status of the list",
+        503,
+        "sorry",
+        "URX",
+        "via_upstream",
+        "503",
+        _FAILING,
+        retrying("retriable-status-codes", 1, retriable_status_codes=[503]),
+    ),
+)
+"""When tries are used up or refused."""
+
+GRPC: Final = (
+    Row("gRPC: no route", 200, "", "NR", "route_not_found", routes=(), request=grpc(), grpc_status="12"),
+    Row(
+        "gRPC: no cluster",
+        200,
+        "",
+        "NC",
+        "cluster_not_found",
+        action={"cluster": "nope"},
+        request=grpc(),
+        grpc_status="14",
+    ),
+    Row(
+        "gRPC: no host",
+        200,
+        "",
+        "UH",
+        "no_healthy_upstream",
+        upstream="none",
+        request=grpc(),
+        grpc_status="14",
+    ),
+    Row(
+        "gRPC: denied",
+        200,
+        "",
+        "",
+        "rbac_access_denied_matched_policy[none]",
+        filters=(rbac("ALLOW", nobody=NOBODY),),
+        request=grpc(),
+        grpc_status="7",
+    ),
+    Row(
+        "gRPC: no token",
+        200,
+        "",
+        "",
+        "jwt_authn_access_denied{Jwt_is_missing}",
+        filters=(jwt(),),
+        request=grpc(),
+        grpc_status="16",
+    ),
+    Row(
+        "gRPC: refused",
+        200,
+        "",
+        "UF",
+        f"{BEFORE}{{remote_connection_failure|delayed_connect_error:_Connection_refused}}",
+        "refuses",
+        (Attempt(End.CONNECTION_REFUSED),),
+        request=grpc(),
+        grpc_status="14",
+    ),
+    Row(
+        "gRPC: the route's time",
+        200,
+        "",
+        "UT",
+        "response_timeout",
+        "silent",
+        (Attempt(End.SILENT),),
+        {"timeout": "0.1s"},
+        request=grpc(),
+        grpc_status="14",
+    ),
+    Row(
+        "gRPC: the stream's time",
+        200,
+        "",
+        "",
+        "max_duration_timeout",
+        "silent",
+        (Attempt(End.SILENT),),
+        {"max_stream_duration": {"max_stream_duration": "0.1s"}},
+        request=grpc(),
+        grpc_status="4",
+    ),
+    Row(
+        "gRPC: an empty token bucket",
+        200,
+        "",
+        "RL",
+        "local_rate_limited",
+        filters=(token_bucket(1),),
+        times=2,
+        request=grpc(),
+        grpc_status="14",
+    ),
+    Row(
+        "gRPC: an injected status",
+        200,
+        "",
+        "FI",
+        "fault_filter_abort",
+        filters=(http_filter("fault.v3.HTTPFault", abort={"grpc_status": 13, "percentage": ALWAYS}),),
+        request=grpc(),
+        grpc_status="13",
+    ),
+)
+"""The same to gRPC: a status and a message in an HTTP 200."""
