@@ -130,6 +130,7 @@ from envoy.type.v3 import http_status_pb2 as http_status_pb2
 from envoy.type.v3 import percent_pb2 as percent_pb2
 from envoy.type.v3 import range_pb2 as range_pb2
 from envoy.type.v3 import token_bucket_pb2 as token_bucket_pb2
+from google.api.expr.v1alpha1 import syntax_pb2 as cel_syntax_pb2
 from google.protobuf import any_pb2 as any_pb2
 from google.protobuf import descriptor_pb2 as descriptor_pb2
 from google.protobuf import duration_pb2 as duration_pb2
@@ -154,6 +155,7 @@ __all__ = [
     "buffer_pb2",
     "cares_dns_resolver_pb2",
     "cel_access_log_filter_pb2",
+    "cel_syntax_pb2",
     "cidr_pb2",
     "circuit_breaker_pb2",
     "cluster_filter_pb2",

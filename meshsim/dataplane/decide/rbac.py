@@ -1,16 +1,18 @@
 """Role based access control of the HTTP and network filters (Envoy source/extensions/filters/common/rbac, 1.40).
 
-Policies are evaluated in name order; one matches iff any permission and any principal match. Conditions in CEL, custom
-matchers and filter state are not modelled: a policy that needs them never matches, and its decoder noted it.
+Policies are evaluated in name order; one matches iff any permission and any principal match, and its condition is
+true if it has one. Custom matchers and filter state are not modelled: a policy that needs them never
+matches, and its decoder noted it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from meshsim.dataplane.decide.cel import CelOptions, compile_condition
 from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matcher
 from meshsim.dataplane.decide.match_trees import (
     CONNECTION_INPUTS,
@@ -205,10 +207,15 @@ class Policy:
     name: str
     permissions: tuple[Rule, ...]
     principals: tuple[Rule, ...]
+    condition: Callable[[Subject], bool] | None = None
 
     def matches(self, subject: Subject) -> bool:
         """Whether the policy applies."""
-        return any(p.matches(subject) for p in self.permissions) and any(p.matches(subject) for p in self.principals)
+        return (
+            any(p.matches(subject) for p in self.permissions)
+            and any(p.matches(subject) for p in self.principals)
+            and (self.condition is None or self.condition(subject))
+        )
 
 
 class RbacAction(Enum):
@@ -303,13 +310,16 @@ def decode_engine(message: rbac_pb2.RBAC, notes: Notes) -> RbacEngine:
 
 
 def _policy(name: str, message: rbac_pb2.Policy, notes: Notes) -> Policy:
-    if message.HasField("condition") or message.HasField("checked_condition"):
-        notes.append(f"RBAC policy {name}: CEL condition")
-        return Policy(name, (Never("CEL condition"),), ())
+    if message.HasField("checked_condition") and not message.HasField("condition"):
+        notes.append(f"RBAC policy {name}: checked CEL condition")
+        return Policy(name, (Never("checked CEL condition"),), ())
+    config = message.cel_config
+    options = CelOptions(config.enable_string_conversion, config.enable_string_concat, config.enable_string_functions)
     return Policy(
         name,
         tuple(_permission(p, notes) for p in message.permissions),
         tuple(_principal(p, notes) for p in message.principals),
+        compile_condition(message.condition, options, notes) if message.HasField("condition") else None,
     )
 
 

@@ -106,9 +106,20 @@ def test_an_empty_port_range_is_refused() -> None:
         engine({"destination_port_range": {"start": 8, "end": 8}}, {"any": True})
 
 
-def test_a_condition_is_noted_and_never_holds() -> None:
+def test_a_condition_must_be_true_too() -> None:
+    def allowed(value: bool) -> bool:
+        condition = {"const_expr": {"bool_value": value}}
+        policy = {"permissions": [{"any": True}], "principals": [{"any": True}], "condition": condition}
+        found = decode_engine(from_json({"policies": {"p": policy}}, rbac_pb2.RBAC), [])
+        return found.evaluate(SUBJECT).allowed
+
+    assert allowed(True)
+    assert not allowed(False)
+
+
+def test_a_checked_condition_is_noted_and_never_holds() -> None:
     notes: list[str] = []
-    policy = {"permissions": [{"any": True}], "principals": [{"any": True}], "condition": {"id": 1}}
+    policy = {"permissions": [{"any": True}], "principals": [{"any": True}], "checked_condition": {"expr_version": "1"}}
     found = decode_engine(from_json({"policies": {"p": policy}}, rbac_pb2.RBAC), notes)
     assert not found.evaluate(SUBJECT).allowed
-    assert notes == ["RBAC policy p: CEL condition"]
+    assert notes == ["RBAC policy p: checked CEL condition"]
