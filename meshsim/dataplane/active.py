@@ -450,7 +450,9 @@ def _clash(listener: Listener, owners: Mapping[tuple[str, int], str]) -> str:
 
 def _unbindable(listener: Listener, own: frozenset[str] | None) -> str:
     """Why a listener cannot bind, or an empty text."""
-    for address, port in listener.addresses if listener.bound and own is not None else ():
+    if own is None or not listener.bound:
+        return ""
+    for address, port in listener.addresses:
         ip = parse_ip(address)
         if ip is not None and not ip.is_loopback and not ip.is_unspecified and address not in own:
             return f"cannot bind '{address}:{port}': Cannot assign requested address"

@@ -62,7 +62,7 @@ def http_filter(kind: str, **config: Any) -> Json:
 def h2() -> Json:
     """Of a cluster that speaks HTTP/2."""
     kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    explicit = {"explicit_http_config": {"http2_protocol_options": {}}}
+    explicit: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
     return {"typed_extension_protocol_options": {kind: {"@type": _TYPE + kind, **explicit}}}
 
 

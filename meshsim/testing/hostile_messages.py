@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
 from google.protobuf import any_pb2
 from google.protobuf.descriptor import FieldDescriptor
@@ -36,10 +37,10 @@ _DEEPEST: Final = 60
 
 def twist(message: Message, rng: random.Random, depth: int = 0) -> None:
     """Change one random field somewhere below the message, in place."""
-    fields = message.DESCRIPTOR.fields
+    fields = cast("Sequence[FieldDescriptor]", message.DESCRIPTOR.fields)
     if not fields:
         return
-    present = [f for f, _ in message.ListFields()]
+    present = cast("list[FieldDescriptor]", [f for f, _ in message.ListFields()])
     deeper = [f for f in present if f.message_type is not None]
     which = rng.random()
     field = rng.choice(deeper if deeper and which < 0.6 else present if present and which < 0.8 else fields)
@@ -96,6 +97,7 @@ def _twist_list(values: Any, field: FieldDescriptor, rng: random.Random, depth: 
 
 
 def _twist_map(values: Any, field: FieldDescriptor, rng: random.Random, depth: int) -> None:
+    assert field.message_type is not None
     entry = field.message_type.fields_by_name
     keys = sorted(values)
     key = rng.choice(keys) if keys and rng.random() < 0.8 else _value(entry["key"], rng)
@@ -116,7 +118,7 @@ def _value(field: FieldDescriptor, rng: random.Random) -> Any:
         return rng.random() < 0.5
     if kind in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
         return rng.choice((0.0, -1.0, 0.5, 101.0, 1e30, float("inf"), float("nan")))
-    if kind == FieldDescriptor.CPPTYPE_ENUM:
+    if field.enum_type is not None:
         return rng.choice((*(v.number for v in field.enum_type.values), 99))
     number = rng.choice(_INTEGERS + _LARGE)
     bits = 32 if kind in (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32) else 64

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -71,10 +71,20 @@ def violation(message: Message, skip: Collection[str] = ()) -> str:
 
     `skip` are top-level fields that the caller checks by itself.
     """
-    rules = _rules_of(message.DESCRIPTOR)
+    rules = _rules_of(_descriptor(message))
     if not _is_broken(rules, message, skip):
         return ""
     return _bad_duration(message) or _first_broken(rules, message)
+
+
+def _descriptor(message: Message) -> Descriptor:
+    return cast("Descriptor", message.DESCRIPTOR)
+
+
+def _value_field(field: FieldDescriptor) -> FieldDescriptor:
+    """What a map holds."""
+    assert field.message_type is not None
+    return field.message_type.fields_by_name["value"]
 
 
 def _is_broken(rules: _Rules, message: Message, skip: Collection[str] = ()) -> str:
@@ -98,7 +108,7 @@ def _is_broken(rules: _Rules, message: Message, skip: Collection[str] = ()) -> s
 
 def _first_broken(rules: _Rules, message: Message) -> str:
     """The constraint that generated code meets first: fields as they are declared, those of oneofs last."""
-    descriptor = message.DESCRIPTOR
+    descriptor = _descriptor(message)
     unset = {field.number: check for field, check in rules.always}
     present = {field.number: value for field, value in message.ListFields()}
     in_oneofs = [f for oneof in descriptor.oneofs for f in oneof.fields]
@@ -118,16 +128,15 @@ def _first_broken(rules: _Rules, message: Message) -> str:
 
 def _cause_below(field: FieldDescriptor, value: Any) -> str:
     """What is broken inside a message, the first of several, with its index or key."""
+    found: Iterable[tuple[str, Any]] = [("", value)]
     if _is_map(field):
-        if field.message_type.fields_by_name["value"].message_type is None:
+        if _value_field(field).message_type is None:
             return ""
-        found = ((f"[{key}]: ", value[key]) for key in sorted(value))
+        found = [(f"[{key}]: ", value[key]) for key in sorted(value)]
     elif _is_repeated(field):
-        found = ((f"[{index}]: ", item) for index, item in enumerate(value))
-    else:
-        found = iter([("", value)])
+        found = [(f"[{index}]: ", item) for index, item in enumerate(value)]
     for at, message in found:
-        cause = _first_broken(_rules_of(message.DESCRIPTOR), message)
+        cause = _first_broken(_rules_of(_descriptor(message)), message)
         if cause:
             return at + cause
     return ""
@@ -141,7 +150,7 @@ def _bad_duration(message: Message) -> str:
         if field.message_type is None:
             continue
         if _is_map(field):
-            named = field.message_type.fields_by_name["value"].message_type is not None
+            named = _value_field(field).message_type is not None
             items = [value[key] for key in sorted(value)] if named else []
         else:
             items = value if _is_repeated(field) else [value]
@@ -267,9 +276,9 @@ def _has_rules(descriptor: Descriptor) -> bool:
 
 
 def _map_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
-    entry = field.message_type
-    key_checks = _value_checks(entry.fields_by_name["key"], rules.keys)
-    value_field = entry.fields_by_name["value"]
+    assert field.message_type is not None
+    key_checks = _value_checks(field.message_type.fields_by_name["key"], rules.keys)
+    value_field = _value_field(field)
     value_checks = _value_checks(value_field, rules.values)
     if value_field.message_type is not None:
         value_checks += _below(value_field.message_type)
