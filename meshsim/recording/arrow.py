@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -105,7 +106,8 @@ def _recoded(data: ColumnData, rows: int, names: dict[str, int]) -> np.ndarray[A
 def rows_table(table: Table, rows: Iterable[Sequence[Any]]) -> Any:
     """An Arrow table of rows given as tuples in the order of the columns."""
     listed = list(rows)
-    columns = list(zip(*listed, strict=True)) if listed else [()] * len(table.columns)
+    # Column by column: zip(*rows) would make an iterator for each row.
+    columns = [list(map(itemgetter(at), listed)) for at in range(len(table.columns))]
     arrays = [pa.array(values, type=_TYPES[c.kind]) for c, values in zip(table.columns, columns, strict=True)]
     return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
 

@@ -132,6 +132,7 @@ class RunWriter:
         self._records: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _PLAIN.values()}
         self._config: list[tuple[Nanos, str, str, str, str]] = []
         self._blobs: dict[str, bytes] = {}
+        self._keys: dict[bytes, str] = {}
 
     @property
     def rows(self) -> int:
@@ -174,8 +175,12 @@ class RunWriter:
         """Note that a proxy has this resource from `time` on; `None` when it has it no longer."""
         key = ""
         if body is not None:
-            key = hashlib.blake2b(body, digest_size=16).hexdigest()
-            self._blobs.setdefault(key, body)
+            # Proxies share most of what they have: the very same bytes are seen again and again.
+            known = self._keys.get(body)
+            if known is None:
+                known = self._keys[body] = hashlib.blake2b(body, digest_size=16).hexdigest()
+                self._blobs[known] = body
+            key = known
         self._config.append((time, proxy, type_url, name, key))
 
     def finish(self, manifest: Manifest) -> None:
