@@ -11,8 +11,14 @@ import click
 if TYPE_CHECKING:
     from meshsim.world.verify import Difference, Outcome, WorldOutcome
 
-_PARTS: Final = {"simulation": "files"}
-_THINGS: Final = {"xds": "resources", "istioctl": "tables", "push": "steps seen by proxies", "push-status": "counts"}
+_PARTS: Final = {"simulation": "files", "envoy-dynamics": "topics"}
+_THINGS: Final = {
+    "xds": "resources",
+    "istioctl": "tables",
+    "push": "steps seen by proxies",
+    "push-status": "counts",
+    "envoy-dynamics": "experiments",
+}
 """What is counted of a kind; calls of the others."""
 
 
@@ -22,8 +28,8 @@ _THINGS: Final = {"xds": "resources", "istioctl": "tables", "push": "steps seen 
 @click.option(
     "--what",
     metavar="KINDS",
-    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls, istioctl; without, "
-    "all that the folder has.",
+    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls, envoy-dynamics, "
+    "istioctl; without, all that the folder has.",
 )
 @click.option(
     "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
@@ -37,8 +43,9 @@ def command(
 
     FOLDER holds worlds/ (manifests) and what was recorded of each: xds/ (what istiod sent, and the conflicts it
     counted), push/ (what it pushed after changes), envoy-calls/ (what a real Envoy did with it), calls/ and simulation/
-    (Istio's own traffic simulation), istioctl/ (the tables that a real istioctl printed of it). Exit code 1 when
-    something differs that neither the list of deviations nor the recording itself explains.
+    (Istio's own traffic simulation), istioctl/ (the tables that a real istioctl printed of it); envoy-dynamics/ holds
+    scripted experiments on a real Envoy, by topic. Exit code 1 when something differs that neither the list of
+    deviations nor the recording itself explains.
     """
     from meshsim.exports.istioctl_tables import ISTIOCTL_TABLES
     from meshsim.world.verify import istioctl_verifier, verify_folder

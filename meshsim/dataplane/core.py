@@ -83,6 +83,8 @@ DO_KILL_REQUESTS = 12
 DO_REACH = 13
 DO_REACH_CONNECTIONS = 14
 DO_USERS = 15
+DO_IDLE = 16
+DO_DURATION = 17
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -109,6 +111,26 @@ TRY_TIMEOUT = 3
 OVERFLOW = 4
 ROUTE_TIMEOUT = 5
 ABANDONED = 6
+REMOTE_RESET = 7
+REFUSED_STREAM = 8
+PROTOCOL_ERROR = 9
+IDLE_TIMEOUT = 10
+MAX_DURATION = 11
+UPSTREAM_DURATION = 12
+TRY_IDLE = 13
+
+# What has become of a request at its caller's proxy.
+DECIDED = 1
+STARTED = 2
+BROKEN = 3
+
+# Kinds of timers: the odd ones are an attempt's, the others a request's.
+TIMER_ROUTE = 0
+TIMER_TRY = 1
+TIMER_IDLE = 2
+TIMER_UPSTREAM = 3
+TIMER_DURATION = 4
+TIMER_TRY_IDLE = 5
 
 # States of a connection.
 CLOSED = 0
@@ -143,13 +165,18 @@ UNIFORM = 5
 RETRY_5XX = 1
 RETRY_GATEWAY = 2
 RETRY_CONNECT = 4
+RETRY_REFUSED = 8
 RETRY_RESET = 16
 RETRY_BEFORE = 32
 RETRY_4XX = 64
 RETRY_CODES = 128
+RETRY_LIMITED = 256
 RETRY_CANCELLED = 512
+RETRY_DEADLINE = 1024
+RETRY_EXHAUSTED = 2048
 RETRY_INTERNAL = 4096
 RETRY_UNAVAILABLE = 8192
+RETRY_HEADERS = 16384
 UH = 1
 UF = 2
 UO = 4
@@ -161,6 +188,15 @@ NC = 128
 DI = 256
 FI = 512
 DC = 1024
+UR = 8192
+UPE = 32768
+SI = 65536
+UMSDR = 131072
+GRPC = 1000
+"""A status of `GRPC` + n is an HTTP 200 with grpc-status n in its headers."""
+MARK_LIMITED = 1
+MARK_MATCHED = 2
+MARK_CLOSES = 4
 
 # Kinds of configuration change.
 CH_ROUTE = 0
@@ -361,6 +397,9 @@ class Route:
     status: i16
     abort_status: i16
     delay: i64
+    idle_class: i32
+    try_idle_class: i32
+    duration_class: i32
 
 
 class Share:
@@ -424,6 +463,10 @@ class Cluster:
     max_percent: i32
     limit_local: i32
     ejected: i32
+    budget: i32
+    """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
+    duration_class: i32
+    rq_duration: i64
 
 
 class Host:
@@ -454,11 +497,21 @@ class Host:
 
 
 class Inbound:
-    """What a request meets at the other end before the application."""
+    """What a request meets at the other end before the application, or the answer it gets there."""
 
     flag: i32
     status: i16
     kind: i8
+    how: i8
+    """How a reset ends the attempt."""
+    marks: i8
+    """`MARK_LIMITED`: the answer has x-envoy-ratelimited; `MARK_MATCHED`: it has a retriable header; `MARK_CLOSES`: its
+    connection closes after it."""
+    after: i8
+    """How the attempt ends once `body` has passed since the answer's headers: `ANSWERED` or a reset."""
+    body: i64
+    wait: i64
+    """The back-off that the answer asks for, 0 = none."""
 
 
 class Pool:
@@ -570,7 +623,8 @@ class Att:
     handler: i32
     station: i32
     next: i32
-    flags: i32
+    met: i32
+    """1 + the row of `inbound` whose answer or reset it got, 0 for the application's own answer."""
     at_call: i16
     class_there: i16
     status: i16
@@ -612,7 +666,7 @@ class TimerClass:
     """Length of the ring, a power of two, less one."""
     head: i64
     tail: i64
-    per_try: i8
+    kind: i8
     armed: i8
 
 
@@ -651,6 +705,8 @@ class Log:
     status: i64
     flags: i64
     route_version: i64
+    how: i64
+    """How the attempt ended, -1 without one."""
 
 
 class Tally:
@@ -1006,11 +1062,23 @@ def fit_width(s: State) -> None:
 def timer_live(s: State, k: i64, at: i64) -> bool:
     """Whether somebody still waits for a timer of class `k`."""
     t = s.timer[at]
-    if s.timer_class[k].per_try == 1:
-        a = s.att[t.row]
-        return a.gen == t.gen and a.open == 1
-    q = s.req[t.row]
-    return q.gen == t.gen and q.live == 1
+    tc = s.timer_class[k]
+    row = t.row
+    if tc.kind & 1 == 0:
+        q = s.req[row]
+        if q.gen != t.gen or q.live == 0:
+            return False
+        if q.decided != STARTED or tc.kind != TIMER_IDLE:
+            return True
+        row = q.att
+    elif s.att[row].gen != t.gen or s.att[row].open == 0:
+        return False
+    elif s.req[s.att[row].req].decided != STARTED or tc.kind == TIMER_UPSTREAM:
+        return True
+    elif tc.kind == TIMER_TRY:
+        return False
+    # The headers of the answer have started idle timers anew.
+    return t.time - tc.span >= s.att[row].done
 
 
 def set_timer(s: State, k: i64, row: i64, gen: i64) -> None:
@@ -1048,9 +1116,19 @@ def on_timer(s: State, k: i64) -> None:
                 tc.armed = 1
                 put(s, t.time, t.key)
                 return
-            if tc.per_try == 1:
+            if tc.kind == TIMER_TRY:
                 s.att[t.row].how = TRY_TIMEOUT
                 push(s, DO_END, t.row)
+            elif tc.kind == TIMER_TRY_IDLE:
+                s.att[t.row].how = TRY_IDLE
+                push(s, DO_END, t.row)
+            elif tc.kind == TIMER_UPSTREAM:
+                s.att[t.row].how = UPSTREAM_DURATION
+                push(s, DO_END, t.row)
+            elif tc.kind == TIMER_IDLE:
+                push(s, DO_IDLE, t.row)
+            elif tc.kind == TIMER_DURATION:
+                push(s, DO_DURATION, t.row)
             else:
                 push(s, DO_TIMEOUT, t.row)
             # The step ends what the timer waited for; until it is done the entry would still look alive.
@@ -1296,7 +1374,7 @@ def enter(s: State, r: i64) -> None:
 
 def pass_out(s: State, r: i64) -> None:
     """The event loop has read a request, or begins its next try."""
-    if s.req[r].decided == 1:
+    if s.req[r].decided == DECIDED:
         try_upstream(s, r)
     else:
         decide(s, r)
@@ -1311,7 +1389,7 @@ def decide(s: State, r: i64) -> None:
     c = s.ctl[0]
     q = s.req[r]
     f = s.flow[q.flow]
-    q.decided = 1
+    q.decided = DECIDED
     q.route = f.route
     q.version = f.version
     if q.route < 0:
@@ -1320,6 +1398,10 @@ def decide(s: State, r: i64) -> None:
         push(s, DO_FINISH, r)
         return
     route = s.route[q.route]
+    if route.idle_class >= 0:
+        set_timer(s, route.idle_class, r, q.gen)
+    if route.duration_class >= 0:
+        set_timer(s, route.duration_class, r, q.gen)
     if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
         q.flags |= DI
         if route.delay > 0:
@@ -1391,7 +1473,7 @@ def mirror(s: State, r: i64) -> None:
     shadow.sampled = q.sampled
     shadow.stream = q.stream
     shadow.mirror = 1
-    shadow.decided = 1
+    shadow.decided = DECIDED
     shadow.mirrored = route.mirror_n
     if route.timeout > 0:
         set_timer(s, route.timeout_class, m, shadow.gen)
@@ -1591,7 +1673,7 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     t.done = 0
     t.how = ANSWERED
     t.status = 0
-    t.flags = 0
+    t.met = 0
     t.at_call = 0
     t.group = 0
     t.waiting = 0
@@ -1906,6 +1988,12 @@ def release_connection(s: State, a: i64) -> None:
     pool = conn.pool
     conn.streams -= 1
     worn = cl.per_connection > 0 and conn.used >= cl.per_connection
+    if t.met > 0 and s.inbound[t.met - 1].marks & MARK_CLOSES != 0:
+        worn = True
+        if cl.http2 == 1 and conn.state == READY:
+            conn.state = DRAINING
+            if s.pool[pool].conn == t.conn:
+                s.pool[pool].conn = -1
     if conn.state == CLOSED:
         give_connection(s, t.conn)
     elif cl.http2 == 1:
@@ -1953,6 +2041,10 @@ def attach(s: State, a: i64) -> None:
     route = s.route[q.route]
     if route.try_class >= 0 and q.mirror == 0:
         set_timer(s, route.try_class, a, t.gen)
+    if route.try_idle_class >= 0:
+        set_timer(s, route.try_idle_class, a, t.gen)
+    if cl.duration_class >= 0:
+        set_timer(s, cl.duration_class, a, t.gen)
     send(s, a, c.now)
 
 
@@ -1992,8 +2084,10 @@ def send(s: State, a: i64, when: i64) -> None:
     t.phase = OUTWARD
     travel = leg(s, t.host, t.id, P_NET)
     t.events += 1
-    if s.inbound[inbound_of(s, a)].kind == IN_RESET:
+    met = inbound_of(s, a)
+    if s.inbound[met].kind == IN_RESET:
         t.phase = OVER
+        t.met = met + 1
         schedule(s, when + travel + host.latency, EV_RESET, a)
         return
     proxy = s.cluster[t.cluster].proxy
@@ -2036,12 +2130,11 @@ def on_arrive(s: State, a: i64) -> None:
         schedule(s, c.now + sample(s, s.host[t.host].external, t.id, P_EXTERNAL), EV_SERVED, a)
         return
     pod = s.pod[t.pod]
-    met = s.inbound[inbound_of(s, a)]
+    row = inbound_of(s, a)
     if pod.state == POD_DEAD:
         reset_from_server(s, a)
-    elif met.kind == IN_REPLY:
-        t.flags = met.flag
-        respond(s, a, met.status)
+    elif s.inbound[row].kind == IN_REPLY:
+        answer(s, a, row)
     elif pod.state == POD_DRAINING:
         # The application has stopped listening: its own proxy cannot connect and answers for it.
         if t.station >= 0:
@@ -2060,6 +2153,15 @@ def on_arrive(s: State, a: i64) -> None:
         pod.tail = a
     else:
         begin_service(s, a)
+
+
+def answer(s: State, a: i64, row: i64) -> None:
+    """An attempt gets the answer or the reset that stands in a row of `inbound`."""
+    s.att[a].met = row + 1
+    if s.inbound[row].kind == IN_RESET:
+        reset_from_server(s, a)
+    else:
+        respond(s, a, s.inbound[row].status)
 
 
 def reset_from_server(s: State, a: i64) -> None:
@@ -2247,9 +2349,42 @@ def on_response(s: State, a: i64) -> None:
     t.phase = OVER
     if t.open == 1:
         t.how = ANSWERED
-        end_attempt(s, a)
+        if t.met == 0 or not pass_headers(s, a):
+            end_attempt(s, a)
     else:
         give_attempt(s, a)
+
+
+def start_idle(s: State, a: i64) -> None:
+    """Headers have passed on: idle timers begin anew."""
+    t = s.att[a]
+    q = s.req[t.req]
+    t.done = s.ctl[0].now
+    route = s.route[q.route]
+    if route.idle_class >= 0:
+        set_timer(s, route.idle_class, t.req, q.gen)
+    if route.try_idle_class >= 0:
+        set_timer(s, route.try_idle_class, a, t.gen)
+
+
+def pass_headers(s: State, a: i64) -> bool:
+    """An answer has come whose body may be still to come; returns whether it is and its headers have passed on."""
+    t = s.att[a]
+    q = s.req[t.req]
+    met = s.inbound[t.met - 1]
+    if q.decided == STARTED:
+        t.how = met.after
+        return False
+    if met.body == 0 and met.after == ANSWERED:
+        return False
+    if q.mirror == 0 and q.left > 0 and retriable(s, q.route, ANSWERED, t.status, s.flow[q.flow].grpc, met.marks):
+        return False
+    q.decided = STARTED
+    start_idle(s, a)
+    t.phase = INWARD
+    t.events += 1
+    schedule(s, s.ctl[0].now + met.body, EV_RESPONSE, a)
+    return True
 
 
 def on_reset(s: State, a: i64) -> None:
@@ -2258,6 +2393,8 @@ def on_reset(s: State, a: i64) -> None:
     t.events -= 1
     if t.open == 1:
         t.how = TERMINATED
+        if t.met > 0 and s.inbound[t.met - 1].kind == IN_RESET:
+            t.how = s.inbound[t.met - 1].how
         end_attempt(s, a)
     else:
         give_attempt(s, a)
@@ -2342,29 +2479,52 @@ def sweep(s: State, row: i64) -> None:
 
 
 def grpc_retriable(tokens: i64, status: i64) -> bool:
-    """Whether a gRPC answer may be retried: proxies and applications give a gRPC status for the HTTP one.
+    """Whether a gRPC status may be retried."""
+    if status == 1:
+        return tokens & RETRY_CANCELLED != 0
+    if status == 4:
+        return tokens & RETRY_DEADLINE != 0
+    if status == 8:
+        return tokens & RETRY_EXHAUSTED != 0
+    if status == 13:
+        return tokens & RETRY_INTERNAL != 0
+    return status == 14 and tokens & RETRY_UNAVAILABLE != 0
 
-    Envoy source/common/grpc/status.cc: 429, 502, 503, 504 are UNAVAILABLE, 400 is INTERNAL.
+
+def grpc_of(status: i64) -> i64:
+    """The gRPC status of an answer to a gRPC request, where proxies and applications give the HTTP one that it is.
+
+    Envoy source/common/grpc/status.cc: 429, 502, 503, 504 are UNAVAILABLE, 400 is INTERNAL; 2 stands for the others.
     """
+    if status >= GRPC:
+        return status - GRPC
     if status == 429 or (status >= 502 and status <= 504):
-        return tokens & RETRY_UNAVAILABLE != 0
-    return status == 400 and tokens & RETRY_INTERNAL != 0
+        return 14
+    if status == 400:
+        return 13
+    return 2
 
 
-def retriable(s: State, route: i64, how: i64, status: i64, grpc: i64) -> bool:
+def retriable(s: State, route: i64, how: i64, status: i64, grpc: i64, marks: i64) -> bool:
     """Whether a route's retry_on covers an outcome (Envoy source/common/router/retry_state_impl.cc)."""
     ro = s.route[route]
     tokens = ro.retry_on
-    if tokens == 0:
+    if tokens == 0 or (how >= OVERFLOW and how <= ABANDONED) or how == IDLE_TIMEOUT or how == MAX_DURATION:
         return False
     if how == UNCONNECTED:
         return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_CONNECT | RETRY_RESET | RETRY_BEFORE) != 0
-    if how == TERMINATED or how == TRY_TIMEOUT:
-        return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_RESET) != 0
+    if how == REFUSED_STREAM and tokens & RETRY_REFUSED != 0:
+        return True
     if how != ANSWERED:
-        return False
+        return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_RESET) != 0
+    if marks & MARK_LIMITED != 0:
+        return tokens & RETRY_LIMITED != 0
+    if tokens & RETRY_HEADERS != 0 and marks & MARK_MATCHED != 0:
+        return True
     if grpc == 1:
-        return grpc_retriable(tokens, status)
+        return grpc_retriable(tokens, grpc_of(status))
+    if status >= GRPC:
+        return grpc_retriable(tokens, status - GRPC)
     if tokens & RETRY_5XX != 0 and status >= 500 and status < 600:
         return True
     if tokens & RETRY_GATEWAY != 0 and status >= 502 and status <= 504:
@@ -2410,7 +2570,11 @@ def end_attempt(s: State, a: i64) -> None:
     cl = s.cluster[t.cluster]
     how = t.how
     status = t.status
-    flags = t.flags
+    flags = 0
+    marks = 0
+    if t.met > 0:
+        flags = s.inbound[t.met - 1].flag
+        marks = s.inbound[t.met - 1].marks
     if how == UNCONNECTED:
         status = 503
         flags = UF
@@ -2420,51 +2584,79 @@ def end_attempt(s: State, a: i64) -> None:
     elif how == OVERFLOW:
         status = 503
         flags = UO
-    elif how == TRY_TIMEOUT:
+    elif how == TRY_TIMEOUT or how == TRY_IDLE:
         status = 504
         flags = UT
-        cl.rq_per_try_timeout += 1
+        cl.rq_per_try_timeout += how == TRY_TIMEOUT
     elif how == ROUTE_TIMEOUT:
         status = 504
         flags = UT
         cl.rq_timeout += 1
+    elif how == REMOTE_RESET or how == REFUSED_STREAM:
+        status = 503
+        flags = UR
+    elif how == PROTOCOL_ERROR:
+        status = 502
+        flags = UPE
     elif how == ABANDONED:
         status = 0
         flags = DC
-    leave_upstream(s, a)
-    t.open = 0
-    q.att = -1
-    if cl.outlier == 1 and how != OVERFLOW and how != ABANDONED and (how != ROUTE_TIMEOUT or t.attached == 1):
-        judge(s, t.cluster, t.host, how, status)
-    if cl.proxy < 0 and how != ANSWERED:
-        status = 0
+    elif how == IDLE_TIMEOUT:
+        status = 504
+        flags = SI
+    elif how == MAX_DURATION:
+        status = 504
+    elif how == UPSTREAM_DURATION:
+        status = 504
+        flags = UMSDR
+        cl.rq_duration += 1
     if q.retrying > 0:
         s.cluster[q.retrying - 1].retrying -= 1
         q.retrying = 0
     again = 0
-    if q.mirror == 0 and retriable(s, q.route, how, status, s.flow[q.flow].grpc):
+    if q.decided == STARTED and how != ANSWERED:
+        q.decided = BROKEN
+        status = t.status
+    elif q.mirror == 0 and retriable(s, q.route, how, status, s.flow[q.flow].grpc, marks):
         if q.left == 0:
             flags |= URX
             cl.rq_retry_limit += 1
         else:
             q.left -= 1
-            if cl.retrying >= cl.max_retries:
+            if cl.retrying >= retry_limit(s, t.cluster):
                 flags |= UO
                 cl.rq_retry_overflow += 1
             else:
                 again = 1
+                if how == ANSWERED and status < GRPC:
+                    # The body of the answer is not waited for: the stream is reset.
+                    t.how = ABANDONED
+    leave_upstream(s, a)
+    t.open = 0
+    q.att = -1
+    if cl.outlier == 1 and how <= PROTOCOL_ERROR and how != OVERFLOW and how != ABANDONED:
+        if how != ROUTE_TIMEOUT or t.attached == 1:
+            judge(s, t.cluster, t.host, how, status)
+    if cl.proxy < 0 and how != ANSWERED:
+        status = 0
     if again == 1:
         cl.retrying += 1
         cl.rq_retry += 1
         q.retrying = t.cluster + 1
         write_log(s, r, a, status, flags, 0)
         q.events += 1
-        schedule(s, c.now + below(draw(t.id, P_BACKOFF), q.cap_ms) * MILLION, EV_BACKOFF, r)
+        wait = below(draw(t.id, P_BACKOFF), q.cap_ms) * MILLION
+        if t.met > 0 and s.inbound[t.met - 1].wait > 0:
+            wait = s.inbound[t.met - 1].wait
+            wait += below(draw(t.id, P_BACKOFF), wait // 2)
+        schedule(s, c.now + wait, EV_BACKOFF, r)
         if q.cap_ms < s.route[q.route].max_ms // 2:
             q.cap_ms = 2 * q.cap_ms
         else:
             q.cap_ms = s.route[q.route].max_ms
     else:
+        if status >= GRPC:
+            status = 200
         q.status = status
         q.flags |= flags
         write_log(s, r, a, status, q.flags, 1)
@@ -2472,19 +2664,34 @@ def end_attempt(s: State, a: i64) -> None:
     give_attempt(s, a)
 
 
-def route_timeout(s: State, r: i64) -> None:
-    """The route timeout of a request: whatever it waits for, it ends."""
+def retry_limit(s: State, row: i64) -> i64:
+    """How many retries a cluster may have under way.
+
+    Envoy source/common/upstream/resource_manager_impl.h: the number, or a share of active and pending requests.
+    """
+    cl = s.cluster[row]
+    share = (cl.active + cl.pending) * cl.budget // 100_000
+    if share > cl.max_retries:
+        return share
+    return cl.max_retries
+
+
+def end_by_timeout(s: State, r: i64, how: i64) -> None:
+    """A timeout of a request: whatever it waits for, it ends."""
     q = s.req[r]
     if q.live == 0:
         return
     if q.att >= 0:
-        s.att[q.att].how = ROUTE_TIMEOUT
+        s.att[q.att].how = how
         push(s, DO_END, q.att)
         return
     q.status = 504
-    q.flags |= UT
-    if q.row >= 0:
-        s.cluster[q.row].rq_timeout += 1
+    if how == ROUTE_TIMEOUT:
+        q.flags |= UT
+        if q.row >= 0:
+            s.cluster[q.row].rq_timeout += 1
+    elif how == IDLE_TIMEOUT:
+        q.flags |= SI
     push(s, DO_FINISH, r)
 
 
@@ -2524,6 +2731,7 @@ def write_log(s: State, r: i64, a: i64, status: i64, flags: i64, last: i64) -> N
     row.status = status
     row.flags = flags
     row.route_version = q.version
+    row.how = -1
     if a < 0:
         row.attempt = 0
         row.host = -1
@@ -2535,6 +2743,7 @@ def write_log(s: State, r: i64, a: i64, status: i64, flags: i64, last: i64) -> N
         return
     t = s.att[a]
     row.attempt = t.number
+    row.how = t.how
     row.host = t.host
     row.pod = t.pod
     row.attempt_start = t.start
@@ -2958,7 +3167,11 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
     elif step == DO_MIRROR:
         mirror(s, row)
     elif step == DO_TIMEOUT:
-        route_timeout(s, row)
+        end_by_timeout(s, row, ROUTE_TIMEOUT)
+    elif step == DO_IDLE:
+        end_by_timeout(s, row, IDLE_TIMEOUT)
+    elif step == DO_DURATION:
+        end_by_timeout(s, row, MAX_DURATION)
     elif step == DO_KILL:
         kill(s, row)
     elif step == DO_KILL_CONNECTIONS:

@@ -136,14 +136,16 @@ class Engine:
         stations: bool = True,
         sample_rate: float = 0.01,
         notice: Notice | None = None,
+        tables: Tables | None = None,
     ) -> None:
         """An empty mesh at time 0.
 
         `stations`: proxies queue as event loops; otherwise the same CPU time is a plain delay. `sample_rate`: share of
-        traces whose rows are kept. `notice` hears the one line about compiling.
+        traces whose rows are kept. `notice` hears the one line about compiling. `tables` are empty ones of another kind
+        than `mode` names.
         """
         self.seed = seed
-        self._tables: Tables = make_tables(choose_mode(mode), notice)
+        self._tables: Tables = make_tables(choose_mode(mode), notice) if tables is None else tables
         self._layout = Layout()
         self._books: list[_Book] = []
         self._host_names: list[tuple[int, HostKey]] = []
@@ -376,6 +378,12 @@ class Engine:
         self._flush()
         read = self._tables.get
         return PodLoad(PodState(read("pod", pod, "state")), read("pod", pod, "busy"), read("pod", pod, "queued"))
+
+    def met_rows(self, rows: tuple[Row, ...]) -> int:
+        """First of these rows of `inbound`, written at once: answers of scripted hosts (`scripted`)."""
+        found = self._layout.met(rows)
+        self._layout.rows["inbound"].flush(self._tables)
+        return found
 
     @property
     def tables(self) -> Tables:

@@ -110,7 +110,7 @@ class Layout:
         }
         self._dists: dict[Distribution, int] = {}
         self._routes: dict[RouteSpec, int] = {}
-        self._timers: dict[tuple[int, bool], int] = {}
+        self._timers: dict[tuple[int, int], int] = {}
         self._met: dict[tuple[Row, ...], int] = {}
         self.timer_ring = 0
         self.tried_width = 1
@@ -138,15 +138,15 @@ class Layout:
             self._dists[dist] = found
         return found
 
-    def timer_class(self, span: int, per_try: bool) -> int:
+    def timer_class(self, span: int, kind: int) -> int:
         """The class of timers of one duration, -1 for no timer."""
         if span <= 0:
             return -1
-        key = (span, per_try)
+        key = (span, kind)
         found = self._timers.get(key)
         if found is None:
             found = self.rows["timer_class"].add(
-                row_of("timer_class", span=span, per_try=per_try, first=self.timer_ring, mask=RING - 1)
+                row_of("timer_class", span=span, kind=kind, first=self.timer_ring, mask=RING - 1)
             )
             self.timer_ring += RING
             self._timers[key] = found
@@ -232,8 +232,8 @@ class Layout:
             class_there=shares[0][2] if len(shares) == 1 else 0,
             weight=sum(weight for _, weight, _ in shares),
             timeout=spec.timeout,
-            timeout_class=self.timer_class(spec.timeout, per_try=False),
-            try_class=self.timer_class(per_try, per_try=True),
+            timeout_class=self.timer_class(spec.timeout, core.TIMER_ROUTE),
+            try_class=self.timer_class(per_try, core.TIMER_TRY),
             retries=spec.retries,
             retry_on=spec.retry_on,
             code_at=self.columns["code"].extend(spec.retriable_codes),
@@ -247,6 +247,9 @@ class Layout:
             abort_status=spec.abort_status,
             mirror_at=self.rows["share"].extend([(part, cluster, kind) for (cluster, part), kind in shadows]),
             mirror_n=len(spec.mirrors),
+            idle_class=self.timer_class(spec.idle_timeout, core.TIMER_IDLE),
+            try_idle_class=self.timer_class(spec.per_try_idle_timeout, core.TIMER_TRY_IDLE),
+            duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_DURATION),
         )
 
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
@@ -284,6 +287,8 @@ class Layout:
                 rr=self.columns["turn"].extend(first_turns),
                 outlier=outlier is not None,
                 updated=-core.NEVER,
+                budget=0 if spec.retry_budget is None else round(spec.retry_budget * 1000),
+                duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_UPSTREAM),
                 **limits,
             )
         )
@@ -318,7 +323,15 @@ class Layout:
     def _inbounds(self, spec: HostSpec) -> int:
         """First row of what each class of requests meets at a host; equal ones share theirs."""
         met = ((spec.inbound, spec.inbound_status, spec.inbound_flag), *spec.by_class)
-        rows = tuple((int(flag), status, int(kind)) for kind, status, flag in met)
+        return self.met(
+            tuple(
+                row_of("inbound", flag=int(flag), status=status, kind=int(kind), how=core.TERMINATED)
+                for kind, status, flag in met
+            )
+        )
+
+    def met(self, rows: tuple[Row, ...]) -> int:
+        """First of these rows of `inbound`; equal ones are shared."""
         found = self._met.get(rows)
         if found is None:
             found = self._met[rows] = self.rows["inbound"].extend(rows)

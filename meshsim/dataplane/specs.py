@@ -63,6 +63,7 @@ class RetryOn(IntFlag):
     GRPC_RESOURCE_EXHAUSTED = 2048
     GRPC_INTERNAL = 4096
     GRPC_UNAVAILABLE = 8192
+    RETRIABLE_HEADERS = 16384
 
 
 class Flag(IntFlag):
@@ -99,6 +100,12 @@ class Flag(IntFlag):
     """Upstream remote reset."""
     RL = 16384
     """Rate limited."""
+    UPE = 32768
+    """Upstream protocol error."""
+    SI = 65536
+    """Stream idle timeout."""
+    UMSDR = 131072
+    """Upstream maximum stream duration reached."""
 
 
 class RouteKind(IntEnum):
@@ -234,6 +241,10 @@ class ClusterSpec:
     http2: bool
     """Whether upstream connections carry many requests at once."""
     outlier: OutlierSpec | None
+    retry_budget: float | None = None
+    """Percent of the requests under way that may be retries; `max_retries` is then the least number allowed."""
+    max_stream_duration: Nanos = 0
+    """0 = none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +275,11 @@ class RouteSpec:
     """(cluster id, parts per million)."""
     request_classes: tuple[int, ...] = ()
     """The class of the requests at each of `clusters`, then at each of `mirrors`; 0 where it ends."""
+    idle_timeout: Nanos = 0
+    """Stream idle timeout, 0 = none."""
+    per_try_idle_timeout: Nanos = 0
+    max_stream_duration: Nanos = 0
+    """0 = none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,8 @@ def test_equal_things_share_a_row() -> None:
     layout = Layout()
     assert layout.dist(exponential(5)) == layout.dist(exponential(5)) == 0
     assert layout.dist(fixed(0)) == layout.dist(None) == -1
-    assert layout.timer_class(5, per_try=True) != layout.timer_class(5, per_try=False)
-    assert layout.timer_class(0, per_try=True) == -1
+    assert layout.timer_class(5, core.TIMER_TRY) != layout.timer_class(5, core.TIMER_ROUTE)
+    assert layout.timer_class(0, core.TIMER_TRY) == -1
     assert layout.route(ROUTE) == layout.route(replace(ROUTE)) == 0
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meshsim.dataplane.engine import ClusterStats, Counters, Engine
 from meshsim.dataplane.invariants import check_invariants
-from meshsim.dataplane.storage import Mode
+from meshsim.dataplane.storage import LOG_DTYPE, Mode
 from meshsim.dataplane.tables import choose_mode
 from meshsim.testing.random_meshes import RandomMesh
 from meshsim.units import MILLISECOND, SECOND, Nanos
@@ -76,7 +76,7 @@ def test_sampling_does_not_matter_and_keeps_whole_traces(number: int) -> None:
         full.series,
         full.stats,
     )
-    width = len(full.log) // max(len(full.log) // (8 * 23), 1)
+    width = len(full.log) // max(len(full.log) // LOG_DTYPE.itemsize, 1)
     rows = {full.log[at : at + width] for at in range(0, len(full.log), width)}
     kept = {some.log[at : at + width] for at in range(0, len(some.log), width)}
     roots = {row[:8] for row in kept}

@@ -31,6 +31,7 @@ from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import apply_mutations
 from meshsim.dataplane.decide.replies import LocalReply, local_reply, protocol_error, refused
+from meshsim.dataplane.decide.requested import consume_requests, requested_retry
 from meshsim.dataplane.decide.rewriting import (
     FormatContext,
     finalize_request,
@@ -45,6 +46,7 @@ from meshsim.dataplane.decide.routes import (
     HashSource,
     PathRewrite,
     Redirect,
+    RetryPolicy,
     Route,
     VirtualHost,
 )
@@ -205,6 +207,8 @@ class _Router:
             reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
             return self.reply(reply, upstreams)
         timeouts = request_timeouts(action, self.headers, self.context.manager.max_stream_duration)
+        retry = requested_retry(action.retry, self.headers)
+        consume_requests(self.headers)
         assert exchange.table is not None
         assert self.virtual_host is not None
         if self.virtual_host.attempt_count:
@@ -227,7 +231,7 @@ class _Router:
         if not any(has_host(u) for u in upstreams):
             reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
             return self.reply(reply, upstreams)
-        policies = self._policies(action, timeouts)
+        policies = self._policies(action, timeouts, retry)
         return self._decision(Disposition.FORWARDED, upstreams, policies, "via_upstream", self._response(None))
 
     def _with_alpn(self, upstream: Upstream) -> Upstream:
@@ -254,14 +258,14 @@ class _Router:
         if "upgrade" not in headers and any(u.known and not u.http2 for u in upstreams):
             headers.set("content-length", "0")
 
-    def _policies(self, action: Forward, timeouts: Timeouts) -> Policies:
+    def _policies(self, action: Forward, timeouts: Timeouts, retry: RetryPolicy | None) -> Policies:
         idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
         exchange = self.exchange
         return Policies(
             timeouts.route,
             idle,
             timeouts.stream,
-            action.retry,
+            retry,
             self._mirrors(action),
             action.hash_policies,
             self._fault_left(),

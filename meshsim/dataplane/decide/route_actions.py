@@ -139,6 +139,7 @@ def _forward(
         limits_stream,
         nanos(message.max_grpc_timeout) if message.HasField("max_grpc_timeout") else None,
         nanos(message.grpc_timeout_offset) if message.HasField("grpc_timeout_offset") else 0,
+        nanos(message.max_stream_duration.grpc_timeout_header_offset),
         decode_retry(message.retry_policy, notes) if message.HasField("retry_policy") else None,
         tuple(decode_mirror(m) for m in message.request_mirror_policies),
         tuple(decode_hash_policy(h, notes) for h in message.hash_policy),

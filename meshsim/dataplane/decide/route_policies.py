@@ -49,8 +49,7 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
         highest = nanos(back_off.max_interval)
         if highest and highest < nanos(back_off.base_interval):
             raise ResourceRejectedError("retry_policy.max_interval must greater than or equal to the base_interval")
-    if message.HasField("rate_limited_retry_back_off"):
-        notes.append("rate limited retry back-off")
+    limited = message.rate_limited_retry_back_off
     policy = RetryPolicy(
         tuple(t for t in message.retry_on.replace(" ", "").split(",") if t),
         message.num_retries.value if message.HasField("num_retries") else 1,
@@ -64,6 +63,8 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
         highest or base * 10,
         tuple(decode_header_matcher(h, notes) for h in message.retriable_headers),
         tuple(decode_header_matcher(h, notes) for h in message.retriable_request_headers),
+        tuple((h.name.lower(), bool(h.format)) for h in limited.reset_headers),
+        nanos(limited.max_interval) if limited.HasField("max_interval") else 300_000_000_000,
     )
     return policy, tuple(notes)
 

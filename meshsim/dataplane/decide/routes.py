@@ -66,6 +66,10 @@ class RetryPolicy:
     backoff_max: Nanos
     retriable_headers: tuple[HeaderMatcher, ...]
     retriable_request_headers: tuple[HeaderMatcher, ...]
+    reset_headers: tuple[tuple[str, bool], ...] = ()
+    """Headers of an answer that say when to retry: name, and whether as seconds since 1970 or from now."""
+    reset_longest: Nanos = 300_000_000_000
+    """What says later than this is not followed."""
 
 
 class HashSource(Enum):
@@ -138,6 +142,8 @@ class Forward(NamedTuple):
     max_grpc_timeout: Nanos | None
     """Older form: a gRPC request's own timeout counts up to here, 0 = any; the route's timeout is not used then."""
     grpc_timeout_offset: Nanos
+    grpc_header_offset: Nanos
+    """What `max_stream_duration` takes off a request's own timeout."""
     retry: RetryPolicy | None
     mirrors: tuple[Mirror, ...]
     hash_policies: tuple[HashPolicy, ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.requested import TIMEOUT, TRY_TIMEOUT, requested_timeout
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routes import Forward
 from meshsim.units import Nanos
@@ -27,7 +28,8 @@ def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos 
     request from its header.
     """
     grpc = is_grpc(headers)
-    asked = parse_grpc_timeout(headers.get("grpc-timeout")) if grpc else 0
+    announced = parse_grpc_timeout(headers.get("grpc-timeout"))
+    asked = announced if grpc else 0
     timeout = 0 if action.limits_stream else action.timeout
     if not action.limits_stream and grpc and action.max_grpc_timeout is not None:
         timeout = asked
@@ -36,13 +38,18 @@ def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos 
         limit = action.max_grpc_timeout
         if limit and (timeout == 0 or timeout > limit):
             timeout = limit
+    own = requested_timeout(headers, TIMEOUT)
+    timeout = timeout if own is None else own
     per_try = action.retry.per_try_timeout if action.retry else 0
+    own = requested_timeout(headers, TRY_TIMEOUT)
+    per_try = per_try if own is None else own
     if timeout and per_try >= timeout:
         per_try = 0
     stream = action.max_stream_duration if action.max_stream_duration is not None else default_stream
-    if asked and action.grpc_timeout_header_max is not None:
+    if announced and action.grpc_timeout_header_max is not None:
         limit = action.grpc_timeout_header_max
-        stream = min(asked, limit) if limit else asked
+        stream = min(announced, limit) if limit else announced
+        stream = max(stream - action.grpc_header_offset, 0)
     return Timeouts(timeout, per_try, stream or None)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-KINDS: Final = ("xds", "push-status", "push", "calls", "simulation", "envoy-calls")
+KINDS: Final = ("xds", "push-status", "push", "calls", "simulation", "envoy-calls", "envoy-dynamics")
 """Kinds of recordings the model is compared with."""
 
-RECORDED_KINDS: Final = (*KINDS, "istioctl", "envoy-dynamics")
+RECORDED_KINDS: Final = (*KINDS, "istioctl")
 """Kinds of recordings the layout knows."""
 
 

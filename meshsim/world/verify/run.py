@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshsim.errors import InputError, Position, UsageError
-from meshsim.world.verify import calls, envoy_calls, istioctl, push, push_recording, push_status, simulation, xds
+from meshsim.world.verify import (
+    calls,
+    dynamics,
+    envoy_calls,
+    istioctl,
+    push,
+    push_recording,
+    push_status,
+    simulation,
+    xds,
+)
 from meshsim.world.verify.deviations import Deviation, load_deviations
 from meshsim.world.verify.folder import recorded_names, world_names
 from meshsim.world.verify.outcome import KINDS, RECORDED_KINDS, Outcome, WorldOutcome
@@ -31,6 +41,7 @@ _VERIFIERS: Final[Mapping[str, Verifier]] = {
     calls.KIND: Verifier(partial(recorded_names, kind=calls.KIND), calls.verify_world),
     simulation.KIND: Verifier(partial(recorded_names, kind=simulation.KIND), simulation.verify_file),
     envoy_calls.KIND: Verifier(partial(recorded_names, kind=envoy_calls.KIND), envoy_calls.verify_world),
+    dynamics.KIND: Verifier(partial(recorded_names, kind=dynamics.KIND), dynamics.verify_topic),
 }
 
 

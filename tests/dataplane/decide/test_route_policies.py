@@ -28,15 +28,12 @@ def test_retry_plugins() -> None:
     notes: list[str] = []
     priority = {"name": "p", "typed_config": {"@type": PRIORITIES, "update_frequency": 2}}
     assert retry(notes, retry_priority=priority).previous_priorities == 2
-    retry(
-        notes,
-        retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}],
-        rate_limited_retry_back_off={},
-    )
-    assert notes == [
-        "retry host predicate envoy.retry_host_predicates.omit_canary_hosts",
-        "rate limited retry back-off",
-    ]
+    retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}])
+    assert notes == ["retry host predicate envoy.retry_host_predicates.omit_canary_hosts"]
+    limited = {"reset_headers": [{"name": "Retry-After"}, {"name": "x-at", "format": "UNIX_TIMESTAMP"}]}
+    found = retry([], rate_limited_retry_back_off=limited)
+    assert found.reset_headers == (("retry-after", False), ("x-at", True))
+    assert found.reset_longest == 300_000_000_000
     assert retry([], retry_back_off={"base_interval": "0.0001s"}).backoff_base == 1_000_000, (
         "below a millisecond counts as one"
     )

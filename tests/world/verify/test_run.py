@@ -14,7 +14,7 @@ from meshsim.world.verify.run import present_kinds
 
 @pytest.mark.parametrize(
     ("kinds", "message"),
-    [(["nonsense"], "unknown kind"), (["envoy-dynamics"], "not modelled yet")],
+    [(["nonsense"], "unknown kind"), (["istioctl"], "not modelled yet")],
 )
 def test_kinds_that_cannot_be_verified(tmp_path: Path, kinds: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -28,7 +28,7 @@ def test_an_unknown_world_is_refused(oracle: Path) -> None:
 
 
 def test_without_kinds_all_that_the_folder_has_are_run(recorded: Path, tmp_path: Path) -> None:
-    assert present_kinds(recorded) == ("xds", "calls", "simulation", "envoy-calls")
+    assert present_kinds(recorded) == ("xds", "calls", "simulation", "envoy-calls", "envoy-dynamics")
     for part in ("worlds", "xds", "envoy-calls"):
         shutil.copytree(recorded / part, tmp_path / part)
     seen: list[str] = []

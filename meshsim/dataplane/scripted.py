@@ -1,0 +1,172 @@
+"""The interpreted core between scripted ends: hosts that do with each attempt what a script says, a scripted client.
+
+The core's functions are copied into a namespace of their own, in which the few that stand for the two ends are
+replaced; everything between them, which is what an Envoy does, is the core itself. Compiled code knows nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final, NamedTuple, Protocol
+
+from meshsim.dataplane import core
+from meshsim.dataplane.core import State
+from meshsim.dataplane.storage import PlainTables
+from meshsim.units import Nanos
+
+HANG: Final = -1
+"""In place of a row: no answer ever comes."""
+_EV_SCRIPT: Final = core.KINDS
+"""An event kind that the core does not use."""
+
+
+class Arrival(NamedTuple):
+    """An attempt that reaches its host."""
+
+    time: Nanos
+    host: int
+    """Row of the host."""
+    request: int
+    """Identity of the client's request."""
+    attempt: int
+    """Its number, from 1."""
+    connection: int
+    """Row of the connection."""
+    mirror: bool
+
+
+class Meeting(NamedTuple):
+    """What becomes of an attempt at its host."""
+
+    row: int
+    """Row of the `inbound` table (`Layout.met`), or `HANG`."""
+    delay: Nanos
+
+
+class Ended(NamedTuple):
+    """A request that has ended for its client."""
+
+    request: int
+    status: int
+    """0 without an answer."""
+    flags: int
+    broken: bool
+    """Whether the answer broke off after its headers."""
+
+
+class Ends(Protocol):
+    """The script: what hosts do, and what the client hears."""
+
+    def meet(self, arrival: Arrival) -> Meeting:
+        """Decide what an attempt meets."""
+
+    def ended(self, end: Ended) -> None:
+        """A request has ended."""
+
+
+class ScriptedTables(PlainTables):
+    """Tables whose core runs between the ends of a script."""
+
+    def __init__(self, ends: Ends) -> None:
+        super().__init__()
+        self._ends = ends
+        self._waiting: dict[int, Callable[[], None]] = {}
+        self._next = 0
+        self._core = self._namespace()
+
+    def run(self, until: int) -> int:
+        answer: int = self._core["run"](self.state, until)
+        return answer
+
+    def at(self, time: Nanos, act: Callable[[], None]) -> None:
+        """Have something done at an instant that is not past."""
+        slot = self._next = (self._next + 1) & core.SLOTS
+        self._waiting[slot] = act
+        self._core["schedule"](self.state, time, _EV_SCRIPT, slot)
+
+    @property
+    def now(self) -> Nanos:
+        """The instant of the event under way."""
+        return int(self._list("ctl")[0].now)
+
+    def send(self, flow: int, identity: int) -> tuple[int, int]:
+        """A request leaves its client now; returns its row and the row's generation. For use inside `at`."""
+        row: int = self._core["take_request"](self.state, identity, identity, flow)
+        request = self._list("req")[row]
+        request.sampled = 1
+        self._core["push"](self.state, core.DO_ENTER, row)
+        return row, request.gen
+
+    def abandon(self, row: int, generation: int) -> None:
+        """The client of a request goes away."""
+        request = self._list("req")[row]
+        if request.gen != generation or request.live == 0:
+            return
+        if request.att >= 0:
+            self._list("att")[request.att].how = core.ABANDONED
+            self._core["push"](self.state, core.DO_END, request.att)
+        else:
+            request.status = 0
+            request.flags |= core.DC
+            self._core["push"](self.state, core.DO_FINISH, row)
+
+    def _namespace(self) -> dict[str, Any]:
+        """A copy of the core with the ends replaced."""
+        functions: dict[str, Any] = dict(vars(core))
+        own = {n: f for n, f in functions.items() if isinstance(f, FunctionType) and f.__module__ == core.__name__}
+        for name, function in own.items():
+            functions[name] = FunctionType(function.__code__, functions, name, function.__defaults__)
+        functions["on_arrive"] = self._arriving(functions)
+        functions["finish"] = self._finishing(functions["finish"])
+        functions["do_rare_event"] = self._acting(functions["do_rare_event"])
+        return functions
+
+    def _arriving(self, functions: dict[str, Any]) -> Callable[[State, int], None]:
+        def on_arrive(s: State, a: int) -> None:
+            t = s.att[a]
+            if t.killed == 1 or (t.pod >= 0 and s.pod[t.pod].state == core.POD_DEAD):
+                original(s, a)
+                return
+            t.events -= 1
+            t.arrived = t.served = s.ctl[0].now
+            mirror = t.open == 1 and s.req[t.req].mirror == 1
+            meeting = self._ends.meet(Arrival(t.arrived, t.host, t.root, t.number, t.conn, mirror))
+            t.phase = core.SERVING
+            if meeting.row == HANG:
+                t.phase = core.LOST if t.open == 1 else core.OVER
+                functions["give_attempt"](s, a)
+            else:
+                t.events += 1
+                self.at(s.ctl[0].now + meeting.delay, lambda: answered(s, a, meeting.row))
+
+        def answered(s: State, a: int, row: int) -> None:
+            t = s.att[a]
+            t.events -= 1
+            if t.killed == 1:
+                functions["give_attempt"](s, a)
+            else:
+                functions["answer"](s, a, row)
+
+        original = functions["on_arrive"]
+        return on_arrive
+
+    def _finishing(self, original: Callable[[State, int], None]) -> Callable[[State, int], None]:
+        def finish(s: State, r: int) -> None:
+            q = s.req[r]
+            live, mirror = q.live, q.mirror
+            end = Ended(q.id, q.status, q.flags, q.decided == core.BROKEN)
+            original(s, r)
+            if live == 1 and mirror == 0:
+                self._ends.ended(end)
+
+        return finish
+
+    def _acting(self, original: Callable[[State, int, int], None]) -> Callable[[State, int, int], None]:
+        def do_rare_event(s: State, kind: int, row: int) -> None:
+            if kind == _EV_SCRIPT:
+                self._waiting.pop(row)()
+            else:
+                original(s, kind, row)
+
+        return do_rare_event

@@ -1,0 +1,208 @@
+"""The Envoy of a recorded experiment in the engine: its configuration decoded, decided and translated as in a world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from google.protobuf.json_format import ParseError
+
+from meshsim.api import Fields
+from meshsim.dataplane.active import ActiveConfig, load_config
+from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct
+from meshsim.dataplane.decide.clusters import Endpoint, LoadAssignment
+from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.specs import (
+    ClusterSpec,
+    Distribution,
+    FlowSpec,
+    HandlerSpec,
+    HostSpec,
+    InboundKind,
+    PodSpec,
+    PodState,
+    ProxySpec,
+    RouteSpec,
+    Shape,
+)
+from meshsim.errors import InputError
+from meshsim.units import Nanos
+from meshsim.world.translation import cluster_spec, forward_route, local_route
+from meshsim.world.verify.dynamics_script import Host
+from meshsim.xds import type_urls
+from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2
+from meshsim.xds.packing import from_json
+
+LATENCY: Final = 100_000
+"""One way over loopback."""
+WORK: Final = 50_000
+"""CPU time of the proxy for a request, and for its answer."""
+_LISTENER: Final = "127.0.0.10"
+_PORT: Final = 10_000
+_CLIENT: Final = "127.0.0.1"
+_SILENT: Final = "127.0.1."
+"""Addresses that drop packets."""
+_MANAGER: Final = "envoy.filters.network.http_connection_manager"
+
+
+class FlowKey(NamedTuple):
+    """What tells requests of one kind from another."""
+
+    method: str
+    authority: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class ProxyModel:
+    """The proxy of an experiment: clusters, hosts and flows in the engine, by name."""
+
+    engine: Engine
+    experiment: Fields
+    hosts: Mapping[str, Host]
+    config: ActiveConfig = field(init=False)
+    proxy: int = field(init=False)
+    assignments: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    """Current endpoints by file."""
+    pods: dict[str, int] = field(default_factory=dict)
+    """Pod behind each scripted address."""
+    closed: set[str] = field(default_factory=set)
+    """Addresses whose listener is closed."""
+    clusters: dict[str, int] = field(default_factory=dict)
+    retry: dict[int, RetryPolicy | None] = field(default_factory=dict)
+    """Retry policy of each flow."""
+    _specs: dict[str, ClusterSpec] = field(default_factory=dict)
+    _upstreams: dict[str, Upstream] = field(default_factory=dict)
+    _flows: dict[FlowKey, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        config = self.experiment.fields("config")
+        work = Distribution(Shape.FIXED, WORK)
+        self.proxy = self.engine.add_proxy(
+            ProxySpec(workers=max(config.integer("concurrency", 1), 1), outbound=work, inbound=work)
+        )
+        handler = HandlerSpec(service=Distribution(Shape.FIXED, 0), error_rate=0.0, error_status=503, calls=())
+        self.engine.add_handler(handler)
+        self.assignments = {name: entry.body for name, entry in config.fields_map("eds").items()}
+        for address, host in self.hosts.items():
+            pod = PodSpec(proxy=-1, workload=host.number, workers=0, hold_while_calling=False)
+            self.pods[address] = self.engine.add_pod(pod)
+            if host.down:
+                self.closed.add(address)
+        self.config = self._load()
+
+    def _load(self) -> ActiveConfig:
+        config = self.experiment.fields("config")
+        manager = {"name": _MANAGER, "typed_config": config.fields("http_connection_manager").body}
+        listener = {
+            "name": "listener",
+            "address": {"socket_address": {"address": _LISTENER, "port_value": _PORT}},
+            "filter_chains": [{"filters": [manager]}],
+        }
+        try:
+            packed = {
+                type_urls.CLUSTER: {
+                    c.text("name"): from_json(c.body, cluster_pb2.Cluster).SerializeToString()
+                    for c in config.items("clusters")
+                },
+                type_urls.ENDPOINT: {
+                    str(body["cluster_name"]): from_json(body, endpoint_pb2.ClusterLoadAssignment).SerializeToString()
+                    for body in self.assignments.values()
+                },
+                type_urls.LISTENER: {"listener": from_json(listener, listener_pb2.Listener).SerializeToString()},
+            }
+        except ParseError as error:
+            raise InputError(f"{self.experiment.text('id')}: {error}") from error
+        loaded, rejected = load_config(packed)
+        if rejected:
+            raise InputError(f"{self.experiment.text('id')}: {rejected[0].reason}")
+        return loaded
+
+    # -- flows -------------------------------------------------------------------------------------------------------
+
+    def flow(self, key: FlowKey) -> int:
+        """The flow of a kind of request."""
+        if key not in self._flows:
+            spec = FlowSpec(proxy=self.proxy, workload=0, pod=-1, call=-1, edge=len(self._flows))
+            flow = self._flows[key] = self.engine.add_flow(spec)
+            self.engine.set_route(flow, self._route(key, flow))
+        return self._flows[key]
+
+    def decide(self, key: FlowKey) -> Decision:
+        """What the proxy decides for a kind of request."""
+        request = Request(method=key.method, authority=key.authority, path=key.path, headers=key.headers)
+        connection = Connection(source=_CLIENT, destination=_LISTENER, destination_port=_PORT)
+        return decide_direct(self.config, connection, request)
+
+    def _route(self, key: FlowKey, flow: int) -> RouteSpec:
+        decision = self.decide(key)
+        self.retry[flow] = decision.policies.retry
+        if decision.disposition is not Disposition.FORWARDED:
+            return local_route(decision)
+        clusters = tuple((self._cluster(u), u.weight) for u in decision.upstreams)
+        mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
+        return forward_route(decision, clusters, mirrors)
+
+    def _cluster(self, upstream: Upstream) -> int:
+        if upstream.cluster is None:
+            return -1
+        self._upstreams[upstream.name] = upstream
+        if upstream.name not in self.clusters:
+            spec = cluster_spec(self.proxy, upstream.cluster, upstream.http2)
+            self.clusters[upstream.name] = self.engine.add_cluster(spec)
+            self._give_hosts(upstream.name)
+        return self.clusters[upstream.name]
+
+    # -- hosts -------------------------------------------------------------------------------------------------------
+
+    def _give_hosts(self, name: str, at: Nanos | None = None) -> None:
+        assignment = self._upstreams[name].assignment
+        found = [(str(e), self._host(e)) for e in _endpoints(assignment)] if assignment else []
+        self.engine.set_hosts(self.clusters[name], found, at)
+
+    def _host(self, endpoint: Endpoint) -> HostSpec:
+        address = str(endpoint)
+        refused = address in self.closed or address not in self.pods
+        return HostSpec(
+            pod=self.pods.get(address, -1),
+            weight=max(endpoint.weight, 1),
+            healthy=endpoint.health.usable,
+            handler=0,
+            latency=LATENCY,
+            jitter=0,
+            handshake_rtts=1,
+            inbound=InboundKind.REFUSE if refused else InboundKind.SERVE,
+            reachable=not address.startswith(_SILENT),
+        )
+
+    def listen(self, address: str, listening: bool, at: Nanos) -> None:
+        """A host opens or closes its listener."""
+        if listening:
+            self.closed.discard(address)
+        else:
+            self.closed.add(address)
+        for name in self.clusters:
+            self._give_hosts(name, at)
+
+    def cut(self, address: str, at: Nanos) -> None:
+        """A host closes all its connections."""
+        self.engine.set_pod_state(self.pods[address], PodState.DEAD, at)
+        self.engine.set_pod_state(self.pods[address], PodState.READY, at)
+
+    def update(self, file: str, assignment: Mapping[str, object], at: Nanos) -> None:
+        """An endpoint file is rewritten."""
+        self.assignments[file] = assignment
+        self.config = self._load()
+        for name in self.clusters:
+            cluster = self.config.clusters[name]
+            self._upstreams[name] = self._upstreams[name]._replace(
+                cluster=cluster, assignment=self.config.assignment_of(cluster)
+            )
+            self._give_hosts(name, at)
+
+
+def _endpoints(assignment: LoadAssignment) -> list[Endpoint]:
+    return [endpoint for locality in assignment.localities for endpoint in locality.endpoints]

@@ -1,0 +1,169 @@
+"""What scripted hosts of a recorded experiment do with the attempts that reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from meshsim.api import Fields
+from meshsim.dataplane import core
+from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.layout import Row, row_of
+from meshsim.dataplane.scripted import HANG
+from meshsim.units import MILLISECOND, SECOND, Nanos
+
+_REFUSED_STREAM: Final = 7
+_PROTOCOL_ERROR: Final = 1
+_LIMITED: Final = "x-envoy-ratelimited"
+
+Rows = Callable[[tuple[Row, ...]], int]
+"""Numbers rows of the `inbound` table (`Layout.met`)."""
+
+
+class Behaviour(NamedTuple):
+    """What a host does with one attempt."""
+
+    row: Row | None
+    """Of the `inbound` table; None hangs."""
+    delay: Nanos
+    did: str
+
+
+def millis(entry: Fields, key: str, default: float = 0.0) -> Nanos:
+    """A recorded number of milliseconds."""
+    return round(entry.number(key, default) * MILLISECOND)
+
+
+def behaviour(entry: Fields, retry: RetryPolicy | None, http2: bool) -> Behaviour:
+    """A scripted behaviour as a row, for a request under a retry policy."""
+    delay = millis(entry, "delay_ms")
+    if entry.flag("hang"):
+        return Behaviour(None, 0, "hang")
+    goaway = entry.fields("goaway")
+    if entry.flag("garbage"):
+        return Behaviour(_reset(core.PROTOCOL_ERROR), delay, "garbage")
+    if "rst_stream" in entry:
+        how = _stream_reset(entry.integer("rst_stream"))
+        if not entry.flag("after_headers"):
+            return Behaviour(_reset(how), delay, "rst_stream")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 10), how), delay, "rst_stream")
+    if goaway and not goaway.integer("last") and "status" not in entry:
+        return Behaviour(_reset(core.REFUSED_STREAM, core.MARK_CLOSES), delay, "goaway")
+    kind = entry.text("reset")
+    if kind == "before_headers":
+        return Behaviour(_reset(core.TERMINATED), delay + millis(entry, "after_ms"), "reset")
+    if kind == "after_headers":
+        how = _cut(entry, http2)
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 10), how), delay, "reset")
+    return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED), delay, "")
+
+
+def _stream_reset(code: int) -> int:
+    if code == _REFUSED_STREAM:
+        return core.REFUSED_STREAM
+    return core.PROTOCOL_ERROR if code == _PROTOCOL_ERROR else core.REMOTE_RESET
+
+
+def _cut(entry: Fields, http2: bool) -> int:
+    """How a connection that closes within a body ends the exchange: a FIN ends a body of unannounced length, and is a
+    protocol error in an announced one (measured)."""
+    if http2 or entry.flag("rst"):
+        return core.TERMINATED
+    return core.ANSWERED if entry.text("framing") == "close" else core.PROTOCOL_ERROR
+
+
+def _reset(how: int, marks: int = 0) -> Row:
+    return row_of("inbound", kind=core.IN_RESET, how=how, marks=marks)
+
+
+def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -> Row:
+    status = entry.integer("status", 200)
+    grpc = entry.integer("grpc_status")
+    if grpc and entry.flag("trailers_only", True):
+        status = core.GRPC + grpc
+    headers = HeaderMap([(name.lower(), value) for name, value in entry.text_map("headers").items()])
+    marks = core.MARK_LIMITED if headers.get(_LIMITED) is not None else 0
+    if retry is not None and any(m.matches(headers) for m in retry.retriable_headers):
+        marks |= core.MARK_MATCHED
+    if entry.flag("close") or "goaway" in entry:
+        marks |= core.MARK_CLOSES
+    wait = _reset_after(headers, retry) if retry is not None else 0
+    return row_of("inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait)
+
+
+def _reset_after(headers: HeaderMap, retry: RetryPolicy) -> Nanos:
+    """The back-off that an answer asks for: the first header that can be read and is not over the limit, else 0.
+
+    Envoy source/common/router/reset_header_parser.cc, retry_state_impl.cc; times since 1970 are never met here.
+    """
+    for name, since_1970 in retry.reset_headers:
+        text = (headers.get(name) or "").strip()
+        if text.isascii() and text.isdigit() and not since_1970 and int(text) * SECOND <= retry.reset_longest:
+            return int(text) * SECOND
+    return 0
+
+
+@dataclass(slots=True)
+class Host:
+    """A scripted host and what it has seen."""
+
+    number: int
+    address: str
+    script: Fields
+    arrivals: int = 0
+    connections: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def down(self) -> bool:
+        return self.script.flag("down")
+
+    @property
+    def http2(self) -> bool:
+        return self.script.text("proto", "h1") == "h2"
+
+    def next(self, now: Nanos) -> Fields:
+        """What the script has for the attempt that arrives now."""
+        number = self.arrivals
+        self.arrivals += 1
+        for begin, end, entry in self._windows():
+            if begin <= now and (end is None or now < end):
+                return entry
+        by_index = self.script.fields_map("by_index")
+        if str(number) in by_index:
+            return by_index[str(number)]
+        cycle = self.script.items("cycle")
+        if cycle:
+            return cycle[number % len(cycle)]
+        return self.script.fields("default")
+
+    def _windows(self) -> list[tuple[Nanos, Nanos | None, Fields]]:
+        found: list[tuple[Nanos, Nanos | None, Fields]] = []
+        windows = self.script.value("windows")
+        for begin, end, entry in windows if isinstance(windows, list) else ():
+            last = None if end is None else round(end * MILLISECOND)
+            found.append((round(begin * MILLISECOND), last, Fields(entry)))
+        return found
+
+
+def hosts_of(experiment: Fields) -> dict[str, Host]:
+    """The scripted hosts by their address."""
+    return {
+        entry.text("address"): Host(int(number), entry.text("address"), entry.fields("script"))
+        for number, entry in experiment.fields_map("hosts").items()
+    }
+
+
+def numbered(rows: Rows, known: dict[Row, int], row: Row | None) -> int:
+    """The number of a behaviour's row."""
+    if row is None:
+        return HANG
+    if row not in known:
+        known[row] = rows((row,))
+    return known[row]
+
+
+def own_behaviours(request: Mapping[str, object]) -> tuple[Fields, ...]:
+    """The behaviours that a request brings with it, by attempt."""
+    return Fields(request).items("upstream")

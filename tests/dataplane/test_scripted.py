@@ -1,0 +1,83 @@
+"""The interpreted core between scripted ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from meshsim.dataplane import core
+from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.layout import row_of
+from meshsim.dataplane.scripted import HANG, Arrival, Ended, Meeting, ScriptedTables
+from meshsim.dataplane.specs import Flag, RetryOn
+from meshsim.testing.meshes import add_service
+from meshsim.units import MILLISECOND
+
+MS = MILLISECOND
+
+
+@dataclass
+class Script:
+    """Attempts meet these rows one after the other; None hangs."""
+
+    rows: list[tuple[int, ...] | None]
+    engine: Engine = field(init=False)
+    arrivals: list[Arrival] = field(default_factory=list)
+    ends: list[Ended] = field(default_factory=list)
+
+    def meet(self, arrival: Arrival) -> Meeting:
+        self.arrivals.append(arrival)
+        row = self.rows[min(len(self.arrivals), len(self.rows)) - 1]
+        return Meeting(HANG if row is None else self.engine.met_rows((row,)), 2 * MS)
+
+    def ended(self, end: Ended) -> None:
+        self.ends.append(end)
+
+
+def reply(status: int, **fields: int) -> tuple[int, ...]:
+    return row_of("inbound", kind=core.IN_REPLY, status=status, **fields)
+
+
+def run(script: Script, leave: int = 0, **route: object) -> tuple[Script, ScriptedTables]:
+    """One request at 1 ms, whose client leaves after a while if it is told so."""
+    tables = ScriptedTables(script)
+    script.engine = Engine(1, tables=tables, sample_rate=1.0)
+    service = add_service(script.engine, route=dict(route), cluster={"http2": False})
+
+    def send() -> None:
+        place = tables.send(service.flow, 77)
+        if leave:
+            tables.at(tables.now + leave, lambda: tables.abandon(*place))
+
+    tables.at(MS, send)
+    script.engine.run_until(1000 * MS)
+    return script, tables
+
+
+def test_hosts_do_what_the_script_says() -> None:
+    retry = {"retries": 2, "retry_on": RetryOn.FIVE_XX, "backoff_base": MS, "backoff_max": MS}
+    script, _ = run(Script([reply(503), reply(200)]), **retry)
+    assert script.ends == [Ended(77, 200, 0, False)]
+    assert [(a.request, a.attempt, a.time) for a in script.arrivals] == [(77, 1, MS), (77, 2, 3 * MS)]
+
+
+def test_a_host_can_hang_and_a_client_can_leave() -> None:
+    script, _ = run(Script([None]), leave=5 * MS)
+    assert script.ends == [Ended(77, 0, Flag.DC, False)]
+
+
+def test_an_answer_can_break_off_after_its_headers() -> None:
+    broken = reply(200, body=4 * MS, after=core.PROTOCOL_ERROR)
+    script, _ = run(Script([broken]), retries=2, retry_on=RetryOn.FIVE_XX)
+    assert script.ends == [Ended(77, 200, Flag.UPE, True)]
+
+
+def test_a_client_that_leaves_after_the_end_changes_nothing() -> None:
+    script, tables = run(Script([reply(200)]), leave=50 * MS)
+    assert script.ends == [Ended(77, 200, 0, False)]
+    assert tables.get("ctl", 0, "finished") == 1
+
+
+def test_the_compiled_core_is_untouched() -> None:
+    before = core.finish
+    run(Script([reply(200)]))
+    assert core.finish is before

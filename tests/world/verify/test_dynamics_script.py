@@ -1,0 +1,88 @@
+"""Scripted behaviours as rows of the event core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshsim.api import Fields
+from meshsim.dataplane import core
+from meshsim.dataplane.decide.route_policies import decode_retry
+from meshsim.dataplane.layout import row_of
+from meshsim.units import MILLISECOND, SECOND
+from meshsim.world.verify.dynamics_script import Host, behaviour
+from meshsim.xds.messages import route_components_pb2
+from meshsim.xds.packing import from_json
+
+MS = MILLISECOND
+POLICY = {
+    "retry_on": "5xx",
+    "retriable_headers": [{"name": "x-retry", "present_match": True}],
+    "rate_limited_retry_back_off": {"reset_headers": [{"name": "retry-after"}], "max_interval": "2s"},
+}
+
+
+def row(entry: dict[str, Any], http2: bool = False) -> tuple[int, ...] | None:
+    retry = decode_retry(from_json(POLICY, route_components_pb2.RetryPolicy), [])
+    return behaviour(Fields(entry), retry, http2).row
+
+
+@pytest.mark.parametrize(
+    ("entry", "how"),
+    [
+        ({"reset": "before_headers"}, core.TERMINATED),
+        ({"garbage": True}, core.PROTOCOL_ERROR),
+        ({"rst_stream": 7}, core.REFUSED_STREAM),
+        ({"rst_stream": 1}, core.PROTOCOL_ERROR),
+        ({"rst_stream": 8}, core.REMOTE_RESET),
+    ],
+)
+def test_resets(entry: dict[str, Any], how: int) -> None:
+    assert row(entry) == row_of("inbound", kind=core.IN_RESET, how=how)
+
+
+def test_answers() -> None:
+    assert row({}) == row_of("inbound", kind=core.IN_REPLY, status=200)
+    assert row({"grpc_status": 14}) == row_of("inbound", kind=core.IN_REPLY, status=core.GRPC + 14)
+    assert row({"grpc_status": 14, "trailers_only": False}) == row({})
+    assert row({"hang": True}) is None
+    marked = row({"headers": {"X-Retry": "a", "x-envoy-ratelimited": "true"}, "close": True})
+    marks = core.MARK_MATCHED | core.MARK_LIMITED | core.MARK_CLOSES
+    assert marked == row_of("inbound", kind=core.IN_REPLY, status=200, marks=marks)
+
+
+def test_answers_that_ask_for_a_back_off() -> None:
+    def wait(value: str) -> int:
+        found = row({"headers": {"retry-after": value}})
+        assert found is not None
+        return found[-1]
+
+    assert (wait("1"), wait("2"), wait("3"), wait("soon")) == (SECOND, 2 * SECOND, 0, 0)
+
+
+def test_answers_that_break_off() -> None:
+    cut = {"reset": "after_headers", "after_ms": 5}
+
+    def after(**more: Any) -> int:
+        found = row({**cut, **more}, http2=more.pop("http2", False))
+        assert found is not None
+        return found[5]
+
+    assert after() == core.PROTOCOL_ERROR
+    assert after(framing="close") == core.ANSWERED
+    assert after(rst=True) == core.TERMINATED
+    assert row(cut, http2=True) == row_of("inbound", kind=core.IN_REPLY, status=200, body=5 * MS, after=core.TERMINATED)
+
+
+def test_what_a_host_does_next() -> None:
+    script = {
+        "windows": [[10, 20, {"status": 1}], [40, None, {"status": 2}]],
+        "by_index": {"1": {"status": 3}},
+        "default": {"status": 4},
+    }
+    host = Host(0, "127.0.0.11:8080", Fields(script))
+    times = (0, 5, 10, 20, 40, 99)
+    assert [host.next(t * MS).integer("status") for t in times] == [4, 3, 1, 4, 2, 2]
+    cycling = Host(0, "127.0.0.11:8080", Fields({"cycle": [{"status": 1}, {"status": 2}]}))
+    assert [cycling.next(0).integer("status") for _ in range(3)] == [1, 2, 1]
