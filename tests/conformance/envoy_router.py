@@ -39,7 +39,10 @@ SEGMENTS = (
     "a=b",
     "a(b)",
 )
-QUERIES = ("", "", "", "?a=1", "?a=%31", "?a=1&a=2", "?a", "?a=", "?b=x&a=1", "?A=1", "?q=/api", "?a=1#f")
+QUERIES = (
+    *("", "", "", "?a=1", "?a=%31", "?a=1&a=2", "?a", "?a=", "?b=x&a=1", "?A=1", "?q=/api", "?a=1#f"),
+    *("?a=%61", "?a=b&a=1", "?a=a&a=b", "?b=%62&b=b", "?%61=1"),
+)
 REGEXES = (
     "/api",
     "/api/.*",
@@ -134,7 +137,7 @@ def route_match(rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.3:
         match["headers"] = [header_match(rng) for _ in range(rng.randint(1, 2))]
     if rng.random() < 0.25:
-        query: dict[str, Any] = {"name": rng.choice(("a", "b", "A", "q"))}
+        query: dict[str, Any] = {"name": rng.choice(("a", "a", "b", "A", "q"))}
         which = rng.random()
         if which < 0.6:
             query["string_match"] = string_match(rng)

@@ -10,24 +10,55 @@ import importlib.util
 import os
 import random
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
-from meshsim.dataplane.decide import Connection, Disposition, Request, decide_direct
+from meshsim.dataplane.decide import (
+    Connection,
+    Disposition,
+    Request,
+    decide_direct,
+    downstream,
+    route_decoding,
+    route_match,
+    routing,
+)
+from meshsim.dataplane.decide.headers import (
+    HeaderMap,
+    HeaderMatcher,
+    HeaderTest,
+    decode_header_matcher,
+    query_parameters,
+)
+from meshsim.dataplane.decide.paths import Normalized
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.route_match import PathKind, RouteMatch, Stream
+from meshsim.dataplane.decide.routes import RouteConfiguration, VirtualHost
+from meshsim.dataplane.decide.strings import StringKind, StringMatcher, ascii_lower
 from meshsim.xds import type_urls
-from meshsim.xds.messages import cluster_pb2, listener_pb2
+from meshsim.xds.messages import cluster_pb2, listener_pb2, route_components_pb2
 from meshsim.xds.packing import from_json
 
-TABLES = int(os.environ.get("MESHSIM_ROUTER_TABLES", "60"))
-REQUESTS = int(os.environ.get("MESHSIM_ROUTER_REQUESTS", "100"))
+Patch = tuple[Any, str, Callable[..., Any]]
+
+TABLES = int(os.environ.get("MESHSIM_ROUTER_TABLES", "250"))
+REQUESTS = int(os.environ.get("MESHSIM_ROUTER_REQUESTS", "200"))
 SEED = int(os.environ.get("MESHSIM_ROUTER_SEED", "1"))
 FIRST_PORT = 21001
+FIND_VIRTUAL_HOST = routing.find_virtual_host
+STRING_MATCHES = StringMatcher.matches
+HEADER_MATCHES = HeaderMatcher.matches
+PATH_MATCHES = RouteMatch.path_matches
+DECODE_HEADER_MATCHER = decode_header_matcher
+QUERY_PARAMETERS = query_parameters
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +149,114 @@ def test_refused_tables_are_refused_by_envoy_too(router: ModuleType, tmp_path: P
     taken = [table.manager for table in refused[:10] if router.Envoy(tmp_path, [table]).validates()]
     assert refused
     assert not taken
+
+
+# -- the generator catches what is easily got wrong --------------------------------------------------------------------
+
+
+def _hosts(search: Callable[[RouteConfiguration, str], VirtualHost | None]) -> Patch:
+    return routing, "find_virtual_host", lambda table, host: (search(table, host), "")
+
+
+def _first_match(table: RouteConfiguration, host: str) -> VirtualHost | None:
+    host = ascii_lower(host)
+    for virtual_host in table.virtual_hosts:
+        for domain in (d.lower() for d in virtual_host.domains):
+            star = domain.startswith("*") and host.endswith(domain[1:]) and len(host) >= len(domain)
+            prefix = domain.endswith("*") and host.startswith(domain[:-1]) and len(host) >= len(domain)
+            if domain in (host, "*") or star or prefix:
+                return virtual_host
+    return None
+
+
+def _empty_label(table: RouteConfiguration, host: str) -> VirtualHost | None:
+    found, _ = FIND_VIRTUAL_HOST(table, host)
+    empty = next((suffixes[host.lower()] for _, suffixes in table.domains.suffixes if host.lower() in suffixes), None)
+    return empty if host.lower() not in table.domains.exact and empty is not None else found
+
+
+def _as_written(table: RouteConfiguration, host: str) -> VirtualHost | None:
+    return FIND_VIRTUAL_HOST(table, host)[0] if host == host.lower() else table.domains.default
+
+
+def _regex_prefix(self: StringMatcher, text: str) -> bool:
+    if self.kind is StringKind.REGEX:
+        return self.pattern is not None and self.pattern.match(text) is not None
+    return STRING_MATCHES(self, text)
+
+
+def _missing_inverts(self: HeaderMatcher, headers: HeaderMap) -> bool:
+    missing = self.test is not HeaderTest.PRESENT and not headers.all(self.name) and not self.missing_is_empty
+    return self.invert if missing else HEADER_MATCHES(self, headers)
+
+
+def _joined(self: HeaderMatcher, headers: HeaderMap) -> bool:
+    values = headers.all(self.name)
+    one = HeaderMap()
+    if values:
+        one.set(self.name, ",".join(values))
+    return HEADER_MATCHES(self, one)
+
+
+def _case_counts(self: RouteMatch, stream: Stream) -> bool:
+    path = stream.bare_path or ""
+    if self.kind is PathKind.PREFIX:
+        return path.startswith(self.path)
+    return path == self.path if self.kind is PathKind.PATH else PATH_MATCHES(self, stream)
+
+
+def _plain_prefix(self: RouteMatch, stream: Stream) -> bool:
+    if self.kind is PathKind.SEPARATED_PREFIX:
+        return (stream.bare_path or "").startswith(self.path)
+    return PATH_MATCHES(self, stream)
+
+
+def _header_case(message: route_components_pb2.HeaderMatcher, notes: list[str]) -> HeaderMatcher:
+    return replace(DECODE_HEADER_MATCHER(message, notes), name=message.name)
+
+
+def _decoded_query(path: str) -> dict[str, str]:
+    return {unquote(name): unquote(value) for name, value in QUERY_PARAMETERS(path).items()}
+
+
+def _last_value(path: str) -> dict[str, str]:
+    parts = path.partition("?")[2].split("&") if "?" in path else []
+    return {name: value for name, _, value in (part.partition("=") for part in parts)}
+
+
+NAIVE: dict[str, Patch] = {
+    "first virtual host instead of the best": _hosts(_first_match),
+    "a star that stands for nothing": _hosts(_empty_label),
+    "hosts whose case counts": _hosts(_as_written),
+    "a trailing dot that is cut": _hosts(lambda table, host: FIND_VIRTUAL_HOST(table, host.rstrip("."))[0]),
+    "regex as a prefix": (StringMatcher, "matches", _regex_prefix),
+    "query in the path": (route_match, "without_query", lambda path: path),
+    "inverted matcher of a missing header": (HeaderMatcher, "matches", _missing_inverts),
+    "repeated headers joined": (HeaderMatcher, "matches", _joined),
+    "header names whose case counts": (route_match, "decode_header_matcher", _header_case),
+    "paths as they are": (downstream, "normalize", lambda path, **_: Normalized(path)),
+    "paths whose case always counts": (RouteMatch, "path_matches", _case_counts),
+    "separated prefix as a plain one": (RouteMatch, "path_matches", _plain_prefix),
+    "decoded query": (route_match, "query_parameters", _decoded_query),
+    "last value of a query parameter": (route_match, "query_parameters", _last_value),
+}
+
+
+@pytest.mark.needs_envoy
+@pytest.mark.parametrize("mistake", NAIVE)
+def test_the_generator_catches(router: ModuleType, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mistake that the real Envoy was once seen to contradict changes a decision among those compared above."""
+    rng = random.Random(SEED)
+    tables, _ = accepted_tables(router, rng)
+    for table in tables:
+        requests = [router.request(rng) for _ in range(REQUESTS)]
+        config = config_of(router, table)
+        right = [modelled(router, config, table.port, sent) for sent in requests]
+        with monkeypatch.context() as patched:
+            patched.setattr(*NAIVE[mistake])
+            route_decoding._match.cache_clear()
+            config = config_of(router, table)
+            route_decoding._match.cache_clear()
+            if right != [modelled(router, config, table.port, sent) for sent in requests]:
+                return
+    pytest.fail(f"{TABLES * REQUESTS} decisions do not tell")
