@@ -11,7 +11,7 @@ from meshsim.dataplane.decide.chances import Fractional
 from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake
-from meshsim.dataplane.decide.routes import HashPolicy, RetryPolicy
+from meshsim.dataplane.decide.routes import HashPolicy, InternalRedirects, RetryPolicy
 from meshsim.dataplane.decide.transport_sockets import UpstreamTls as UpstreamTls
 from meshsim.units import Nanos
 
@@ -139,6 +139,7 @@ class Policies(NamedTuple):
     subset: tuple[tuple[str, str], ...] = ()
     per_try_timeout: Nanos = 0
     """That of the retry policy, unless the route timeout is not above it."""
+    redirects: InternalRedirects | None = None
 
 
 NO_POLICIES: Final = Policies()

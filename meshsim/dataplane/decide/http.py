@@ -273,6 +273,7 @@ class _Router:
             action.high_priority,
             action.metadata_match,
             timeouts.per_try,
+            action.redirects,
         )
 
     def _fault_left(self) -> FaultConfig | None:

@@ -28,6 +28,7 @@ from meshsim.dataplane.decide.routes import (
     DirectResponse,
     Forward,
     HostRewrite,
+    InternalRedirects,
     Mirror,
     PathRewrite,
     Redirect,
@@ -43,6 +44,9 @@ _DEFAULT_TIMEOUT: Final = 15_000_000_000
 _REDIRECT_STATUS: Final = {0: 301, 1: 302, 2: 303, 3: 307, 4: 308}
 _NOT_FOUND_STATUS: Final = {0: 503, 1: 404, 2: 500}
 NO_FILTERS: Final[Mapping[str, FilterConfig]] = {}
+_FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
+_ORDINARY: Final = frozenset({302})
+"""What is followed where no code is listed."""
 _CLUSTER_TAG: Final = b"\x0a"
 """Wire tag of `RouteAction.cluster`, the field with the lowest number, so it stands first."""
 _ONE_BYTE: Final = 0x80
@@ -121,8 +125,6 @@ def _forward(
     notes: Notes,
 ) -> Forward:
     path = _path_rewrite(message, match)
-    if message.HasField("internal_redirect_policy"):
-        notes.append("internal redirects")
     if message.HasField("hedge_policy"):
         notes.append("hedging")
     limits_stream = message.HasField("max_stream_duration")
@@ -149,6 +151,18 @@ def _forward(
             (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True)
             for u in message.upgrade_configs
         ),
+        _redirects(message.internal_redirect_policy, notes) if message.HasField("internal_redirect_policy") else None,
+    )
+
+
+def _redirects(message: route_components_pb2.InternalRedirectPolicy, notes: Notes) -> InternalRedirects:
+    if message.predicates:
+        notes.append("internal redirect predicates")
+    most = message.max_internal_redirects
+    return InternalRedirects(
+        most.value if message.HasField("max_internal_redirects") else 1,
+        frozenset(message.redirect_response_codes) & _FOLLOWED or _ORDINARY,
+        message.allow_cross_scheme_redirect,
     )
 
 
@@ -212,9 +226,7 @@ def _path_rewrite(message: route_components_pb2.RouteAction, match: RouteMatch) 
     if message.prefix_rewrite:
         given.append("prefix_rewrite")
     if len(given) > 1:
-        raise ResourceRejectedError(
-            "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy"
-        )
+        raise ResourceRejectedError("Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
     if message.HasField("path_rewrite_policy"):
         packed = message.path_rewrite_policy.typed_config
         template = unpack_valid(packed, uri_template_rewrite_pb2.UriTemplateRewriteConfig).path_template_rewrite

@@ -125,6 +125,15 @@ class HostRewrite:
     append_forwarded_host: bool = False
 
 
+class InternalRedirects(NamedTuple):
+    """Which redirects of the upstream the proxy follows by itself."""
+
+    most: int
+    """How many in a row."""
+    codes: frozenset[int]
+    cross_scheme: bool
+
+
 class Forward(NamedTuple):
     """Send the request upstream."""
 
@@ -152,6 +161,7 @@ class Forward(NamedTuple):
     """Subset of the load balancer: key and value."""
     upgrades: tuple[tuple[str, bool], ...]
     """Upgrade types allowed or refused here, over what the connection manager says."""
+    redirects: InternalRedirects | None = None
 
 
 @dataclass(frozen=True, slots=True)

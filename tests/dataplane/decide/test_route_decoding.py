@@ -149,7 +149,7 @@ def test_what_is_not_modelled_is_noted() -> None:
         ],
     }
     notes = decode_route_configuration(from_json(body, route_pb2.RouteConfiguration)).unmodelled
-    assert notes == ("internal redirects", "hedging")
+    assert notes == ("hedging",)
 
 
 PLAIN_HOSTS: list[dict[str, Any]] = [
