@@ -180,6 +180,8 @@ def _requests(court: _Court, name: str, detail: RequestCount, position: Position
     chosen = _counted_ones(context, detail)
     surely, maybe = (frame.count(chosen & mask) for mask in context.limits(detail))
     judged = counts.judge_count(surely, surely, detail)
+    if maybe != surely:
+        judged = judged._replace(observed=f"{count(surely)} to {count(maybe)}")
     reason = ""
     if frame.fraction < 1:
         exceeded = detail.max is not None and surely > detail.max

@@ -140,6 +140,13 @@ def test_pods_are_told_apart_by_the_sample_only(sample: Run) -> None:
     assert _judged_on(sample, "requests: {to: {pod: reviews-v1-1}, max: 1}").outcome is Outcome.NOT_MET
 
 
+def test_a_number_is_told_as_far_as_the_series_knows_it(sample: Run) -> None:
+    verdict = _judged_on(sample, "requests: {to: reviews, during: [10s, 20s], min: 500}")
+    low, high = (int(text.replace(",", "")) for text in verdict.observed.split(" to "))
+    assert 800 < low < 1000 < high < 1200
+    assert (verdict.outcome, verdict.value) == (Outcome.MET, low)
+
+
 def test_a_number_that_the_series_leaves_open_is_not_judged(sample: Run) -> None:
     verdict = _judged_on(sample, "requests: {to: reviews, during: [10s, 12s], max: 200}")
     assert verdict.outcome is Outcome.NOT_JUDGED

@@ -9,6 +9,7 @@ import pytest
 from meshsim.experiment import RunSettings
 from meshsim.front.running import RunRequest, run_loaded
 from meshsim.reporting.outcome import ScenarioOutcome
+from meshsim.reporting.summary import Summary
 from meshsim.scenario import load_scenario
 from meshsim.units import SECOND
 
@@ -42,6 +43,22 @@ def test_a_shipped_scenario_meets_its_expectations_twice_alike(path: Path, tmp_p
     assert [v.name for v in first.verdicts if not v.met] == []
     again = _run(path, tmp_path / "again")
     assert _digest(first) == _digest(again)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_a_sample_of_the_requests_is_judged_as_all_of_them(path: Path, tmp_path: Path) -> None:
+    full = _run(path, tmp_path / "full")
+    part = _run(path, tmp_path / "part", sampling=0.01)
+    assert _digest(full) == _digest(part)
+    assert [(v.name, v.outcome) for v in part.verdicts] == [(v.name, v.outcome) for v in full.verdicts]
+    assert full.run is not None
+    assert part.run is not None
+    assert part.run.requests(["root"]).num_rows < full.run.requests(["root"]).num_rows / 30
+    assert part.run.series().equals(full.run.series())
+    for seen, known in zip(Summary(part.run, ()).edges, Summary(full.run, ()).edges, strict=True):
+        assert (seen.caller, seen.destination, seen.requests) == (known.caller, known.destination, known.requests)
+        assert seen.p50 == pytest.approx(known.p50, rel=0.04)
+        assert seen.p99 == pytest.approx(known.p99, rel=0.07)
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
