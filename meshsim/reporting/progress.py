@@ -12,6 +12,8 @@ from meshsim.units import Nanos
 _BAR: Final = 24
 _REDRAW: Final = 0.1
 _LINE_EVERY: Final = 10.0
+_STEPS: Final = 20
+"""A replication that tells its progress does so at least so often."""
 
 
 class Progress:
@@ -35,11 +37,14 @@ class Progress:
         self._total = max(duration * replications, 1)
         self._done = {}
         self._began = self._last = time.monotonic()
+        if self._live and not self._quiet:
+            self._draw(self._last)
 
     def advance(self, replication: int, now: Nanos, requests: int) -> None:
         """A replication has come to `now`, with so many requests finished."""
-        if not self._done:
-            # What came before (building, compiling) says nothing about how long the rest takes.
+        if not self._done and now * _STEPS <= self._total:
+            # What came before (building, compiling) says nothing about how long the rest takes. In processes of their
+            # own replications tell nothing before they are done.
             self._began = self._last = time.monotonic()
         self._done[replication] = (now, requests)
         self._show()
@@ -61,6 +66,9 @@ class Progress:
         moment = time.monotonic()
         if self._quiet or moment - self._last < (_REDRAW if self._live else _LINE_EVERY):
             return
+        self._draw(moment)
+
+    def _draw(self, moment: float) -> None:
         self._last = moment
         simulated = sum(now for now, _ in self._done.values())
         requests = sum(number for _, number in self._done.values())

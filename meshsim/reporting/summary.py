@@ -60,11 +60,10 @@ class Summary:
     def head(self) -> str:
         """One line: which scenario, how big."""
         manifest = self.run.manifest
-        proxies = {row["proxy"] for row in self.run.proxies().select(["proxy"]).to_pylist()}
-        workloads = {
-            (row["namespace"], row["workload"])
-            for row in self.run.proxies().select(["namespace", "workload"]).to_pylist()
-        }
+        # Pods are named anew in every replication: the first one counts.
+        rows = [row for row in self.run.proxies().to_pylist() if row["seed"] == manifest.seeds[0]]
+        proxies = {row["proxy"] for row in rows}
+        workloads = {(row["namespace"], row["workload"]) for row in rows}
         seeds = f"seed {_ranges(manifest.seeds)}"
         size = f"{number(len(workloads), 'workload')}, {number(len(proxies), 'proxy', 'proxies')}"
         return "  ".join([self.style(manifest.scenario, Colour.BOLD), seeds, f"Istio {manifest.istio}", size])

@@ -79,3 +79,20 @@ def test_lines_are_redrawn_on_a_terminal_only() -> None:
     assert not is_live(Terminal(), {"CI": "true"})
     assert not is_live(Terminal(), {"TERM": "dumb"})
     assert not is_live(io.StringIO(), {})
+
+
+def test_a_bar_is_there_from_the_begin(clock: list[float]) -> None:
+    stream = io.StringIO()
+    Progress(stream, live=True).begin("shop", 60 * SECOND, 1)
+    assert "shop  [" in stream.getvalue()
+    assert "  0%" in stream.getvalue()
+
+
+def test_replications_that_are_told_of_when_they_are_done(clock: list[float]) -> None:
+    """The first of two took ten seconds: so does the second."""
+    stream = io.StringIO()
+    bar = Progress(stream, live=True)
+    bar.begin("shop", 60 * SECOND, 2)
+    clock[0] += 10
+    bar.advance(1, 60 * SECOND, 10)
+    assert "50%  1m00s simulated, 10 requests, 10 s left" in stream.getvalue()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from meshsim.checks import Outcome, Verdict
-from meshsim.recording import Run
+from meshsim.recording import Run, begin_recording, open_run
 from meshsim.reporting.columns import Style
 from meshsim.reporting.summary import Summary, failures, verdict_line
+from meshsim.testing.recordings import write_bookshop
 
 
 def test_the_whole_of_it(run: Run, verdicts: tuple[Verdict, ...]) -> None:
@@ -48,3 +50,12 @@ def test_the_count_of_expectations(verdicts: tuple[Verdict, ...]) -> None:
     assert verdict_line(verdicts[:1]) == "1 of 1 expectation met"
     skipped = replace(verdicts[0], outcome=Outcome.NOT_JUDGED)
     assert verdict_line((*verdicts[:2], skipped)) == "1 of 2 expectations met, 1 not judged"
+
+
+def test_proxies_of_several_replications_count_once(tmp_path: Path) -> None:
+    pending = begin_recording(tmp_path, "bookshop")
+    for seed in (1, 2):
+        write_bookshop(pending.seed_folder(seed, 2), seed)
+    first = open_run(pending.folder / "seed-1").manifest
+    replace(first, seeds=(1, 2)).write(pending.folder)
+    assert Summary(open_run(pending.commit()), ()).head() == "bookshop  seed 1, 2  Istio 1.31  4 workloads, 4 proxies"
