@@ -214,12 +214,16 @@ _CURVES: Final = {
         ),
     ),
 }
-_CURVE_OF: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _ED25519: Final = "Ed25519"
+_ED25519_SIGNATURE: Final = 64
 
 
 def verify(token: Token, keys: tuple[Key, ...]) -> str:
-    """Empty when one of the keys signed the token, else the reason."""
+    """Empty when one of the keys signed the token, else the reason.
+
+    What is checked follows from the key's kind, the hash from the token's algorithm where that names one for the kind
+    (jwt_verify_lib, src/verify.cc; measured on Envoy 1.40): a P-256 key takes a good signature under any name.
+    """
     if not keys:
         return "Jwks doesn't have any valid public key"
     tried = False
@@ -229,6 +233,8 @@ def verify(token: Token, keys: tuple[Key, ...]) -> str:
         if key.algorithm and key.algorithm != token.algorithm:
             continue
         tried = True
+        if key.kind == "OKP" and len(token.signature) != _ED25519_SIGNATURE:
+            return "Jwt ED25519 signature is wrong length"
         if _signed_by(token, key):
             return ""
     return "Jwt verification fails" if tried else "Jwks doesn't have key to match kid or alg from Jwt"
@@ -236,17 +242,16 @@ def verify(token: Token, keys: tuple[Key, ...]) -> str:
 
 def _signed_by(token: Token, key: Key) -> bool:
     family, bits = token.algorithm[:2], token.algorithm[2:]
-    if family == "RS" and key.kind == "RSA":
-        return _rsa_pkcs1(token, key, bits)
-    if family == "PS" and key.kind == "RSA":
-        return _rsa_pss(token, key, bits)
-    if family == "ES" and key.kind == "EC":
-        return _CURVE_OF.get(token.algorithm) == key.curve and _ecdsa(token, key, bits)
-    if token.algorithm == "EdDSA" and key.kind == "OKP":
+    if key.kind == "OKP":
         return verify_ed25519(key.content, token.signed, token.signature)
-    if family == "HS" and key.kind == "oct":
-        return hmac.compare_digest(hmac.digest(key.content, token.signed, f"sha{bits}"), token.signature)
-    return False
+    if key.kind == "EC":
+        return _ecdsa(token, key, bits if family == "ES" else "256")
+    if key.kind == "oct":
+        digest = hmac.digest(key.content, token.signed, f"sha{bits if family == 'HS' else '256'}")
+        return hmac.compare_digest(digest, token.signature)
+    if family == "RS":
+        return _rsa_pkcs1(token, key, bits)
+    return family == "PS" and _rsa_pss(token, key, bits)
 
 
 def _rsa_message(token: Token, key: Key) -> bytes | None:
@@ -290,13 +295,11 @@ def _rsa_pss(token: Token, key: Key, bits: str) -> bool:
 
 def _ecdsa(token: Token, key: Key, bits: str) -> bool:
     curve = _CURVES[key.curve]
-    size = (curve.n.bit_length() + 7) // 8
-    if len(token.signature) != 2 * size:
-        return False
-    r, s = (int.from_bytes(part, "big") for part in (token.signature[:size], token.signature[size:]))
+    half = len(token.signature) // 2
+    r, s = (int.from_bytes(part, "big") for part in (token.signature[:half], token.signature[half : 2 * half]))
     if not (0 < r < curve.n and 0 < s < curve.n):
         return False
-    digest = int.from_bytes(_HASHES[bits](token.signed).digest(), "big")
+    digest = int.from_bytes(_HASHES[bits](token.signed).digest(), "big") >> max(0, int(bits) - curve.n.bit_length())
     inverse = pow(s, -1, curve.n)
     point = _add(
         _multiply(curve.g, digest * inverse % curve.n, curve),

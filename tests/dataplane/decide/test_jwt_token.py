@@ -84,11 +84,23 @@ def test_other_examples_verify_and_changed_ones_do_not(algorithm: str) -> None:
     assert verify(token, (public,)) == ""
     for changed in (
         token._replace(signed=token.signed + b"x"),
-        token._replace(signature=token.signature[:-1]),
         token._replace(signature=token.signature[:-1] + bytes([token.signature[-1] ^ 1])),
-        token._replace(algorithm="ES384" if algorithm == "ES512" else "ES256"),
     ):
         assert verify(changed, (public,)) == "Jwt verification fails"
+    short = "Jwt verification fails" if algorithm == "ES512" else "Jwt ED25519 signature is wrong length"
+    assert verify(token._replace(signature=token.signature[:-1]), (public,)) == short
+
+
+def test_the_key_says_what_is_checked() -> None:
+    """As Envoy 1.40 does it: tests/conformance/test_envoy_jwt.py."""
+    text, key = JOSE["EdDSA"]
+    assert verify(signed(text, "ES256"), keys(key)) == ""
+    text, key = JOSE["ES512"]
+    assert verify(signed(text, "ES384"), keys(key)) == "Jwt verification fails", "another hash"
+    text, key = RFC["ES256"]
+    token = signed(text, "RS256")
+    assert verify(token, keys(key)) == ""
+    assert verify(token, keys(JOSE["EdDSA"][1], key)) == "", "64 bytes are tried as Ed25519 first"
 
 
 def test_keys_of_other_sizes_and_curves_are_none() -> None:
