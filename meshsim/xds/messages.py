@@ -141,6 +141,7 @@ from opentelemetry.proto.common.v1 import common_pb2 as otlp_common_pb2
 from udpa.type.v1 import typed_struct_pb2 as typed_struct_pb2
 from xds.core.v3 import cidr_pb2 as cidr_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
+from xds.type.matcher.v3 import cel_pb2 as xds_cel_matcher_pb2
 from xds.type.matcher.v3 import ip_pb2 as xds_ip_pb2
 from xds.type.matcher.v3 import matcher_pb2 as matcher_pb2
 from xds.type.matcher.v3 import string_pb2 as xds_string_pb2
@@ -270,6 +271,7 @@ __all__ = [
     "wasm_filter_pb2",
     "wasm_pb2",
     "wrappers_pb2",
+    "xds_cel_matcher_pb2",
     "xds_extension_pb2",
     "xds_ip_pb2",
     "xds_string_pb2",

@@ -35,6 +35,8 @@ HEADER = f"{TYPES}envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
 NETWORK = f"{TYPES}envoy.extensions.matching.common_inputs.network.v3."
 SSL = f"{TYPES}envoy.extensions.matching.common_inputs.ssl.v3."
 IP = f"{TYPES}envoy.extensions.matching.input_matchers.ip.v3.Ip"
+CEL_INPUT = f"{TYPES}xds.type.matcher.v3.HttpAttributesCelMatchInput"
+CEL_MATCHER = f"{TYPES}xds.type.matcher.v3.CelMatcher"
 IP_TREE = f"{TYPES}xds.type.matcher.v3.IPMatcher"
 CONNECTION_INPUTS = (
     f"{NETWORK}DestinationIPInput",
@@ -121,6 +123,15 @@ class Trees:
         prefix, length = self.rng.choice(RANGES)
         return {"address_prefix": prefix, "prefix_len": length}
 
+    def condition(self) -> dict[str, Any]:
+        """A header equals a text, in CEL; an absent header is an error."""
+        headers = {"select_expr": {"operand": {"ident_expr": {"name": "request"}}, "field": "headers"}}
+        constants = [{"const_expr": {"string_value": self.rng.choice(options)}} for options in (NAMES, TEXTS)]
+        header = {"call_expr": {"function": "_[_]", "args": [headers, constants[0]]}}
+        tree = {"call_expr": {"function": self.rng.choice(("_==_", "_!=_")), "args": [header, constants[1]]}}
+        expression = {self.rng.choice(("cel_expr_parsed", "parsed_expr")): {"expr": tree}}
+        return {"name": "cel", "typed_config": {"@type": CEL_MATCHER, "expr_match": expression}}
+
     def input(self, type_url: str = "") -> dict[str, Any]:
         rng = self.rng
         if type_url or (not self.routes and rng.random() < 0.25):
@@ -138,6 +149,8 @@ class Trees:
             config = {"@type": IP, "stat_prefix": "x", "cidr_ranges": [self.cidr()]}
             source = self.input(f"{NETWORK}{rng.choice(('SourceIPInput', 'DestinationIPInput'))}")
             return {"single_predicate": {"input": source, "custom_match": {"name": "ip", "typed_config": config}}}
+        if not self.routes and rng.random() < 0.15:
+            return {"single_predicate": {"input": self.input(CEL_INPUT), "custom_match": self.condition()}}
         how = rng.choice(("exact", "prefix", "suffix", "contains"))
         text = rng.choice(TEXTS if how == "exact" else TEXTS[1:])
         value = {how: text, "ignore_case": rng.random() < 0.2}

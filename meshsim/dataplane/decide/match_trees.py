@@ -15,6 +15,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
+from meshsim.dataplane.decide.cel import CelOptions, compile_condition
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import (
     IpNetwork,
@@ -33,6 +34,7 @@ from meshsim.xds.messages import (
     http_inputs_pb2,
     ip_input_matcher_pb2,
     matcher_pb2,
+    xds_cel_matcher_pb2,
     xds_extension_pb2,
     xds_ip_pb2,
     xds_string_pb2,
@@ -40,10 +42,12 @@ from meshsim.xds.messages import (
 
 A = TypeVar("A")
 M = TypeVar("M", bound=Message)
+CEL_INPUT: Final = "xds.type.matcher.v3.HttpAttributesCelMatchInput"
 HEADER_INPUT: Final = "envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
 _NETWORK: Final = "envoy.extensions.matching.common_inputs.network.v3."
 _SSL: Final = "envoy.extensions.matching.common_inputs.ssl.v3."
 _IP_MATCHER: Final = "envoy.extensions.matching.input_matchers.ip.v3.Ip"
+_CEL_MATCHER: Final = "xds.type.matcher.v3.CelMatcher"
 _IP_TREE: Final = "xds.type.matcher.v3.IPMatcher"
 
 
@@ -89,6 +93,16 @@ class AddressTest:
     def holds(self, subject: Subject) -> bool:
         text = self.source(subject)
         return text is not None and in_any(parse_ip(text), self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTest:
+    """A CEL expression over the request's attributes."""
+
+    condition: Callable[[Subject], bool]
+
+    def holds(self, subject: Subject) -> bool:
+        return self.condition(subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +313,8 @@ class TreeDecoder(Generic[A]):
             return Inverse(self._predicate(message.not_matcher))
         single = message.single_predicate
         source = self._input(single.input.typed_config)
+        if source is _attributes:
+            return self._condition(single)
         if single.WhichOneof("matcher") == "value_match":
             return TextTest(source, _string(single.value_match, self.notes))
         packed = single.custom_match.typed_config
@@ -308,12 +324,28 @@ class TreeDecoder(Generic[A]):
         self.notes.append(f"{self.place} matcher {single.custom_match.name}")
         return Never()
 
+    def _condition(self, single: matcher_pb2.Matcher.MatcherList.Predicate.SinglePredicate) -> Predicate:
+        packed = single.custom_match.typed_config
+        if not packed.type_url.endswith(f"/{_CEL_MATCHER}"):
+            raise ResourceRejectedError("Unsupported data input type: cel_data_input")
+        found = unpack_valid(packed, xds_cel_matcher_pb2.CelMatcher).expr_match
+        for kind in ("cel_expr_parsed", "parsed_expr"):
+            if found.HasField(kind):
+                tree = getattr(found, kind).expr
+                return ConditionTest(compile_condition(tree, CelOptions(), self.notes))
+        self.notes.append(f"{self.place} matcher {single.custom_match.name}: an expression that is not parsed")
+        return Never()
+
     def _input(self, packed: any_pb2.Any) -> Input:
         type_name = packed.type_url.rpartition("/")[2]
         if type_name not in self.inputs:
             raise self._refuse(self.complaint.format(packed.type_url))
+        if type_name == CEL_INPUT:
+            return _attributes
         if type_name == HEADER_INPUT:
             return _header(unpack_valid(packed, http_inputs_pb2.HttpRequestHeaderMatchInput).header_name.lower())
+        if type_name in _NOT_MODELLED_INPUTS:
+            self.notes.append(f"{self.place} matcher input {type_name.rpartition('.')[2]}")
         return CONNECTION_INPUTS[type_name]
 
 
@@ -349,6 +381,17 @@ def _names(pick: Callable[[Subject], tuple[str, ...]]) -> Input:
     return read
 
 
+def _nothing(subject: Subject) -> str | None:
+    """An input that is never there."""
+    return None
+
+
+def _attributes(subject: Subject) -> str | None:
+    """Stands for everything a CEL matcher looks at; it has no text of its own."""
+    return None
+
+
+_NOT_MODELLED_INPUTS: Final = (f"{_NETWORK}FilterStateInput", f"{_NETWORK}DynamicMetadataInput")
 CONNECTION_INPUTS: Final[Mapping[str, Input]] = {
     f"{_NETWORK}DestinationIPInput": lambda s: str(s.destination) if s.destination else None,
     f"{_NETWORK}DestinationPortInput": lambda s: str(s.destination_port),
@@ -356,6 +399,8 @@ CONNECTION_INPUTS: Final[Mapping[str, Input]] = {
     f"{_NETWORK}SourcePortInput": lambda s: str(s.source_port),
     f"{_NETWORK}DirectSourceIPInput": lambda s: str(s.direct_remote) if s.direct_remote else None,
     f"{_NETWORK}ServerNameInput": lambda s: s.sni or None,
+    f"{_NETWORK}NetworkNamespaceInput": _nothing,
+    **dict.fromkeys(_NOT_MODELLED_INPUTS, _nothing),
     f"{_SSL}UriSanInput": _names(lambda s: s.certificate.uris if s.certificate else ()),
     f"{_SSL}DnsSanInput": _names(lambda s: s.certificate.dns_names if s.certificate else ()),
     f"{_SSL}SubjectInput": _names(lambda s: (s.certificate.subject,) if s.certificate else ()),

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from meshsim.dataplane.decide.cel import CelOptions, compile_condition
 from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matcher
 from meshsim.dataplane.decide.match_trees import (
+    CEL_INPUT,
     CONNECTION_INPUTS,
     HEADER_INPUT,
     MatchTree,
@@ -43,6 +44,9 @@ from meshsim.xds.messages import (
     uri_template_match_pb2,
     xds_extension_pb2,
 )
+
+_HTTP_INPUTS: Final = frozenset({CEL_INPUT, HEADER_INPUT})
+"""Inputs of matcher trees that a network filter has not."""
 
 
 class Rule(Protocol):
@@ -285,7 +289,7 @@ class RbacConfig:
 
 def decode_rbac(message: http_rbac_pb2.RBAC | network_rbac_pb2.RBAC, filter_kind: str, notes: Notes) -> RbacConfig:
     """An RBAC filter, of HTTP or of the network (`filter_kind` as Envoy names it); a matcher counts before rules."""
-    inputs = frozenset(CONNECTION_INPUTS) | ({HEADER_INPUT} if filter_kind == "HTTP" else frozenset())
+    inputs = frozenset(CONNECTION_INPUTS) | (_HTTP_INPUTS if filter_kind == "HTTP" else frozenset())
     trees = TreeDecoder(_tree_action, inputs, "RBAC", f"RBAC {filter_kind} filter cannot match on '{{}}'", notes)
     rules: RbacEngine | RbacTree | None = decode_engine(message.rules, notes) if message.HasField("rules") else None
     shadow: RbacEngine | RbacTree | None = None

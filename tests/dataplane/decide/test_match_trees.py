@@ -9,6 +9,7 @@ import pytest
 
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.match_trees import (
+    CEL_INPUT,
     CONNECTION_INPUTS,
     HEADER_INPUT,
     TreeDecoder,
@@ -56,7 +57,7 @@ def listed(*entries: tuple[dict[str, Any], dict[str, Any]], **more: Any) -> dict
 def decode(tree: dict[str, Any], notes: Notes | None = None) -> Any:
     decoder = TreeDecoder(
         lambda found: unpack_action(found, rbac_pb2.Action).name,
-        {HEADER_INPUT, *CONNECTION_INPUTS},
+        {CEL_INPUT, HEADER_INPUT, *CONNECTION_INPUTS},
         "RBAC",
         "cannot match on '{}'",
         notes if notes is not None else [],
@@ -159,3 +160,28 @@ def test_matchers_that_are_not_modelled_are_noted() -> None:
     tree = decode(listed(({"single_predicate": {"input": header("x"), "custom_match": custom}}, action("a"))), notes)
     assert notes == ["RBAC matcher odd"]
     assert find_action(tree, PLAIN) is None
+
+
+def cel(expression: dict[str, Any]) -> dict[str, Any]:
+    config = {"@type": f"{TYPES}xds.type.matcher.v3.CelMatcher", "expr_match": expression}
+    custom = {"name": "cel", "typed_config": config}
+    return {"single_predicate": {"input": source(f"{TYPES}{CEL_INPUT}"), "custom_match": custom}}
+
+
+def test_conditions_in_cel() -> None:
+    for kind in ("cel_expr_parsed", "parsed_expr"):
+        for value in (True, False):
+            tree = listed((cel({kind: {"expr": {"const_expr": {"bool_value": value}}}}), action("a")))
+            assert found(tree) == ("a" if value else None)
+    notes: Notes = []
+    assert find_action(decode(listed((cel({"cel_expr_string": "true"}), action("a"))), notes), PLAIN) is None
+    assert notes == ["RBAC matcher cel: an expression that is not parsed"]
+    with pytest.raises(ResourceRejectedError, match="Unsupported data input type"):
+        decode(listed((equals(source(f"{TYPES}{CEL_INPUT}"), "1"), action("a"))))
+
+
+def test_inputs_that_are_not_modelled_are_noted_and_absent() -> None:
+    notes: Notes = []
+    keyed = source(f"{NETWORK}FilterStateInput", key="k")
+    assert find_action(decode(listed((equals(keyed, ""), action("a"))), notes), PLAIN) is None
+    assert notes == ["RBAC matcher input FilterStateInput"]
