@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshsim.dataplane.active import Unmodelled
+from meshsim.trace import TimelineMark
 from meshsim.world.unmodelled import UnmodelledLog
 from meshsim.xds import type_urls
 
@@ -58,7 +59,7 @@ def test_a_run_tells_what_it_left_out() -> None:
 
 
 def test_what_was_there_for_a_while_only_is_told_too() -> None:
-    applied = "timeline:\n  - id: script\n    at: 1s\n    for: 1s\n    apply:" + LUA.replace("\n  - api", "\n      api", 1)
-    lines = applied.split("\n")
-    text = "\n".join(f"  {line}" if number > 5 else line for number, line in enumerate(lines))
-    assert len(run(timeline=text, duration="4s").outcome.notes) == 1
+    entry = "timeline:\n  - id: script\n    at: 1s\n    for: 1s\n    apply:"
+    ran = run(timeline=entry + LUA.replace("\n", "\n    "), duration="4s")
+    assert len(ran.outcome.notes) == 1
+    assert [mark.begins for mark in ran.sink.of(TimelineMark)] == [True, False]
