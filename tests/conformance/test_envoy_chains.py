@@ -23,7 +23,7 @@ from meshsim.xds import type_urls
 from meshsim.xds.messages import listener_pb2
 from meshsim.xds.packing import from_json
 
-LISTENERS = int(os.environ.get("MESHSIM_CHAIN_LISTENERS", "40"))
+LISTENERS = int(os.environ.get("MESHSIM_CHAIN_LISTENERS", "210"))
 CONNECTIONS = int(os.environ.get("MESHSIM_CHAIN_CONNECTIONS", "25"))
 SEED = int(os.environ.get("MESHSIM_CHAIN_SEED", "1"))
 FIRST_PORT = 23001

@@ -22,8 +22,8 @@ from meshsim.xds import type_urls
 from meshsim.xds.messages import listener_pb2
 from meshsim.xds.packing import from_json
 
-TABLES = int(os.environ.get("MESHSIM_RBAC_TABLES", "40"))
-REQUESTS = int(os.environ.get("MESHSIM_RBAC_REQUESTS", "50"))
+TABLES = int(os.environ.get("MESHSIM_RBAC_TABLES", "400"))
+REQUESTS = int(os.environ.get("MESHSIM_RBAC_REQUESTS", "52"))
 SEED = int(os.environ.get("MESHSIM_RBAC_SEED", "1"))
 FIRST_PORT = 25001
 RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
