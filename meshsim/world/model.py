@@ -36,6 +36,8 @@ from meshsim.xds import type_urls
 
 Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
 
+_BATCH: Final = 1 << 14
+"""Attempts are handed over when there are so many: each batch costs about as much as a thousand of them."""
 _SERIES_STEPS: Final = 20
 """The series is handed over once in so many steps: each time its unfinished second stands in two parts."""
 
@@ -57,7 +59,7 @@ class RunOptions:
     """Hears the one line about compiling."""
     progress: Progress | None = None
     steps: int = 200
-    """How often the engine's log is drained and progress told."""
+    """How often progress is told and the engine's log may be drained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,18 +300,21 @@ class World:
         """Run to the end and hand everything to the sink."""
         end = self.options.until or self.loaded.scenario.duration
         end = min(end, self.loaded.scenario.duration)
-        done = 0
+        done = written = 0
         for step in range(1, self.options.steps + 1):
             until = end * step // self.options.steps
             if until > done:
                 self.env.run(until=until)
                 self.engine.run_until(until)
                 done = until
-            self.recorder.write(self.engine.drain(), self.sink)
-            if step % _SERIES_STEPS == 0 or step == self.options.steps:
+            counters, last = self.engine.counters, step == self.options.steps
+            if counters.attempts - written >= _BATCH or last:
+                self.recorder.write(self.engine.drain(), self.sink)
+                written = counters.attempts
+            if step % _SERIES_STEPS == 0 or last:
                 self.recorder.write_series(self.engine.drain_series(), self.sink)
             if self.options.progress is not None:
-                self.options.progress(done, self.engine.counters.finished)
+                self.options.progress(done, counters.finished)
         counters = self.engine.counters
         self.digest.add("engine", self.engine.digest, counters.finished, counters.attempts)
         return RunOutcome(
