@@ -30,6 +30,8 @@ from meshsim.xds.sotw_client import SotwClient
 
 _QUIET: Final = 0.12
 """Seconds without a message after which a step is over; every reaction of a real Envoy takes a few milliseconds."""
+_WITHHELD: Final = 0.4
+"""The same while an answer is missing: either it is withheld, or the machine is slow."""
 _AT_MOST: Final = 12.0
 """Longest wait for something that has to happen: reconnecting backs off up to a second, draining takes one."""
 DRAIN_SECONDS: Final = 1
@@ -91,6 +93,12 @@ class _Log:
         self.tap.listen(self.events.append)
         self._sent: dict[str, int] = {}
         self._taken = 0
+
+    def unanswered(self) -> bool:
+        """Whether a response of the present step has got no answer."""
+        fresh = self.events[self._taken :]
+        sent = {event.nonce for event in fresh if event.kind == "send"}
+        return bool(sent - {event.nonce for event in fresh if event.kind != "send"})
 
     def take(self, step: Step, state: State) -> Played:
         """What happened since the last step."""
@@ -241,12 +249,15 @@ def _until(happened: Callable[[], bool], what: str) -> None:
 
 
 def _until_quiet(log: _Log) -> None:
+    """Wait until nothing is said any more; longer while a response of this step has no answer, which may be withheld."""
     deadline = time.monotonic() + _AT_MOST
     count, since = len(log.events), time.monotonic()
-    while time.monotonic() - since < _QUIET and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
         time.sleep(0.01)
         if len(log.events) != count:
             count, since = len(log.events), time.monotonic()
+        if time.monotonic() - since > (_WITHHELD if log.unanswered() else _QUIET):
+            return
 
 
 def _state_of(envoy: EnvoyProcess) -> State:

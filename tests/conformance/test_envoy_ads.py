@@ -25,7 +25,7 @@ from meshsim.testing.envoy import envoy_binary
 from meshsim.xds import type_urls
 
 SEEDS = int(os.environ.get("MESHSIM_ADS_SEEDS", "2"))
-STEPS = int(os.environ.get("MESHSIM_ADS_STEPS", "30"))
+STEPS = int(os.environ.get("MESHSIM_ADS_STEPS", "25"))
 FIRST_PORT = 24001
 C, E, L, R = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
 
