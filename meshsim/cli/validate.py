@@ -6,11 +6,15 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import click
 
 from meshsim.cli.discover import is_scenario
 from meshsim.errors import Finding, MeshsimError
+
+MANIFEST: Final = "manifest.json"
+"""What every recording holds."""
 
 
 @click.command(name="validate")
@@ -38,8 +42,11 @@ def command(paths: tuple[Path, ...], output: str) -> int:
 def _files(path: Path) -> Iterable[Path]:
     if not path.is_dir():
         return [path]
+    recorded = {file.parent for file in path.rglob(f"*/{MANIFEST}")}
     below = (p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file())
-    return sorted(p for p in below if not any(part.startswith(".") for part in p.relative_to(path).parts))
+    shown = (p for p in below if not any(part.startswith(".") for part in p.relative_to(path).parts))
+    # What runs have left is no manifest of anybody's.
+    return sorted(p for p in shown if not recorded.intersection(p.parents))
 
 
 def _check(file: Path) -> Iterable[Finding]:

@@ -26,6 +26,12 @@ def test_what_is_wrong(meshsim: Callable, tmp_path: Path) -> None:
     assert "b.yaml" in done.out
 
 
+def test_recordings_beside_the_files_are_left_out(meshsim: Callable, shop: Path, tmp_path: Path) -> None:
+    assert meshsim("run", shop, "--seeds", "2", "--jobs", "1").code == 0
+    assert list((tmp_path / "results").rglob("*.json"))
+    assert meshsim("validate", tmp_path).out == "1 file checked: nothing to complain about\n"
+
+
 def test_json(meshsim: Callable, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SERVICE.replace("ports", "prts"))
     done = meshsim("validate", tmp_path / "a.yaml", "-o", "json")
