@@ -11,11 +11,13 @@ from meshsim.dataplane.decide.durations import nanos, optional_nanos
 from meshsim.dataplane.decide.extensions import check_registered, extension_name
 from meshsim.dataplane.decide.filter_configs import (
     CORS_FILTER,
+    FaultConfig,
     FilterConfig,
     Passive,
     RouterConfig,
     decode_filter_config,
 )
+from meshsim.dataplane.decide.jwt import JwtConfig
 from meshsim.dataplane.decide.paths import EscapedSlashes
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_decoding import decode_route_configuration
@@ -83,6 +85,8 @@ class ConnectionManager:
     filters: tuple[HttpFilter, ...]
     deciding_filters: tuple[HttpFilter, ...]
     """Those before the router that can have a part in the decision."""
+    acting_filters: tuple[HttpFilter, ...]
+    """Those of them that have one where the route says nothing about filters."""
     tracing: bool
     server_name: str
     server_header: ServerHeader
@@ -129,6 +133,7 @@ def decode_connection_manager(
     _note_unmodelled(message, notes)
     filters = tuple(_http_filter(f, notes) for f in message.http_filters)
     _check_filters(filters, [extension_name(f.typed_config) for f in message.http_filters])
+    deciding = tuple(f for f in filters if f.discovered or _decides(f.config))
     details = message.set_current_client_cert_details
     underscores = common.headers_with_underscores_action
     escaped = message.path_with_escaped_slashes_action
@@ -139,7 +144,8 @@ def decode_connection_manager(
         name,
         inline,
         filters,
-        tuple(f for f in filters if f.discovered or _decides(f.config)),
+        deciding,
+        _acting(deciding),
         message.HasField("tracing"),
         message.server_name or "envoy",
         ServerHeader(message.server_header_transformation),
@@ -218,6 +224,17 @@ def _http_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) 
 def _decides(config: FilterConfig) -> bool:
     passive = isinstance(config, Passive) and config.type_name != CORS_FILTER
     return not passive and not isinstance(config, RouterConfig)
+
+
+def _acting(filters: tuple[HttpFilter, ...]) -> tuple[HttpFilter, ...]:
+    """Tokens may lead to another route in the middle of the chain, so with them every filter is looked at."""
+    if any(isinstance(f.config, JwtConfig) for f in filters):
+        return filters
+    return tuple(f for f in filters if f.discovered or not (f.disabled or _rests(f.config)))
+
+
+def _rests(config: FilterConfig) -> bool:
+    return isinstance(config, Passive) or (isinstance(config, FaultConfig) and not config.acts)
 
 
 def _check_filters(filters: tuple[HttpFilter, ...], kinds: Sequence[str]) -> None:

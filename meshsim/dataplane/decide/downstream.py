@@ -13,7 +13,7 @@ from meshsim.dataplane.decide.decision import Flag, Reply, Surroundings
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.http1 import codec_fault
-from meshsim.dataplane.decide.paths import normalize
+from meshsim.dataplane.decide.paths import is_plain, normalize
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routing import without_port
 from meshsim.dataplane.decide.strings import in_any, is_loopback, parse_ip
@@ -39,6 +39,7 @@ NOT_FOR_EXTERNAL: Final = frozenset(
 )
 """Headers taken from requests that are not internal."""
 _HOP_BY_HOP: Final = frozenset({"x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"})
+_HOPPING: Final = _HOP_BY_HOP | {"connection", "upgrade", "te"}
 _WORKLOAD_SECRET: Final = "default"
 """Secret of the workload's own certificate in Istio's listeners; names in other certificates are not known here."""
 _NOT_FROM_EDGE: Final = frozenset(
@@ -83,7 +84,8 @@ def prepare(
     surroundings: Surroundings,
 ) -> Prepared:
     """Check, normalise and complete a request."""
-    headers = early_headers(connection, request, connection.uses_tls)
+    uses_tls = connection.uses_tls
+    headers = early_headers(connection, request, uses_tls)
     reply = (
         codec_fault(connection.protocol, headers)
         or _refused(manager, connection, headers)
@@ -93,10 +95,8 @@ def prepare(
         return Prepared(headers, connection.source, False, reply)
     _hop_by_hop(headers)
     remote, trusted = _remote(manager, connection, headers, surroundings)
-    tls = "https" if connection.uses_tls else "http"
-    if manager.use_remote_address and (manager.xff_trusted_hops == 0 or "x-forwarded-proto" not in headers):
-        headers.set("x-forwarded-proto", tls)
-    if "x-forwarded-proto" not in headers:
+    tls = "https" if uses_tls else "http"
+    if "x-forwarded-proto" not in headers or (manager.use_remote_address and manager.xff_trusted_hops == 0):
         headers.set("x-forwarded-proto", tls)
     if manager.append_forwarded_port and "x-forwarded-port" not in headers:
         headers.set("x-forwarded-port", str(connection.destination_port))
@@ -139,7 +139,7 @@ def _refused(manager: ConnectionManager, connection: Connection, headers: Header
 
 def _normalize(manager: ConnectionManager, connection: Connection, headers: HeaderMap) -> Reply | None:
     path = headers.get(":path")
-    if path is not None:
+    if path is not None and not is_plain(path):
         result = normalize(
             path,
             canonical=manager.normalize_path,
@@ -160,6 +160,8 @@ def _normalize(manager: ConnectionManager, connection: Connection, headers: Head
 
 def _normalized_host(manager: ConnectionManager, connection: Connection, host: str) -> str:
     """First the trailing dot goes (also before a port), then the port."""
+    if not (manager.strip_trailing_dot or manager.strip_any_port or manager.strip_matching_port):
+        return host
     if manager.strip_trailing_dot:
         dot = host.rfind(".")
         if dot >= 0 and host[dot + 1 : dot + 2] in ("", ":"):
@@ -171,6 +173,8 @@ def _normalized_host(manager: ConnectionManager, connection: Connection, host: s
 
 
 def _hop_by_hop(headers: HeaderMap) -> None:
+    if not headers.has_any(_HOPPING):
+        return
     upgrade = "upgrade" in headers and "upgrade" in (headers.get("connection") or "").lower()
     if not upgrade:
         headers.remove("connection")

@@ -119,7 +119,8 @@ class Exchange:
 
     def run_filters(self) -> Reply | None:
         """Every filter before the router; the answer of the first that gives one."""
-        for http_filter in self.manager.deciding_filters:
+        manager = self.manager
+        for http_filter in manager.deciding_filters if self.overridden else manager.acting_filters:
             reply = self._run(http_filter)
             if reply is not None:
                 if self.trail:

@@ -147,6 +147,10 @@ class HeaderMap:
             for name in [n for n in values if n in names]:
                 del values[name]
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether there is an entry of any of these names, which are no pseudo-headers."""
+        return not names.isdisjoint(self._values)
+
     def get(self, name: str) -> str | None:
         """The first value."""
         values = self._values.get(":authority" if name == "host" else name)
@@ -163,6 +167,11 @@ class HeaderMap:
         for name, values in self._values.items():
             for value in values:
                 yield name, value
+
+    @property
+    def size(self) -> int:
+        """Bytes of every entry that is no pseudo-header, names and values."""
+        return sum([len(n) + len(v) for n, values in self._values.items() if n[0] != ":" for v in values])
 
     @property
     def plain(self) -> tuple[tuple[str, str], ...]:

@@ -29,7 +29,7 @@ from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
-from meshsim.dataplane.decide.mutations import apply_mutations
+from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.replies import LocalReply, local_reply, protocol_error, refused
 from meshsim.dataplane.decide.requested import consume_requests, requested_retry
 from meshsim.dataplane.decide.rewriting import (
@@ -331,17 +331,25 @@ class _Router:
         self, reply: Reply | None, made: HeaderMap | None = None
     ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """Headers that the proxy sets on the answer, and those that it takes away."""
-        headers = made or HeaderMap()
-        removed: list[str] = []
-        exchange = self.exchange
+        exchange, context = self.exchange, self.context
         virtual_host, route = exchange.chosen.virtual_host, exchange.chosen.route
+        levels: list[HeaderMutations] = []
         if route is not None and exchange.table is not None:
             weighted = exchange.chosen.weighted
             levels = mutation_levels(exchange.table, virtual_host, route, weighted, lambda level: level.response)
-            status = reply.status if reply else 0
-            for mutations in (*levels, *exchange.response_mutations):
-                apply_mutations(headers, mutations, lambda text: self._format_context("", status).format(text))
-                removed += mutations.remove
+            levels += exchange.response_mutations
+        inbound = context.direction is not Direction.OUTBOUND
+        operation = route.decorator if route and inbound and context.manager.tracing else ""
+        counts = virtual_host is not None and virtual_host.attempt_count_in_response
+        hashes = route is not None and isinstance(route.action, Forward) and route.action.hash_policies
+        if reply is None and not (levels or exchange.cors_headers or operation or counts or hashes):
+            return (), ()
+        headers = made or HeaderMap()
+        removed: list[str] = []
+        status = reply.status if reply else 0
+        for mutations in levels:
+            apply_mutations(headers, mutations, lambda text: self._format_context("", status).format(text))
+            removed += mutations.remove
         if reply is not None:
             for name, value in reply.headers:
                 if name != "grpc-status" or "grpc-status" not in headers:
@@ -350,9 +358,8 @@ class _Router:
             headers.set(name, value)
         if reply is None:
             self._attempts_and_cookies(headers)
-        inbound = self.context.direction is not Direction.OUTBOUND
-        if self.context.manager.tracing and inbound and route and route.decorator:
-            headers.set("x-envoy-decorator-operation", route.decorator)
+        if operation:
+            headers.set("x-envoy-decorator-operation", operation)
         return tuple(headers), tuple(removed)
 
     def _attempts_and_cookies(self, headers: HeaderMap) -> None:

@@ -23,13 +23,13 @@ _METHODS: Final = frozenset(_KNOWN.split())
 
 def codec_fault(protocol: Protocol, headers: HeaderMap) -> Reply | None:
     """The answer to a request that the codec does not take; the connection is closed after it."""
-    if protocol not in (Protocol.HTTP10, Protocol.HTTP11):
+    if protocol is not Protocol.HTTP11 and protocol is not Protocol.HTTP10:
         return None
     flags = (Flag.DOWNSTREAM_PROTOCOL_ERROR,)
     method, path = headers.get(":method") or "", headers.get(":path") or ""
-    if method not in _METHODS or not _is_target(method, path):
+    if method not in _METHODS or not (path.startswith("/") or _is_target(method, path)):
         return Reply(400, "Bad Request", "http1.codec_error", flags)
-    if sum(len(name) + len(value) for name, value in headers if not name.startswith(":")) > MAX_HEADERS:
+    if headers.size > MAX_HEADERS:
         return Reply(431, "Request Header Fields Too Large", "http1.headers_too_large", flags)
     if "content-length" in headers and "transfer-encoding" in headers:
         return Reply(400, "Bad Request", "http1.content_length_and_chunked_not_allowed", flags)
@@ -37,10 +37,10 @@ def codec_fault(protocol: Protocol, headers: HeaderMap) -> Reply | None:
 
 
 def _is_target(method: str, path: str) -> bool:
-    """Whether the request line names something: a path, a whole URL, ``*`` of OPTIONS, an authority of CONNECT."""
+    """Whether what is no path names something: a whole URL, ``*`` of OPTIONS, an authority of CONNECT."""
     if method == "CONNECT":
         return True
     if path == "*":
         return method == "OPTIONS"
     scheme = path.partition("://")[0].lower() if "://" in path else ""
-    return path.startswith("/") or scheme in ("http", "https")
+    return scheme in ("http", "https")

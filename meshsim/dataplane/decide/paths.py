@@ -18,6 +18,11 @@ _CANONICAL: Final = re.compile(r"[A-Za-z0-9/_~!$&'()*+,:=@|\[\]-]*")
 """Paths that stay as they are: no dot, no escape, nothing to be escaped."""
 
 
+def is_plain(path: str) -> bool:
+    """Whether a path stays as it is whatever is configured."""
+    return "//" not in path and _CANONICAL.fullmatch(path) is not None
+
+
 class EscapedSlashes(Enum):
     """What to do with ``%2F`` and ``%5C`` (HttpConnectionManager.PathWithEscapedSlashesAction)."""
 

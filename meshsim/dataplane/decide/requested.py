@@ -19,17 +19,21 @@ _RETRY_ON: Final = ("x-envoy-retry-on", "x-envoy-retry-grpc-on")
 _MOST: Final = "x-envoy-max-retries"
 _CODES: Final = "x-envoy-retriable-status-codes"
 _NAMES: Final = "x-envoy-retriable-header-names"
+_ALL: Final = frozenset({TIMEOUT, TRY_TIMEOUT, *_RETRY_ON, _MOST, _CODES, _NAMES})
 _NO_POLICY: Final = RetryPolicy((), 1, 0, 0, (), False, 0, 1, 25 * MILLISECOND, 250 * MILLISECOND, (), ())
 
 
 def requested_timeout(headers: HeaderMap, name: str) -> Nanos | None:
     """A timeout that the request asks for, None for none or a malformed one."""
-    number = _number(headers.get(name) or "")
+    text = headers.get(name)
+    number = None if text is None else _number(text)
     return None if number is None else number * MILLISECOND
 
 
 def requested_retry(policy: RetryPolicy | None, headers: HeaderMap) -> RetryPolicy | None:
     """The retry policy of a route with what the request's headers add to it."""
+    if not headers.has_any(_ALL):
+        return policy
     asked = tuple(token for name in _RETRY_ON for token in _list(headers, name))
     if policy is None and not asked:
         return None
@@ -50,8 +54,7 @@ def requested_retry(policy: RetryPolicy | None, headers: HeaderMap) -> RetryPoli
 
 def consume_requests(headers: HeaderMap) -> None:
     """Take away what the router has read."""
-    for name in (TIMEOUT, TRY_TIMEOUT, *_RETRY_ON, _MOST, _CODES, _NAMES):
-        headers.remove(name)
+    headers.remove_any(_ALL)
 
 
 def _list(headers: HeaderMap, name: str) -> tuple[str, ...]:
