@@ -60,7 +60,7 @@ class Selection(Windowed):
     from_: AppOrEnd | None = Field(default=None, alias="from")
     """Who sent them."""
     to: AppOrEnd | None = None
-    """Who answered them (or should have)."""
+    """Who answered them (or should have); of a gateway, what clients outside send through it."""
 
 
 class Bounds(Node):
@@ -125,7 +125,10 @@ class Share(Limits):
 
 
 class Latency(Selection):
-    """Time from a request's begin to the end of its answer as the caller sees it, retries included."""
+    """Time from a request's begin to the end of its answer as the caller sees it, retries included.
+
+    A gateway is the caller of what it passes on; what its clients see, with their way to it, is that of their traffic.
+    """
 
     of: Name | None = None
     """Name of a traffic: its own requests. Nothing: the requests of the edge given by `from` and `to`."""
