@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from meshsim.scenario import load_scenario
+from meshsim.testing.ads_pilot import ConfigStates, Resources, script_of
 from meshsim.testing.ads_random import (
     RandomScript,
     broken_cluster,
@@ -22,11 +24,15 @@ from meshsim.testing.ads_random import (
 from meshsim.testing.ads_resources import assignment, eds_cluster, rds_listener, route_table, static_cluster
 from meshsim.testing.ads_scripts import Played, Step, play_real, play_simulated
 from meshsim.testing.envoy import envoy_binary
+from meshsim.world.model import RunOptions, World
 from meshsim.xds import type_urls
 
 SEEDS = int(os.environ.get("MESHSIM_ADS_SEEDS", "2"))
 STEPS = int(os.environ.get("MESHSIM_ADS_STEPS", "25"))
 FIRST_PORT = 24001
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+LONGEST = 6
+"""States of a scenario that are played."""
 C, E, L, R = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
 
 pytestmark = pytest.mark.needs_envoy
@@ -155,3 +161,28 @@ def test_a_cold_start_waits(folder: Path, delta: bool) -> None:
 def test_random_updates(folder: Path, seed: int, delta: bool) -> None:
     script = RandomScript(seed, FIRST_PORT + 10)
     assert_same(script.start(), script.steps(STEPS), folder, delta=delta)
+
+
+def states_of(name: str) -> list[Resources]:
+    """What the proxy of a shipped scenario with the most changes was sent, state by state."""
+    loaded = load_scenario(SCENARIOS / f"{name}.yaml")
+    sink = ConfigStates()
+    until = max((action.at for action in loaded.actions), default=0) + 2_000_000_000
+    world = World(loaded, 1, sink, RunOptions(mode="plain", until=until))
+    sink.keep()
+    for action in loaded.actions:
+        world.env.call_at(action.at + 1_000_000_000, sink.keep)
+    world.traffic.silence()
+    world.env.run(until=until)
+    return max((sink.states[proxy] for proxy in sorted(sink.states)), key=len)[:LONGEST]
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+@pytest.mark.parametrize("name", ["propagation", "canary"])
+def test_what_pilot_sends(folder: Path, name: str, delta: bool) -> None:
+    """Configuration of a shipped scenario: the same log on both sides, and nothing refused."""
+    start, steps = script_of(states_of(name))
+    assert steps
+    played = assert_same(start, steps, folder, delta=delta)
+    assert not any(step.reasons for step in played)
+    assert not played[-1].state.warming_clusters
