@@ -126,7 +126,6 @@ class Share(Limits):
 
 class Latency(Selection):
     """Time from a request's begin to the end of its answer as the caller sees it, retries included.
-
     A gateway is the caller of what it passes on; what its clients see, with their way to it, is that of their traffic.
     """
 
