@@ -23,11 +23,11 @@ Expression: TypeAlias = Callable[[Subject], Value]
 _MIN, _MAX, _UNSIGNED_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
 
-class CelError(Exception):
+class _CelError(Exception):
     """A value that cannot be had: an absent key, an operand of a wrong type, a division by zero."""
 
 
-class CelAbortError(Exception):
+class _CelAbortError(Exception):
     """An error that no operator absorbs: a constant pattern on something that is no text (regex_match_step.cc)."""
 
 
@@ -43,10 +43,10 @@ class Attributes:
         self._subject = subject
 
     def get(self, name: object) -> Value:
-        """The attribute; raises `CelError` when it is absent."""
+        """The attribute; raises `_CelError` when it is absent."""
         reader = self._readers.get(name) if isinstance(name, str) else None
         if reader is None:
-            raise CelError(f"no attribute {name}")
+            raise _CelError(f"no attribute {name}")
         return reader(self._subject)
 
 
@@ -57,10 +57,10 @@ class HeaderAttributes(Attributes):
         super().__init__({}, subject)
 
     def get(self, name: object) -> Value:
-        """The header; raises `CelError` when it is absent."""
+        """The header; raises `_CelError` when it is absent."""
         values = self._subject.headers.all(name.lower()) if isinstance(name, str) else []
         if not values:
-            raise CelError(f"no header {name}")
+            raise _CelError(f"no header {name}")
         return ",".join(values)
 
 
@@ -79,7 +79,7 @@ def _header(name: str) -> Callable[[Subject], Value]:
     def read(subject: Subject) -> Value:
         value = subject.headers.get(name)
         if value is None:
-            raise CelError(f"no {name}")
+            raise _CelError(f"no {name}")
         return value
 
     return read
@@ -104,7 +104,7 @@ def _certificate(pick: Callable[[Subject], Sequence[str]]) -> Callable[[Subject]
     def read(subject: Subject) -> Value:
         names = pick(subject) if subject.tls else ()
         if not names:
-            raise CelError("no such name in a certificate")
+            raise _CelError("no such name in a certificate")
         return names[0]
 
     return read
@@ -168,7 +168,7 @@ def compile_condition(message: cel_syntax_pb2.Expr, options: CelOptions, notes: 
     def holds(subject: Subject) -> bool:
         try:
             return expression(subject) is True
-        except (CelError, CelAbortError):
+        except (_CelError, _CelAbortError):
             return False
 
     return holds
@@ -221,7 +221,7 @@ class _Compiler:
             held = operand(subject)
             try:
                 _item(held, name)
-            except CelError:
+            except _CelError:
                 return False
             return True
 
@@ -259,7 +259,7 @@ class _Compiler:
             try:
                 return function(*values)
             except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-                raise CelError(str(error)) from error
+                raise _CelError(str(error)) from error
 
         return apply
 
@@ -290,7 +290,7 @@ def _folded(message: cel_syntax_pb2.Expr) -> bool:
 
 
 def _absent(subject: Subject) -> Value:
-    raise CelError("no such attribute")
+    raise _CelError("no such attribute")
 
 
 def _constant(message: cel_syntax_pb2.Constant) -> Value:
@@ -315,7 +315,7 @@ def _item(held: Value, key: Value) -> Value:
         index = int(key) if _is_number(key) and float(key) == int(key) else -1  # type: ignore[arg-type]
         if 0 <= index < len(held):
             return held[index]
-    raise CelError(f"no item {key!r}")
+    raise _CelError(f"no item {key!r}")
 
 
 def _key(value: Value) -> Value:
@@ -326,7 +326,7 @@ def _key(value: Value) -> Value:
         return float(value)
     if isinstance(value, str):
         return value
-    raise CelError("no key")
+    raise _CelError("no key")
 
 
 def _is_number(value: object) -> bool:
@@ -338,7 +338,7 @@ def _is_number(value: object) -> bool:
 
 def _truth(value: Value) -> bool:
     if not isinstance(value, bool):
-        raise CelError("no truth value")
+        raise _CelError("no truth value")
     return value
 
 
@@ -346,12 +346,12 @@ def _logical(arguments: Sequence[Expression], absorbing: bool) -> Expression:
     """``&&`` and ``||``: the absorbing value wins over an error on the other side."""
 
     def evaluate(subject: Subject) -> Value:
-        failed: CelError | None = None
+        failed: _CelError | None = None
         for argument in arguments:
             try:
                 if _truth(argument(subject)) is absorbing:
                     return absorbing
-            except CelError as error:
+            except _CelError as error:
                 failed = error
         if failed is not None:
             raise failed
@@ -380,7 +380,7 @@ def _equal(a: Value, b: Value) -> bool:
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b))
     if isinstance(a, Attributes) or isinstance(b, Attributes):
-        raise CelError("no equality")
+        raise _CelError("no equality")
     return type(a) is type(b) and a == b
 
 
@@ -390,7 +390,7 @@ def _ordered(test: Callable[[float], bool]) -> Callable[[Value, Value], Value]:
     def compare(a: Value, b: Value) -> Value:
         comparable = (_is_number(a) and _is_number(b)) or (type(a) is type(b) and isinstance(a, bool | str | bytes))
         if not comparable:
-            raise CelError("no order")
+            raise _CelError("no order")
         return test((a > b) - (a < b))  # type: ignore[operator]
 
     return compare
@@ -403,14 +403,14 @@ def _arithmetic(whole: Callable[[int, int], int], real: Callable[[float, float],
         if isinstance(a, float) and isinstance(b, float) and real is not None:
             return real(a, b)
         if isinstance(a, bool) or isinstance(b, bool) or not (isinstance(a, int) and isinstance(b, int)):
-            raise CelError("no such operator")
+            raise _CelError("no such operator")
         if isinstance(a, Unsigned) is not isinstance(b, Unsigned):
-            raise CelError("signed and unsigned")
+            raise _CelError("signed and unsigned")
         unsigned = isinstance(a, Unsigned)
         result = whole(int(a), int(b))
         low, high = (0, _UNSIGNED_MAX) if unsigned else (_MIN, _MAX)
         if not low <= result <= high:
-            raise CelError("overflow")
+            raise _CelError("overflow")
         return Unsigned(result) if unsigned else result
 
     return apply
@@ -436,9 +436,9 @@ def _concatenate(a: Value, b: Value) -> Value:
 
 def _negate(value: Value) -> Value:
     if isinstance(value, bool | Unsigned) or not isinstance(value, int | float):
-        raise CelError("no negative")
+        raise _CelError("no negative")
     if value == _MIN:
-        raise CelError("overflow")
+        raise _CelError("overflow")
     return -value
 
 
@@ -449,22 +449,22 @@ def _contained(item: Value, holder: Value) -> Value:
         _key(item)
         try:
             _item(holder, item)
-        except CelError:
+        except _CelError:
             return False
         return True
-    raise CelError("no container")
+    raise _CelError("no container")
 
 
 def _length(value: Value) -> Value:
     if isinstance(value, str | bytes | list | Mapping):
         return len(value)
-    raise CelError("no size")
+    raise _CelError("no size")
 
 
 def _of_texts(test: Callable[[str, str], bool]) -> Callable[[Value, Value], Value]:
     def apply(a: Value, b: Value) -> Value:
         if not isinstance(a, str) or not isinstance(b, str):
-            raise CelError("no text")
+            raise _CelError("no text")
         return test(a, b)
 
     return apply
@@ -474,7 +474,7 @@ def _matches(text: str, pattern: str) -> bool:
     try:
         return compile_re2(pattern).search(text) is not None
     except (ResourceRejectedError, NotModelledError) as error:
-        raise CelError(error.message) from error
+        raise _CelError(error.message) from error
 
 
 def _matching(operand: Expression, pattern: str) -> Expression:
@@ -483,10 +483,10 @@ def _matching(operand: Expression, pattern: str) -> Expression:
     def evaluate(subject: Subject) -> Value:
         try:
             text = operand(subject)
-        except CelError as error:
-            raise CelAbortError(str(error)) from error
+        except _CelError as error:
+            raise _CelAbortError(str(error)) from error
         if not isinstance(text, str):
-            raise CelAbortError("no text to match")
+            raise _CelAbortError("no text to match")
         return _matches(text, pattern)
 
     return evaluate
@@ -494,23 +494,23 @@ def _matching(operand: Expression, pattern: str) -> Expression:
 
 def _to_int(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise CelError("no number")
+        raise _CelError("no number")
     number = int(value)
     if not _MIN <= number <= _MAX or (isinstance(value, str) and value.strip() != value):
-        raise CelError("no number")
+        raise _CelError("no number")
     return number
 
 
 def _to_unsigned(value: Value) -> Value:
     number = _to_int(value) if not isinstance(value, Unsigned) else value
     if not isinstance(number, int) or number < 0:
-        raise CelError("no unsigned number")
+        raise _CelError("no unsigned number")
     return Unsigned(number)
 
 
 def _to_double(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise CelError("no number")
+        raise _CelError("no number")
     return float(value)
 
 
@@ -521,7 +521,7 @@ def _text(value: Value) -> Value:
         return value.decode()
     if isinstance(value, int | str):
         return str(value)
-    raise CelError("no text")
+    raise _CelError("no text")
 
 
 _TYPES: Final = ((bool, "bool"), (Unsigned, "uint"), (int, "int"), (float, "double"), (str, "string"), (bytes, "bytes"))

@@ -51,7 +51,7 @@ _CEL_MATCHER: Final = "xds.type.matcher.v3.CelMatcher"
 _IP_TREE: Final = "xds.type.matcher.v3.IPMatcher"
 
 
-class NotAvailable(Exception):
+class _NotAvailable(Exception):
     """An input that the connection does not have: nothing can be said."""
 
 
@@ -59,7 +59,7 @@ class Input(Protocol):
     """Where a text to be matched comes from."""
 
     def __call__(self, subject: Subject) -> str | None:
-        """The text, None when absent; raises `NotAvailable`."""
+        """The text, None when absent; raises `_NotAvailable`."""
         ...
 
 
@@ -67,7 +67,7 @@ class Predicate(Protocol):
     """A condition of a list entry."""
 
     def holds(self, subject: Subject) -> bool:
-        """Whether it holds; raises `NotAvailable`."""
+        """Whether it holds; raises `_NotAvailable`."""
         ...
 
 
@@ -130,12 +130,12 @@ class Some:
     parts: tuple[Predicate, ...]
 
     def holds(self, subject: Subject) -> bool:
-        missing: NotAvailable | None = None
+        missing: _NotAvailable | None = None
         for part in self.parts:
             try:
                 if part.holds(subject):
                     return True
-            except NotAvailable as error:
+            except _NotAvailable as error:
                 missing = error
         if missing is not None:
             raise missing
@@ -221,7 +221,7 @@ class MatchTree(Generic[A]):
     otherwise: Outcome[A] | None
 
     def find(self, subject: Subject) -> A | None:
-        """The action for a request, None without; raises `NotAvailable`."""
+        """The action for a request, None without; raises `_NotAvailable`."""
         for outcome in self.branches.fitting(subject) if self.branches else ():
             found = outcome.resolve(subject)
             if found is not None:
@@ -233,7 +233,7 @@ def find_action(tree: MatchTree[A], subject: Subject) -> A | None:
     """The action for a request; None when there is no match or it cannot be told."""
     try:
         return tree.find(subject)
-    except NotAvailable:
+    except _NotAvailable:
         return None
 
 
@@ -375,7 +375,7 @@ def _names(pick: Callable[[Subject], tuple[str, ...]]) -> Input:
 
     def read(subject: Subject) -> str | None:
         if not subject.tls:
-            raise NotAvailable
+            raise _NotAvailable
         return ",".join(pick(subject)) or None
 
     return read
