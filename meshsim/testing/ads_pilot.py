@@ -8,6 +8,7 @@ size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from google.protobuf.message import Message
@@ -69,7 +70,7 @@ def script_of(states: Sequence[Resources]) -> tuple[Step, list[Step]]:
     plain = [{t: dict(_plain(t, state.get(t, {}))) for t in _CLASSES} for state in states]
     first = tuple(message for resources in plain[0].values() for message in resources.values())
     steps: list[Step] = []
-    for number, (before, after) in enumerate(zip(plain, plain[1:]), 1):
+    for number, (before, after) in enumerate(pairwise(plain), 1):
         puts: list[Message] = []
         drops: list[tuple[str, str]] = []
         pushes: dict[str, tuple[str, ...]] = {}

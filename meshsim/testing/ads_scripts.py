@@ -249,7 +249,7 @@ def _until(happened: Callable[[], bool], what: str) -> None:
 
 
 def _until_quiet(log: _Log) -> None:
-    """Wait until nothing is said any more; longer while a response of this step has no answer, which may be withheld."""
+    """Wait until nothing is said any more; longer while a response has no answer, which may be withheld."""
     deadline = time.monotonic() + _AT_MOST
     count, since = len(log.events), time.monotonic()
     while time.monotonic() < deadline:
