@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -245,8 +245,14 @@ class Router:
             flow.expected = Group("", flow.host, "")
             return
         flow.service = answer.host
-        name = answer.service if answer.kind in (AnswerKind.SERVICE, AnswerKind.HEADLESS) else answer.host
-        flow.expected = Group(answer.namespace, name, "")
+        flow.expected = _meant(answer)
+
+    def _name_routed(self, flow: Flow, upstreams: Sequence[Upstream]) -> None:
+        """Requests of clients outside were for the service that the gateway routes them to."""
+        host = upstreams[0].name.rpartition("|")[2] if upstreams else ""
+        answer = self._resolver.resolve(host, flow.entry.namespace) if host else None
+        if answer is not None:
+            flow.expected = _meant(answer)
 
     def _captured(self, entry: PodEntry, address: str, port: int) -> bool:
         return self.interception.captures_outbound(entry.id, address, port)
@@ -262,6 +268,8 @@ class Router:
             destination_port=port,
         )
         decision = self._views.outbound(running, connection, request, gateway=flow.caller is None)
+        if flow.caller is None:
+            self._name_routed(flow, decision.upstreams)
         if decision.disposition is not Disposition.FORWARDED:
             self._give(flow, local_route(decision), decision.route)
             return
@@ -403,6 +411,12 @@ class Router:
 
 _CLIENT_ADDRESS: Final = "203.0.113.10"
 """A client outside (documentation range, RFC 5737)."""
+
+
+def _meant(answer: Answer) -> Group:
+    """Whom a resolved host means."""
+    name = answer.service if answer.kind in (AnswerKind.SERVICE, AnswerKind.HEADLESS) else answer.host
+    return Group(answer.namespace, name, "")
 
 
 def _loaded(upstream: Upstream) -> tuple[Endpoint, ...]:

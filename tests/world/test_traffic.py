@@ -83,6 +83,19 @@ _THROUGH = """  - name: visitors
 """
 
 
+def test_what_a_gateway_cannot_pass_on_was_for_whom_it_routes_to() -> None:
+    gone = (
+        "timeline:\n"
+        "  - {id: one, at: 1s, scale: {deployment: stock-v1, namespace: shop, replicas: 0}}\n"
+        "  - {id: other, at: 1s, scale: {deployment: stock-v2, namespace: shop, replicas: 0}}\n"
+    )
+    ran = run(more=GATEWAY, timeline=_THROUGH + gone, duration="40s")
+    late = [row for row in ran.sink.rows if row["traffic"] == "visitors" and row["start"] > seconds(38)]
+    assert {(row["source"], row["destination"], row["service"], row["status"]) for row in late} == {
+        ("edge", "stock", "www.example.com", 503)
+    }
+
+
 def test_when_nobody_is_left_requests_find_nobody() -> None:
     ran = run(timeline=_scaled(0), duration="40s")
     late = [row for row in ran.sink.rows if row["start"] > seconds(38)]
