@@ -135,28 +135,16 @@ def routes_of(cache: GenerationCache, item: VirtualService) -> tuple[RouteTarget
     return cache.get_or_make(("route targets", item), lambda: route_targets(item))
 
 
-class CommonDestinations(NamedTuple):
-    """Services that routes lead to, whoever asks."""
-
-    services: frozenset[Service]
-    complete: bool
-    """No route is for some namespaces only, and no host is defined in several."""
-
-
-def common_destinations(
+def all_destinations(
     cache: GenerationCache, virtual_services: Sequence[VirtualService], by_host: Mapping[str, Mapping[str, Service]]
-) -> CommonDestinations:
-    """Where the routes of some VirtualServices lead."""
+) -> frozenset[Service]:
+    """Every service that some VirtualServices may lead to, whoever asks."""
     found: dict[Service, None] = {}
-    complete = True
     for item in virtual_services:
         for route in routes_of(cache, item):
-            complete = complete and not route.source_namespaces
             for host, _ in route.targets:
-                owners = by_host.get(host, {})
-                complete = complete and len(owners) <= 1
-                found.update(dict.fromkeys(owners.values()))
-    return CommonDestinations(frozenset(found), complete)
+                found.update(dict.fromkeys(by_host.get(host, {}).values()))
+    return frozenset(found)
 
 
 def destinations(routes: Sequence[RouteTargets], namespace: str) -> dict[str, frozenset[int]]:

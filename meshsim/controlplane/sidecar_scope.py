@@ -21,7 +21,7 @@ from meshsim.controlplane.protocols import parse_protocol
 from meshsim.controlplane.scope_imports import (
     Imports,
     ServiceUnion,
-    common_destinations,
+    all_destinations,
     destinations,
     routes_of,
     with_port,
@@ -257,8 +257,8 @@ class ScopeBuilder:
         push = self._push
         routes, by_host = listener.virtual_services, push.registry.by_host
         key = ("destinations", ByIdentity(routes), ByIdentity(by_host))
-        found = push.cache.get_or_make(key, lambda: common_destinations(push.cache, routes, by_host))
-        return found.complete and found.services <= _known(push, listener.services).all
+        found = push.cache.get_or_make(key, lambda: all_destinations(push.cache, routes, by_host))
+        return found <= _known(push, listener.services).all
 
     # --- rules ----------------------------------------------------------------------------------------------
 

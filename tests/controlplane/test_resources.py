@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +68,20 @@ def _by_name(resources: Any) -> list[tuple[str, object]]:
     return sorted(((resource_name(r), canonical(r)) for r in resources), key=str)
 
 
+ALL_TYPES: Final = (type_urls.CLUSTER, type_urls.LISTENER, type_urls.ENDPOINT, type_urls.ROUTE, type_urls.NAME_TABLE)
+
+
+def _answers(push: PushContext, proxy: Proxy) -> Iterator[tuple[str, tuple[Resource, ...]]]:
+    """All that a proxy is sent, names followed as Envoy follows them."""
+    names: dict[str, dict[str, None]] = {}
+    for type_url in ALL_TYPES:
+        found = generate(push, proxy, type_url, tuple(names.get(type_url, ())))
+        for resource in found:
+            for wanted, more in references(type_url, resource.body).items():
+                names.setdefault(wanted, {}).update(dict.fromkeys(more))
+        yield type_url, found
+
+
 CHANGES: Final = (
     "{apiVersion: v1, kind: Service, metadata: {name: other, namespace: shop},"
     " spec: {clusterIP: 10.96.0.2, selector: {app: client}, ports: [{name: tcp, port: 9000}]}}",
@@ -99,17 +113,203 @@ CHANGES: Final = (
 """One after the other, each touching another input."""
 
 
+def _istio(kind: str, name: str, spec: str, namespace: str = "shop", group: str = "networking.istio.io/v1") -> str:
+    return f"{{apiVersion: {group}, kind: {kind}, metadata: {{name: {name}, namespace: {namespace}}}, spec: {spec}}}"
+
+
+def _pod(name: str, address: str, labels: str, account: str = "web", namespace: str = "shop") -> str:
+    return (
+        f"{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: {namespace}, labels: {labels}}},"
+        f" spec: {{nodeName: n1, serviceAccountName: {account}, containers: [{{name: app}}, {{name: istio-proxy}}]}},"
+        f" status: {{phase: Running, podIP: {address}, podIPs: [{{ip: {address}}}],"
+        " conditions: [{type: Ready, status: 'True'}]}}"
+    )
+
+
+def _slice(service: str, endpoints: str, port: str = "{name: http, port: 8080}") -> str:
+    return (
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4,"
+        f" metadata: {{name: {service}-1, namespace: shop, labels: {{kubernetes.io/service-name: {service}}}}},"
+        f" ports: [{port}], endpoints: [{endpoints}]}}"
+    )
+
+
+def _named(pod: str, address: str) -> str:
+    return f"{{addresses: [{address}], targetRef: {{kind: Pod, name: {pod}, namespace: shop}}}}"
+
+
+def _service(name: str, spec: str, labels: str = "{}") -> str:
+    metadata = f"{{name: {name}, namespace: shop, labels: {labels}}}"
+    return f"{{apiVersion: v1, kind: Service, metadata: {metadata}, spec: {spec}}}"
+
+
+GUEST: Final = _pod("guest-0", "10.244.7.1", "{app: guest}", namespace="other")
+WEB: Final = f"{_named('web-0', '10.244.0.1')}, {_named('web-1', '10.244.0.2')}"
+HASH: Final = "{host: web, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: %s}}}}"
+ROUTE: Final = "{hosts: [%s], http: [{%s route: [{destination: {host: web}}]}]}"
+TCP: Final = "{hosts: [db], tcp: [{%s route: [{destination: {host: %s}}]}]}"
+LOG: Final = "{accessLogging: [{providers: [{name: %s}]}]}"
+DNS: Final = (
+    "{hosts: [dns.example.com], resolution: DNS, location: MESH_INTERNAL, ports: [{number: 80, name: http,"
+    " protocol: HTTP}], workloadSelector: {labels: {app: vm}}}"
+)
+INLINE: Final = (
+    "{hosts: [far.example.com], resolution: DNS, location: MESH_INTERNAL, ports: [{number: 80, name: http,"
+    " protocol: HTTP}], endpoints: [{address: far.example.org, network: n2}]}"
+)
+TOUCHES: Final[Mapping[str, tuple[str, ...]]] = {
+    "accounts of a service": (
+        _pod("web-2", "10.244.0.3", "{app: web, version: v1}", "another"),
+        _slice("web", f"{WEB}, {_named('web-2', '10.244.0.3')}"),
+    ),
+    "a pod that a slice was before": (
+        _slice("web", f"{WEB}, {_named('web-3', '10.244.0.4')}"),
+        _pod("web-3", "10.244.0.4", "{app: web, version: v3}"),
+    ),
+    "a pod at an address": (
+        _service("manual", "{clusterIP: 10.96.9.1, ports: [{name: http, port: 80}]}"),
+        _slice("manual", "{addresses: [10.244.8.8]}"),
+        _pod("at-address", "10.244.8.8", "{app: x, security.istio.io/tlsMode: istio}", "late"),
+        _pod("earlier", "10.244.8.8", "{app: y}", "first"),
+    ),
+    "addresses of a proxy that no selector finds": (
+        _service("manual", "{clusterIP: 10.96.9.1, ports: [{name: http, port: 80}]}"),
+        _slice("manual", "{addresses: [10.244.8.8]}"),
+        _slice("manual", "{addresses: [10.244.0.9]}"),
+        _slice("manual", "{addresses: [10.244.0.9]}", "{name: http, port: 9090}"),
+    ),
+    "a pool that inbound clusters read": (
+        _istio("DestinationRule", "web", "{host: web, trafficPolicy: {connectionPool: {tcp: {maxConnections: 3}}}}"),
+        _istio("DestinationRule", "web", "{host: web, trafficPolicy: {connectionPool: {tcp: {maxConnections: 4}}}}"),
+    ),
+    "hashing by a rule": (
+        _istio("DestinationRule", "web", HASH % "a"),
+        _istio("DestinationRule", "web", HASH % "b"),
+        _istio("VirtualService", "web", ROUTE % ("web", "timeout: 1s,")),
+        _istio("DestinationRule", "web", HASH % "c"),
+    ),
+    "labels that a failover compares": (
+        _istio("DestinationRule", "web", HASH % "a"),
+        _istio(
+            "DestinationRule",
+            "web",
+            "{host: web, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting:"
+            " {failoverPriority: [version]}}}}",
+        ),
+    ),
+    "hosts of routes": (
+        _istio("VirtualService", "a", ROUTE % ("new.example.com", "")),
+        _istio("VirtualService", "b", ROUTE % ("web.shop", "")),
+        _istio("VirtualService", "a", ROUTE % ("newer.example.com", "")),
+        _istio("VirtualService", "c", ROUTE % ("'*.shop.svc.cluster.local'", "timeout: 2s,")),
+        _istio("VirtualService", "e", ROUTE % ("web", "timeout: 3s,")),
+    ),
+    "namespaces and labels of clients": (
+        _istio("VirtualService", "a", ROUTE % ("web", "match: [{sourceNamespace: other}], timeout: 4s,")),
+        _istio("VirtualService", "a", ROUTE % ("web", "match: [{sourceLabels: {app: client}}], timeout: 5s,")),
+    ),
+    "routes of connections": (
+        _service("db", "{clusterIP: 10.96.0.7, ports: [{name: tcp, port: 5432}]}"),
+        _istio("VirtualService", "db", TCP % ("", "web")),
+        _istio("VirtualService", "db", TCP % ("match: [{sourceLabels: {app: client}}],", "db")),
+        _istio("DestinationRule", "db", "{host: db, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 9s}}}}"),
+        _istio("DestinationRule", "db", "{host: db, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 8s}}}}"),
+    ),
+    "listeners of pods": (
+        _service("kafka", "{clusterIP: None, selector: {app: web}, ports: [{name: tcp, port: 9092}]}"),
+        _slice("kafka", _named("web-0", "10.244.0.1"), "{name: tcp, port: 9092}"),
+        _slice("kafka", WEB, "{name: tcp, port: 9092}"),
+    ),
+    "WorkloadEntries of a DNS service": (
+        _istio("ServiceEntry", "dns", DNS),
+        _istio("WorkloadEntry", "vm-1", "{address: vm-1.example.org, labels: {app: vm}}"),
+        _istio("WorkloadEntry", "vm-2", "{address: vm-2.example.org, labels: {app: vm}}"),
+    ),
+    "pods of a ServiceEntry": (
+        _istio("ServiceEntry", "dns", DNS.replace("DNS", "STATIC").replace("app: vm", "app: web")),
+        _pod("web-9", "10.244.0.19", "{app: web, version: v9}"),
+        _pod("web-9", "10.244.0.20", "{app: web, version: v9}"),
+    ),
+    "routes that lead out of a Sidecar": (
+        _service("db", "{clusterIP: 10.96.0.7, ports: [{name: http, port: 80}, {name: more, port: 81}]}"),
+        _istio("Sidecar", "s", "{egress: [{hosts: [./web.shop.svc.cluster.local]}]}"),
+        _istio(
+            "VirtualService", "a", "{hosts: [web], http: [{route: [{destination: {host: db, port: {number: 81}}}]}]}"
+        ),
+        _istio("VirtualService", "a", "{hosts: [web], http: [{route: [{destination: {host: db}}]}]}"),
+    ),
+    "WorkloadEntries of a Service": (
+        _service("web", "{clusterIP: 10.96.0.1, selector: {app: web}, ports: [{name: http, port: 80}]}"),
+        _istio("WorkloadEntry", "vm", "{address: 10.3.0.1, labels: {app: web}, serviceAccount: vm}"),
+        _istio("WorkloadEntry", "vm", "{address: 10.3.0.2, labels: {app: web}, serviceAccount: vm2}"),
+        _service(
+            "web", "{clusterIP: 10.96.0.1, selector: {app: web}, ports: [{name: http, port: 80}, {name: b, port: 81}]}"
+        ),
+    ),
+    "gateways of other networks": (
+        _istio("ServiceEntry", "far", INLINE),
+        _service(
+            "east-west",
+            "{type: LoadBalancer, clusterIP: 10.96.0.8, externalIPs: [203.0.113.9], ports: [{name: tls, port: 15443}]}",
+            "{topology.istio.io/network: n2}",
+        ),
+    ),
+    "telemetry and filters": (
+        _istio("Telemetry", "t", LOG % "envoy", group="telemetry.istio.io/v1"),
+        _istio("Telemetry", "t", "{accessLogging: [{disabled: true}]}", group="telemetry.istio.io/v1"),
+        _istio(
+            "EnvoyFilter",
+            "f",
+            "{configPatches: [{applyTo: NETWORK_FILTER, match: {context: ANY}, patch: {operation: INSERT_FIRST,"
+            " value: {name: first}}}]}",
+            group="networking.istio.io/v1alpha3",
+        ),
+        _istio("PeerAuthentication", "p", "{mtls: {mode: STRICT}}", group="security.istio.io/v1"),
+        _istio("PeerAuthentication", "p", "{mtls: {mode: DISABLE}}", group="security.istio.io/v1"),
+        _istio("AuthorizationPolicy", "z", "{action: DENY, rules: [{}]}", group="security.istio.io/v1"),
+        _istio("AuthorizationPolicy", "z", "{action: ALLOW, rules: [{}]}", group="security.istio.io/v1"),
+    ),
+    "the service of an extension provider": (
+        _istio("Telemetry", "t", LOG % "als", group="telemetry.istio.io/v1"),
+        _service("als", "{clusterIP: 10.96.0.77, ports: [{name: grpc, port: 9001}]}"),
+    ),
+}
+"""Changes one after the other, by what they touch that something is made from."""
+PROVIDERS: Final = {
+    "extensionProviders": [{"name": "als", "envoyHttpAls": {"service": "als.shop.svc.cluster.local", "port": 9001}}]
+}
+
+
+@pytest.mark.parametrize("touched", TOUCHES)
+def test_what_is_touched_is_made_anew(shop: Any, touched: str) -> None:
+    """Proxies stay connected, as those of a mesh do, and are served by what contexts share."""
+    mesh = shop
+    mesh.mesh = build_mesh_config(PROVIDERS)
+    mesh.put(GUEST)
+    proxies = [mesh.proxy(*place) for place in (("shop", "web-0"), ("shop", "client-0"), ("other", "guest-0"))]
+    before = [dict(_answers(mesh.push(), proxy)) for proxy in proxies]
+    changed = False
+    for change in TOUCHES[touched]:
+        mesh.put(change)
+        push = mesh.push()
+        after = [dict(_answers(push, proxy)) for proxy in proxies]
+        # A context of its own for each: what one proxy is given must not come from another either.
+        assert after == [dict(_answers(mesh.fresh(), proxy)) for proxy in proxies], change
+        changed = changed or after != before
+    assert changed, "the changes touch something"
+
+
 def test_what_is_shared_with_the_context_before_equals_what_is_made_anew(shop: Any) -> None:
-    shop.push()
+    proxies = [shop.proxy("shop", name) for name in ("web-0", "web-1", "client-0")]
+    for proxy in proxies:
+        dict(_answers(shop.push(), proxy))
     for change in CHANGES:
         shop.put(change)
         push, fresh = shop.push(), shop.fresh()
-        for name in ("web-0", "web-1", "client-0"):
-            proxy = shop.proxy("shop", name)
-            assert dict(_everything(push, proxy)) == dict(_everything(fresh, proxy)), change
+        for proxy in proxies:
+            assert dict(_answers(push, proxy)) == dict(_answers(fresh, proxy)), change
 
 
-ALL_TYPES: Final = (type_urls.CLUSTER, type_urls.LISTENER, type_urls.ENDPOINT, type_urls.ROUTE, type_urls.NAME_TABLE)
 MOVED: Final = (
     "app-bookinfo",
     "app-tenants",
@@ -134,17 +334,6 @@ MOVED: Final = (
     "vs-source",
 )
 """Worlds that between them have every kind Pilot reads."""
-
-
-def _answers(push: PushContext, proxy: Proxy) -> Iterator[tuple[str, tuple[Resource, ...]]]:
-    """All that a proxy is sent, names followed as Envoy follows them."""
-    names: dict[str, dict[str, None]] = {}
-    for type_url in ALL_TYPES:
-        found = generate(push, proxy, type_url, tuple(names.get(type_url, ())))
-        for resource in found:
-            for wanted, more in references(type_url, resource.body).items():
-                names.setdefault(wanted, {}).update(dict.fromkeys(more))
-        yield type_url, found
 
 
 def _moved(item: ApiObject, random: Random) -> ApiObject:

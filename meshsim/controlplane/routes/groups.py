@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.host_names import MESH_GATEWAY
 from meshsim.controlplane.model import Protocol, Resolution, Service, VirtualService
 from meshsim.controlplane.routes.destinations import Meaning
@@ -42,19 +41,13 @@ class Wanted(NamedTuple):
     """A service, or a host that is none."""
 
 
-class _DefaultGroups(NamedTuple):
-    """The groups of a service that no VirtualService is about."""
-
-    rule: MergedDestinationRule | None
-    groups: tuple[HostGroup, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class HostGroups:
     """All groups of a configuration, those of VirtualServices first."""
 
     of_routes: Mapping[VirtualService, tuple[HostGroup, ...]]
-    of_services: Mapping[Service, _DefaultGroups]
+    of_services: Mapping[Service, tuple[HostGroup, ...]]
+    """Of services that no VirtualService is about."""
     wanted: tuple[Wanted, ...]
     """Who wants a name, in the order in which names are given."""
     routes: tuple[HostRoutes, ...]
@@ -86,7 +79,7 @@ class GroupBuilder:
         self._winners: Mapping[str, VirtualService] | None = None
 
     def build(self, before: HostGroups | None) -> HostGroups:
-        """The groups; those of `before`, of the same services and rules, stay where nothing else counts for them."""
+        """The groups; `before`, of the same services and rules, keeps what other VirtualServices do not matter for."""
         virtual_services: Iterable[VirtualService] = self._listener.virtual_services
         if self._port != _HTTP_PORT:
             virtual_services = about_services(virtual_services, self._services, self._sharing.facts)
@@ -98,15 +91,12 @@ class GroupBuilder:
                 known = tuple(self._of_virtual_service(item, around))
             of_routes[item] = known
         routed = {s.hostname for groups in of_routes.values() for group in groups for s in group.services}
-        of_services: dict[Service, _DefaultGroups] = {}
+        of_services: dict[Service, tuple[HostGroup, ...]] = {}
         for service in self._services.values():
             if service.hostname in routed or service.resolution is Resolution.ALIAS:
                 continue
-            rule = self._scope.destination_rule(service.hostname, self._labels)
             default = before.of_services.get(service) if before is not None else None
-            if default is None or default.rule is not rule:
-                default = _DefaultGroups(rule, tuple(self._of_service(service, rule)))
-            of_services[service] = default
+            of_services[service] = tuple(self._of_service(service)) if default is None else default
         return _collect(of_routes, of_services)
 
     def _surroundings(self) -> Surroundings:
@@ -146,7 +136,8 @@ class GroupBuilder:
         """Gateway API routes count in the namespace of the client and for services of their own namespace only."""
         return any(item.namespace in (service.namespace, self._scope.namespace) for service in matched)
 
-    def _of_service(self, service: Service, rule: MergedDestinationRule | None) -> Iterable[HostGroup]:
+    def _of_service(self, service: Service) -> Iterable[HostGroup]:
+        rule = self._scope.destination_rule(service.hostname, self._labels)
         for service_port in service.ports:
             if _is_http_or_detected(service_port.protocol):
                 route = self._sharing.default_route(service.hostname, service_port.port, rule)
@@ -155,12 +146,11 @@ class GroupBuilder:
 
 
 def _collect(
-    of_routes: Mapping[VirtualService, tuple[HostGroup, ...]], of_services: Mapping[Service, _DefaultGroups]
+    of_routes: Mapping[VirtualService, tuple[HostGroup, ...]], of_services: Mapping[Service, tuple[HostGroup, ...]]
 ) -> HostGroups:
     wanted: list[Wanted] = []
     routes: list[HostRoutes] = []
-    in_order = [*of_routes.values(), *(default.groups for default in of_services.values())]
-    for groups in in_order:
+    for groups in (*of_routes.values(), *of_services.values()):
         for group in groups:
             members = [Wanted(group.port, host) for host in group.other_hosts]
             members += [Wanted(group.port, service) for service in group.services]
