@@ -112,12 +112,20 @@ _BY_NAME: Final[Mapping[str, type[Message]]] = {
     type_urls.ENDPOINT: endpoint_pb2.ClusterLoadAssignment,
     type_urls.ROUTE: route_pb2.RouteConfiguration,
 }
-"""Types of which a resource that nobody follows has to be readable, but is not tried."""
+"""Types of which a resource that nobody follows is not tried."""
 
 
 def check_readable(type_url: str, body: bytes) -> None:
     """Raise `MalformedResourceError` where Envoy cannot read a resource that it then passes over."""
     _parse(_BY_NAME[type_url], body)
+
+
+def check_name(name: str, resource: Resource) -> None:
+    """Raise `ResourceRejectedError` for endpoints or a table that come under the name of another."""
+    if isinstance(resource, LoadAssignment) and resource.cluster_name != name:
+        raise ResourceRejectedError(f"Unexpected EDS cluster (expecting {name}): {resource.cluster_name}")
+    if isinstance(resource, RouteConfiguration) and resource.name != name:
+        raise ResourceRejectedError(f"Unexpected RDS configuration (expecting {name}): {resource.name}")
 
 
 class ResourceCache:
@@ -180,6 +188,8 @@ class ActiveConfig:
     """False until every listener of the first LDS response is ready: none accepts before."""
     addresses: frozenset[str] | None = None
     """The host's own addresses besides loopback, without which a listener cannot bind; None = whatever is asked for."""
+    reads_all: bool = False
+    """Whether endpoints and tables that nobody follows have to be readable, as under state of the world."""
     drains: bool = False
     """Whether listeners that were replaced or removed hold their route tables until `drained`."""
     draining_routes: tuple[str, ...] = ()
@@ -205,12 +215,15 @@ class ActiveConfig:
         for name, body in changed.items():
             try:
                 if type_url in _BY_NAME and name not in followed:
-                    check_readable(type_url, body)
+                    if self.reads_all:
+                        check_readable(type_url, body)
                     continue
                 decoded[name] = self.cache.decode(type_url, body)
+                check_name(name, decoded[name])
             except MalformedResourceError as error:
                 return self._refuse(type_url, error.message, version)
             except ResourceRejectedError as error:
+                decoded.pop(name, None)
                 rejected.append(Rejected(name, error.message))
         for name, resource in list(decoded.items()):
             unknown = unknown_cluster(resource, (self.clusters, self.warming_clusters))
@@ -502,8 +515,17 @@ _STEPS: Final = {
 class ProxyConfig:
     """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
 
-    def __init__(self, cache: ResourceCache, *, drains: bool = False, addresses: frozenset[str] | None = None) -> None:
-        self.active = ActiveConfig(cache, workers_started=False, addresses=addresses, drains=drains)
+    def __init__(
+        self,
+        cache: ResourceCache,
+        *,
+        drains: bool = False,
+        addresses: frozenset[str] | None = None,
+        reads_all: bool = False,
+    ) -> None:
+        self.active = ActiveConfig(
+            cache, workers_started=False, addresses=addresses, reads_all=reads_all, drains=drains
+        )
 
     def drained(self) -> Mapping[str, tuple[str, ...]]:
         """Every draining listener is gone; returns the names that are still wanted."""

@@ -130,7 +130,7 @@ class SimulatedProxy:
 
     def __init__(self, server: SnapshotServer, *, delta: bool) -> None:
         self._server = server
-        self.config = ProxyConfig(ResourceCache(), drains=True)
+        self.config = ProxyConfig(ResourceCache(), drains=True, reads_all=not delta)
         node = base_pb2.Node(id=NODE)
         self._delta = AdsClient(node, self.config) if delta else None
         self._sotw = None if delta else SotwClient(node, self.config)
@@ -174,9 +174,10 @@ class SimulatedProxy:
             while self._requests:
                 self._responses.extend(self._server.on_request(self.stream, self._requests.popleft()))
             if self._responses:
-                self._requests.extend(self._taken(self._responses.popleft()))
+                self._requests.extend(self.take(self._responses.popleft()))
 
-    def _taken(self, response: Response) -> Sequence[Request]:
+    def take(self, response: Response) -> Sequence[Request]:
+        """What one response leads to; the server does not hear of it."""
         if isinstance(response, discovery_pb2.DeltaDiscoveryResponse):
             return self._delta.on_response(response).send if self._delta else ()
         return self._sotw.on_response(response).send if self._sotw else ()

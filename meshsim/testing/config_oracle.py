@@ -27,7 +27,7 @@ from meshsim.trace import Tap, XdsEvent
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import error_text
 from meshsim.xds.ads_grpc import AdsGrpcServer
-from meshsim.xds.snapshot_server import SnapshotServer
+from meshsim.xds.snapshot_server import Response, SnapshotServer
 
 _ANSWER_WITHIN: Final = 10.0
 TABLE: Final = "table"
@@ -91,7 +91,7 @@ class ModelOracle:
 class EnvoyOracle:
     """A real Envoy as judge, over ADS; a trial is taken back before the next. A context manager."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, delta: bool = True) -> None:
         self._events: list[XdsEvent] = []
         tap: Tap[XdsEvent] = Tap()
         tap.listen(self._events.append)
@@ -101,7 +101,7 @@ class EnvoyOracle:
             self._server.put(type_url, name, body)
         path = folder / "xds.sock"
         self._grpc = AdsGrpcServer(self._server, path)
-        self._envoy = EnvoyProcess(folder, ads_bootstrap(path, delta=True))
+        self._envoy = EnvoyProcess(folder, ads_bootstrap(path, delta=delta))
 
     def __enter__(self) -> EnvoyOracle:
         self._grpc.__enter__()
@@ -130,6 +130,19 @@ class EnvoyOracle:
                 self._server.put(type_url, name, before)
         self._push(type_url, tuple(resources))
         return verdict
+
+    def answer(self, response: Response) -> Verdict:
+        """What becomes of a response as it is; its nonce has to be new."""
+        begun = len(self._events)
+        stream = self._server.streams[-1]
+        self._grpc.send(lambda: [(stream, response)])
+        deadline = time.monotonic() + _ANSWER_WITHIN
+        while time.monotonic() < deadline:
+            for event in self._events[begun:]:
+                if event.nonce == response.nonce:
+                    return Verdict(event.kind != "nack", event.reason)
+            time.sleep(0.001)
+        raise InternalError(f"Envoy gave no answer to {response.nonce}")
 
     def _push(self, type_url: str, names: tuple[str, ...]) -> Verdict:
         begun = len(self._events)

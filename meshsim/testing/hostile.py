@@ -178,7 +178,7 @@ class Victim:
     def __init__(self) -> None:
         cache = ResourceCache()
         node = base_pb2.Node(id="n")
-        self.configs = {True: ProxyConfig(cache, drains=True), False: ProxyConfig(cache, drains=True)}
+        self.configs = {True: ProxyConfig(cache, drains=True), False: ProxyConfig(cache, drains=True, reads_all=True)}
         self._delta = AdsClient(node, self.configs[True])
         self._sotw = SotwClient(node, self.configs[False])
         self._delta.on_connected()

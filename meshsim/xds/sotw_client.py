@@ -3,7 +3,8 @@
 Rules: Envoy source/extensions/config_subscription/grpc/grpc_mux_impl.cc (1.37-dev): one kind of request, with the
 version followed, the newest nonce and every name; one leaves whenever something that watches the type comes or goes.
 Measured on Envoy 1.40: a changed cluster asks for its endpoints again with the same names, version and nonce; what is
-absent from a CDS or LDS response is removed; what is absent from an EDS or RDS response stays.
+absent from a CDS or LDS response is removed; what is absent from an EDS or RDS response stays; of a name that comes
+twice the first counts, and twice is refused where it is a cluster or a listener.
 
 DEVIATION: fetch timeouts do not run here either (see `meshsim.xds.ads_client`).
 """
@@ -123,16 +124,20 @@ class SotwClient:
         if not known.wildcard and not known.names:
             return self._unwatched(known, response)
         try:
-            changed = _bodies(response)
+            changed, twice = _bodies(response)
         except DecodeError as error:
             return self._refused(known, str(error))
         removed = [n for n in known.names if n not in changed] if known.wildcard else []
         applied = self._applier(response.type_url, changed, removed, response.version_info)
+        if known.wildcard and twice:
+            kind = "cluster" if known.type_url == type_urls.CLUSTER else "listener"
+            again = tuple(Rejected(name, f"duplicate {kind} {name} found") for name in twice)
+            applied = applied._replace(rejected=(*applied.rejected, *again))
         whole = any(not r.name for r in applied.rejected)
         send = self._follow(applied, response.type_url)
         if known.wildcard and not whole:
             refused = frozenset(r.name for r in applied.rejected)
-            known.names = dict.fromkeys(n for n in changed if n not in refused or n in known.names)
+            known.names = dict.fromkeys(n for n in changed if n not in refused or n in known.names or n in twice)
         if not applied.rejected:
             known.version = response.version_info
         known.error = error_text(response.type_url, applied.rejected)
@@ -195,13 +200,21 @@ class SotwClient:
         return send
 
 
-def _bodies(response: discovery_pb2.DiscoveryResponse) -> dict[str, bytes]:
-    """Resources by name; raises `DecodeError` with Envoy's reason for what it refuses before it looks at any."""
+def _bodies(response: discovery_pb2.DiscoveryResponse) -> tuple[dict[str, bytes], list[str]]:
+    """Resources by name, the first of each name, and the names that come again.
+
+    Raises `DecodeError` with Envoy's reason for what it refuses before it looks at any.
+    """
     found: dict[str, bytes] = {}
+    twice: list[str] = []
     for packed in response.resources:
         body = _unwrap(packed, response.type_url)
-        found[resource_name(body)] = body
-    return found
+        name = resource_name(body)
+        if name in found:
+            twice.append(name)
+        else:
+            found[name] = body
+    return found, twice
 
 
 def _unwrap(packed: any_pb2.Any, type_url: str) -> bytes:

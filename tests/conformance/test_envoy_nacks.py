@@ -8,10 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
 
-from meshsim.testing.config_oracle import EnvoyOracle, ModelOracle, reason_class
+from meshsim.testing.ads_resources import (
+    assignment,
+    name_of,
+    rds_listener,
+    route_table,
+    static_cluster,
+    type_of,
+)
+from meshsim.testing.ads_scripts import SimulatedProxy
+from meshsim.testing.config_oracle import EDS, TABLE, EnvoyOracle, ModelOracle, base_resources, reason_class
 from meshsim.testing.envoy import envoy_binary
 from meshsim.testing.refusals import Case, cases
+from meshsim.xds import type_urls
+from meshsim.xds.messages import discovery_pb2
+from meshsim.xds.packing import pack
+from meshsim.xds.snapshot_server import Response, SnapshotServer
 
 PORT = 24061
 CASES = cases(PORT + 1, PORT)
@@ -42,6 +57,63 @@ def test_the_model_refuses_what_envoy_refuses(config_oracle: EnvoyOracle, model:
     assert real.accepted is case.accepted, f"Envoy says {real.reason!r}"
     assert ours.accepted is case.accepted, f"the model says {ours.reason!r}, Envoy {real.reason!r}"
     assert reason_class(ours.reason) == reason_class(real.reason)
+
+
+C, E, L, R = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
+RAW: dict[str, tuple[str, tuple[tuple[str, Message], ...], tuple[str, ...]]] = {
+    # name: type, resources by the name they are sent under, removed names
+    "a cluster twice": (C, (("x", static_cluster("x")), ("x", static_cluster("x"))), ()),
+    "two clusters of one name": (C, (("x", static_cluster("x")), ("x", static_cluster("x", 3))), ()),
+    "a listener twice": (L, (("z", rds_listener("z", PORT + 2, TABLE)),) * 2, ()),
+    "a table twice": (R, ((TABLE, route_table(TABLE)), (TABLE, route_table(TABLE, "b"))), ()),
+    "endpoints twice": (E, ((EDS, assignment(EDS)), (EDS, assignment(EDS, 5))), ()),
+    "a cluster under another name": (C, (("other", static_cluster("q")),), ()),
+    "a table under another name": (R, ((TABLE, route_table("other")),), ()),
+    "endpoints under another name": (E, ((EDS, assignment("other")),), ()),
+    "a table that is none, of nobody": (R, (("nobody", assignment("nobody")),), ()),
+    "a table that is none": (R, ((TABLE, assignment(TABLE)),), ()),
+    "added and removed": (C, (("q", static_cluster("q")),), ("q",)),
+    "removed twice": (C, (), ("q", "q")),
+    "a cluster without a name": (C, (("", static_cluster("")),), ()),
+}
+"""Responses as no honest server writes them."""
+
+
+def raw_response(name: str, delta: bool) -> Response:
+    type_url, resources, removed = RAW[name]
+    packed = [any_pb2.Any(type_url=type_url, value=message.SerializeToString()) for _, message in resources]
+    if not delta:
+        base = [pack(m) for m in base_resources(PORT) if type_of(m) == type_url and type_url in type_urls.WILDCARD]
+        return discovery_pb2.DiscoveryResponse(
+            type_url=type_url, nonce=name, version_info=name, resources=[*base, *packed]
+        )
+    return discovery_pb2.DeltaDiscoveryResponse(
+        type_url=type_url,
+        nonce=name,
+        resources=[discovery_pb2.Resource(name=n, resource=p) for (n, _), p in zip(resources, packed, strict=True)],
+        removed_resources=removed,
+    )
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_responses_that_break_the_protocol(delta: bool) -> None:
+    """Both protocols; a response in the middle of others, which leaves the stream as good as before."""
+    server = SnapshotServer()
+    for message in base_resources(PORT):
+        server.put(type_of(message), name_of(message), message.SerializeToString())
+    model = SimulatedProxy(server, delta=delta)
+    model.connect()
+    with tempfile.TemporaryDirectory(prefix="ads") as folder, EnvoyOracle(Path(folder), PORT, delta=delta) as oracle:
+        for name, (_, _, removed) in RAW.items():
+            if removed and not delta:
+                continue
+            response = raw_response(name, delta)
+            real = oracle.answer(response)
+            answers = [r for r in model.take(response) if r.response_nonce == name]
+            assert answers, name
+            reason = answers[-1].error_detail.message
+            assert (name, reason_class(reason)) == (name, reason_class(real.reason))
+            assert bool(reason) is not real.accepted
 
 
 def test_a_refused_resource_leaves_the_one_before_it(config_oracle: EnvoyOracle) -> None:

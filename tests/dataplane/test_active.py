@@ -410,12 +410,23 @@ def test_removed_endpoints_end_the_waiting_of_their_cluster() -> None:
     assert not config.active.assignments
 
 
-def test_what_nobody_follows_is_read_but_not_tried() -> None:
+def test_what_nobody_follows_is_not_tried() -> None:
     state = ActiveConfig(ResourceCache())
     _, applied = state.apply(RDS, {"t": table("t", "*", "*")}, (), "1")
     assert applied.rejected == ()
     _, applied = state.apply(RDS, {"t": b"\x0a\xff"}, (), "1")
+    assert applied.rejected == (), "delta does not even read it"
+    _, applied = ActiveConfig(ResourceCache(), reads_all=True).apply(RDS, {"t": b"\x0a\xff"}, (), "1")
     assert [r.name for r in applied.rejected] == [""]
+
+
+def test_resources_under_the_name_of_another_are_refused() -> None:
+    config = live(l=(80, "t"))
+    applied = config(RDS, {"t": table("other")}, (), "2")
+    assert [r.reason for r in applied.rejected] == ["Unexpected RDS configuration (expecting t): other"]
+    config(CDS, {"a": eds_cluster("a")}, (), "2")
+    applied = config(EDS, {"a": assignment("b", "10.0.0.1")}, (), "2")
+    assert [r.reason for r in applied.rejected] == ["Unexpected EDS cluster (expecting a): b"]
 
 
 def test_a_cluster_goes_back_to_the_active_one_only_through_warming() -> None:
