@@ -139,7 +139,7 @@ class AdsServerStream(_Stream):
         added = [n for n in request.resource_names_subscribe if n != "*" and n not in watch.names]
         dropped = [n for n in request.resource_names_unsubscribe if n in watch.names]
         for name in dropped:
-            del watch.names[name]
+            watch.names.pop(name, None)
         watch.names.update(dict.fromkeys(added))
         kind = RequestKind.SUBSCRIBE if added else RequestKind.UNSUBSCRIBE if dropped else RequestKind.ACK
         return Received(kind, type_url, tuple(added), request.response_nonce)
