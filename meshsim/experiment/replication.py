@@ -80,6 +80,7 @@ def replicate(
         engine=outcome.mode,
         digest=outcome.digest,
         istio=loaded.scenario.mesh.istio,
+        mesh_config=tuple(loaded.scenario.mesh.mesh_config),
         requests=outcome.requests,
         sampling=settings.sampling,
         wall_seconds=round(time.perf_counter() - began, 3),

@@ -38,6 +38,8 @@ class Manifest:
     """Digest of everything that happened; equal for equal inputs and seed."""
     istio: str = "1.31"
     """Modelled release."""
+    mesh_config: tuple[str, ...] = ()
+    """Fields of the MeshConfig that the scenario sets; its other fields have that release's defaults."""
     requests: int = 0
     """Requests of clients and services that took place, recorded or not."""
     sampling: float = 1.0

@@ -65,8 +65,10 @@ class Summary:
         proxies = {row["proxy"] for row in rows}
         workloads = {(row["namespace"], row["workload"]) for row in rows}
         seeds = f"seed {_ranges(manifest.seeds)}"
+        given = f"with {', '.join(manifest.mesh_config)}" if manifest.mesh_config else "defaults"
+        mesh = f"Istio {manifest.istio} {given}"
         size = f"{number(len(workloads), 'workload')}, {number(len(proxies), 'proxy', 'proxies')}"
-        return "  ".join([self.style(manifest.scenario, Colour.BOLD), seeds, f"Istio {manifest.istio}", size])
+        return "  ".join([self.style(manifest.scenario, Colour.BOLD), seeds, mesh, size])
 
     def timeline(self) -> list[str]:
         """What happened, and how fast it reached the proxies or what failed meanwhile."""

@@ -14,7 +14,7 @@ from meshsim.testing.recordings import write_bookshop
 
 def test_the_whole_of_it(run: Run, verdicts: tuple[Verdict, ...]) -> None:
     lines = Summary(run, verdicts, 4.21, "results/x/report.html").lines()
-    assert lines[0] == "bookshop  seed 1  Istio 1.31  4 workloads, 4 proxies"
+    assert lines[0] == "bookshop  seed 1  Istio 1.31 defaults  4 workloads, 4 proxies"
     assert lines[1] == "  20s  shift  apply VirtualService books/reviews  4 proxies in 0.60 s (p99)"
     assert lines[2].endswith("4 proxies in 0.60 s (p99), undone at 45s")
     assert lines[4].split() == ["from", "to", "rps", "ok", "p50", "p99", "v1/v2"]
@@ -58,4 +58,11 @@ def test_proxies_of_several_replications_count_once(tmp_path: Path) -> None:
         write_bookshop(pending.seed_folder(seed, 2), seed)
     first = open_run(pending.folder / "seed-1").manifest
     replace(first, seeds=(1, 2)).write(pending.folder)
-    assert Summary(open_run(pending.commit()), ()).head() == "bookshop  seed 1, 2  Istio 1.31  4 workloads, 4 proxies"
+    head = Summary(open_run(pending.commit()), ()).head()
+    assert head == "bookshop  seed 1, 2  Istio 1.31 defaults  4 workloads, 4 proxies"
+
+
+def test_what_the_mesh_config_says_is_named(tmp_path: Path) -> None:
+    run = open_run(write_bookshop(tmp_path))
+    replace(run.manifest, mesh_config=("enableAutoMtls", "outboundTrafficPolicy")).write(tmp_path)
+    assert "  Istio 1.31 with enableAutoMtls, outboundTrafficPolicy  " in Summary(open_run(tmp_path), ()).head()
