@@ -271,9 +271,10 @@ class AdsClient:
         if applied.warm_meanwhile:
             self._warmth.cds_paused = False
             sent = self._drain()
-        self._want(applied.wanted)
         if self._warmth.on_applied(applied.warming_clusters):
             self._subscription(type_urls.LISTENER)
+        sent += self._drain()
+        self._want(applied.wanted)
         return sent + self._drain()
 
     def _subscription(self, type_url: str) -> Subscription:

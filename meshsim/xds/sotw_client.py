@@ -164,12 +164,13 @@ class SotwClient:
 
     def _follow(self, applied: Applied, type_url: str) -> list[discovery_pb2.DiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
+        if self._warmth.on_applied(applied.warming_clusters):
+            self._type(type_urls.LISTENER).due = True
+        sent = self._drain(besides=type_url)
         self._want(applied.wanted)
         if type_url == type_urls.CLUSTER and applied.rewatched and type_urls.ENDPOINT in self._types:
             self._types[type_urls.ENDPOINT].due = True
-        if self._warmth.on_applied(applied.warming_clusters):
-            self._type(type_urls.LISTENER).due = True
-        return self._drain(besides=type_url)
+        return sent + self._drain(besides=type_url)
 
     def _want(self, wanted: Mapping[str, tuple[str, ...]]) -> None:
         for type_url in self._named:

@@ -108,6 +108,34 @@ WAITING = (
 )
 
 
+COLD_STARTS = {
+    "nothing at all": (Step("nothing"), (Step("a cluster", (static_cluster("a"),), pushes=((C, ("a",)),)),)),
+    "no cluster with endpoints by EDS": (
+        Step("start", (static_cluster("s"), rds_listener("l", FIRST_PORT, "80"), route_table("80"))),
+        (Step("one comes", (eds_cluster("a"), assignment("a")), pushes=((C, ("a",)),)),),
+    ),
+    "the cluster that is waited for goes": (
+        Step("start", (eds_cluster("a"), static_cluster("s"), rds_listener("l", FIRST_PORT, "80"))),
+        (
+            Step("it goes", drops=((C, "a"),), pushes=((C, ("a",)),)),
+            Step("the table", (route_table("80"),), pushes=((R, ("80",)),)),
+        ),
+    ),
+    "the first clusters are refused": (
+        Step("start", (malformed_cluster("bad"), rds_listener("l", FIRST_PORT, "80"), route_table("80"))),
+        (Step("a good one", (static_cluster("s"),), ((C, "bad"),), ((C, ("s",)),)),),
+    ),
+    "the first listeners are refused": (
+        Step("start", (static_cluster("s"), broken_listener("l", FIRST_PORT))),
+        (Step("a good one", (rds_listener("l", FIRST_PORT, "80"), route_table("80")), pushes=((L, ("l",)),)),),
+    ),
+    "the first table is refused": (
+        Step("start", (static_cluster("s"), rds_listener("l", FIRST_PORT, "80"), broken_table("80"))),
+        (Step("a good one", (route_table("80"),), pushes=((R, ("80",)),)),),
+    ),
+}
+
+
 @pytest.fixture(name="folder")
 def _folder() -> Iterator[Path]:
     """A folder with a path short enough for Unix sockets."""
@@ -154,6 +182,13 @@ def test_a_cold_start_waits(folder: Path, delta: bool) -> None:
     )
     assert not any(line.type == "lds" for line in played[1].lines), "one cluster without endpoints is enough"
     assert any(line.type == "lds" for line in played[2].lines)
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+@pytest.mark.parametrize("name", COLD_STARTS)
+def test_other_cold_starts(folder: Path, name: str, delta: bool) -> None:
+    start, steps = COLD_STARTS[name]
+    assert_same(start, steps, folder, delta=delta)
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
