@@ -65,6 +65,7 @@ EV_TIMER = 14
 EV_SWEEP = 15
 EV_VIEW = 16
 EV_CHANGE = 17
+EV_LEVEL = 18
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -153,6 +154,8 @@ LEAST_REQUEST = 0
 ROUND_ROBIN = 1
 RANDOM = 2
 ORIGINAL_DST = 3
+RING_HASH = 4
+MAGLEV = 5
 POISSON = 0
 CONSTANT = 1
 CLOSED_LOOP = 2
@@ -207,8 +210,35 @@ CH_POD = 4
 CH_REACH = 5
 CH_SOURCE = 6
 CH_FLOWS = 7
+CH_PLAN = 8
 
-HOST_WORDS = 13
+# Health of a host as its cluster's assignment has it, and as the balancer was last told.
+UNHEALTHY = 0
+HEALTHY = 1
+DEGRADED = 2
+EXCLUDED = 3
+"""Unhealthy, and left out when shares of healthy hosts are computed."""
+
+# Lists of hosts of a level, in the `host_source` table from `source_at` on; each locality's follow them.
+ALL_HOSTS = 0
+HEALTHY_HOSTS = 1
+DEGRADED_HOSTS = 2
+HASHED_HOSTS = 3
+FIRST_LOCALITY = 4
+
+# What zone aware routing does.
+ZONE_OFF = 0
+ZONE_DIRECT = 1
+ZONE_RESIDUAL = 2
+ZONE_UNKNOWN = 3
+"""The callers' own cluster is in panic."""
+
+# Where a request's hash comes from.
+HASH_RANDOM = 0
+HASH_FIXED = 1
+HASH_SESSION = 2
+
+HOST_WORDS = 14
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
@@ -244,6 +274,7 @@ P_CRYPTO_IN = 21
 P_HANDSHAKE = 22
 P_THINK = 23
 P_MIRROR = 24
+P_SESSION = 25
 P_PICK = 32
 P_CALL = 4096
 P_CHILD = 1 << 20
@@ -256,8 +287,8 @@ MIX_B = 0x14D049BB133111EB
 EDF_UNIT = 5_354_228_880
 """One turn of the weighted schedule: the least common multiple of 1 to 24, so that equal deadlines tie exactly."""
 
-MERGE_WINDOW = SECOND
-"""common_lb_config.update_merge_window, default (Envoy source/common/upstream/cluster_manager_impl.cc)."""
+TWISTER = 624
+"""Words of a Mersenne twister."""
 
 SYN_BASE = SECOND
 """First retransmission of a TCP SYN; each further one waits twice as long (Linux TCP_TIMEOUT_INIT)."""
@@ -309,6 +340,8 @@ class Ctl:
     tried_width: i64
     changes: i64
     """Configuration changes that have not taken effect yet."""
+    stale: i64
+    """1 + the cluster whose stale levels have to be planned before anything else happens, 0 = none."""
 
 
 class Dist:
@@ -400,6 +433,11 @@ class Route:
     idle_class: i32
     try_idle_class: i32
     duration_class: i32
+    hash: i64
+    """The requests' hash less 2^63, so that it is ordered as Envoy's unsigned number."""
+    hashed: i8
+    priorities: i16
+    """Every how many tries those of other priorities are preferred (previous_priorities), 0 = never."""
 
 
 class Share:
@@ -427,7 +465,6 @@ class Cluster:
     limit_gateway: i32
     policy: i8
     http2: i8
-    weighted: i8
     outlier: i8
     split: i8
     retired: i8
@@ -467,6 +504,77 @@ class Cluster:
     """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
     duration_class: i32
     rq_duration: i64
+    plan: i32
+    """How its hosts are balanced when they are more than one list of equals, -1 otherwise: `view_n` is then 0."""
+    merge: i64
+    """update_merge_window of its common_lb_config."""
+
+
+class Plan:
+    """Balancing of a cluster beyond one list of equal hosts, as the caller's proxy has configured it."""
+
+    level_at: i32
+    level_n: i32
+    policy: i8
+    full_scan: i8
+    fail_on_panic: i8
+    by_locality: i8
+    zone: i8
+    """Zone aware routing of the first priority."""
+    routing_percent: i8
+    zone_share: i32
+    """Parts in 10,000 that go to the own zone while not all can."""
+    balance_factor: i32
+    bias: i64
+    """active_request_bias in 1e-9."""
+    window: i64
+    """Slow start, 0 = none."""
+    exponent: i64
+    """1 / aggression of the slow start in 1e-9."""
+    floor: i64
+    """Its least factor in 1e-9."""
+
+
+class Level:
+    """One priority of a planned cluster: the load it gets, and its lists of hosts."""
+
+    share: i32
+    degraded_share: i32
+    """Percent of the cluster's requests for its healthy, and for its degraded hosts."""
+    source_at: i32
+    localities: i32
+    due_at: i32
+    """Schedule of the localities: of the healthy hosts for each worker, then of the degraded ones."""
+    table_at: i32
+    table_n: i32
+    """Ring or Maglev table, of numbers in the list `HASHED_HOSTS`."""
+    scheduled: i8
+    """1: localities of healthy hosts are scheduled by weight, 2: those of degraded ones, 3: both."""
+    panic: i8
+    stale: i8
+    touched: i8
+    """While hosts change: 1 = weight or health changed, 2 = hosts came or went."""
+    health: i32
+    degraded: i32
+    """Availability in percent, before it is normalised."""
+    cluster: i32
+    updated: i64
+    merging: i64
+
+
+class HostSource:
+    """A list of hosts out of which one is picked, with the state of each worker."""
+
+    at: i32
+    n: i32
+    turn: i32
+    due_at: i32
+    """A deadline and an order for each host, worker by worker; for `HASHED_HOSTS` its normalised weight."""
+    weighted: i8
+    step: i64
+    """Distance of the locality's deadlines."""
+    residual: i64
+    """Capacity that this and the zones before it have left for others."""
 
 
 class Host:
@@ -494,6 +602,12 @@ class Host:
     external: i32
     multiplier: i32
     cursor: i32
+    level: i16
+    shown: i8
+    """Health as the balancer of a planned cluster was last told."""
+    locality_weight: i64
+    since: i64
+    """When its slow start began, 0 = not yet."""
 
 
 class Inbound:
@@ -526,8 +640,6 @@ class Pool:
     connecting: i32
     pending: i32
     purge: i32
-    deadline: i64
-    order: i64
 
 
 class Conn:
@@ -739,6 +851,9 @@ class State(NamedTuple):
     route: list[Route]
     share: list[Share]
     cluster: list[Cluster]
+    plan: list[Plan]
+    level: list[Level]
+    host_source: list[HostSource]
     host: list[Host]
     inbound: list[Inbound]
     pool: list[Pool]
@@ -769,6 +884,10 @@ class State(NamedTuple):
     cell_at: list[int]
     call_flow: list[int]
     payload: list[int]
+    member: list[int]
+    due: list[int]
+    table: list[int]
+    twister: list[int]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1486,52 +1605,403 @@ def mirror(s: State, r: i64) -> None:
 
 
 def weigh(s: State, row: i64, h: i64) -> i64:
-    """Distance to the next deadline of a host in the weighted schedule.
+    """Distance to the next deadline of a host in a weighted schedule.
 
-    Envoy source/extensions/load_balancing_policies/least_request: weight / (active requests + 1) when weights differ.
+    Envoy source/extensions/load_balancing_policies: a host weighs weight / (active requests + 1)^bias to a least
+    request balancer (least_request_lb.cc, hostWeight), and less while it starts slowly (common/load_balancer_impl.cc,
+    applySlowStartFactor).
     """
     host = s.host[h]
-    if s.cluster[row].policy == LEAST_REQUEST:
-        return EDF_UNIT * (host.active + 1) // host.weight
-    return EDF_UNIT // host.weight
+    plan = s.plan[s.cluster[row].plan]
+    starting = plan.window > 0 and host.since > 0 and host.healthy == HEALTHY and host.ejected == 0
+    if not starting:
+        if plan.policy != LEAST_REQUEST or plan.bias == 0:
+            return EDF_UNIT // host.weight
+        if plan.bias == SECOND:
+            return EDF_UNIT * (host.active + 1) // host.weight
+    span = EDF_UNIT / host.weight
+    if plan.policy == LEAST_REQUEST and plan.bias > 0:
+        span = span * math.pow(host.active + 1.0, plan.bias * 1e-9)
+    if starting:
+        age = (s.ctl[0].now - host.since) // MILLION
+        window = plan.window // MILLION
+        if age < window:
+            if age < 1:
+                age = 1
+            factor = math.pow(age / window, plan.exponent * 1e-9)
+            if factor < plan.floor * 1e-9:
+                factor = plan.floor * 1e-9
+            span = span / factor
+    return int(span)
 
 
-def pick_weighted(s: State, row: i64, worker: i64) -> i64:
-    """Earliest deadline first (Envoy source/common/upstream/edf_scheduler.h); ties keep the order of insertion."""
-    cl = s.cluster[row]
-    best = -1
-    first = 0
-    order = 0
-    for i in range(cl.host_at, cl.host_at + cl.view_n):
-        p = s.pool[s.host[s.seen[i]].pool + worker]
-        if best < 0 or p.deadline < first or (p.deadline == first and p.order < order):
-            best = s.seen[i]
-            first = p.deadline
-            order = p.order
-    p = s.pool[s.host[best].pool + worker]
-    s.turn[cl.rr + worker] = first
-    cl.order += 1
-    p.order = cl.order
-    p.deadline = first + weigh(s, row, best)
+def first_due(s: State, at: i64, n: i64) -> i64:
+    """Number of the earliest of `n` deadlines from `at` of the `due` column on; ties keep the order of insertion.
+
+    Envoy source/common/upstream/edf_scheduler.h.
+    """
+    best = 0
+    for i in range(1, n):
+        here = at + 2 * i
+        first = at + 2 * best
+        if s.due[here] < s.due[first] or (s.due[here] == s.due[first] and s.due[here + 1] < s.due[first + 1]):
+            best = i
     return best
 
 
-def pick(s: State, row: i64, worker: i64, number: i64) -> i64:
+def set_back(s: State, row: i64, at: i64, step: i64) -> None:
+    """Put what was picked back into its schedule."""
+    cl = s.cluster[row]
+    cl.order += 1
+    s.due[at] += step
+    s.due[at + 1] = cl.order
+
+
+def least_active(s: State, at: i64, n: i64, number: i64) -> i64:
+    """The host with the fewest active requests of a whole list, one of equals by chance (least_request_lb.cc)."""
+    best = s.member[at]
+    equals = 1
+    for i in range(1, n):
+        other = s.member[at + i]
+        if s.host[other].active < s.host[best].active:
+            best = other
+            equals = 1
+        elif s.host[other].active == s.host[best].active:
+            equals += 1
+            number = mix(number)
+            if below(number, equals) == 0:
+                best = other
+    return best
+
+
+def pick_from(s: State, row: i64, i: i64, worker: i64, number: i64) -> i64:
+    """A host out of a list of hosts by the cluster's policy, -1 when it is empty."""
+    cl = s.cluster[row]
+    plan = s.plan[cl.plan]
+    source = s.host_source[i]
+    n = source.n
+    if n == 0:
+        return -1
+    if plan.policy == RANDOM:
+        return s.member[source.at + number % n]
+    if source.weighted == 1:
+        at = source.due_at + 2 * n * worker
+        k = first_due(s, at, n)
+        h = s.member[source.at + k]
+        set_back(s, row, at + 2 * k, weigh(s, row, h))
+        return h
+    if plan.policy == ROUND_ROBIN:
+        turn = s.due[source.turn + worker]
+        s.due[source.turn + worker] = turn + 1
+        return s.member[source.at + turn % n]
+    if plan.full_scan == 1:
+        return least_active(s, source.at, n, number)
+    best = s.member[source.at + below(number, n)]
+    for _ in range(1, cl.choice):
+        number = mix(number)
+        other = s.member[source.at + below(number, n)]
+        if s.host[other].active < s.host[best].active:
+            best = other
+    return best
+
+
+def loaded(s: State, plan_row: i64, percent: i64) -> i64:
+    """The level, times 2, plus 1 for its degraded hosts, that a number of 1 to 100 falls to (choosePriority)."""
+    plan = s.plan[plan_row]
+    for degraded in range(2):
+        for i in range(plan.level_n):
+            level = s.level[plan.level_at + i]
+            if degraded == 1:
+                percent -= level.degraded_share
+            else:
+                percent -= level.share
+            if percent <= 0:
+                return 2 * i + degraded
+    return 0
+
+
+def available(s: State, plan_row: i64, i: i64, excluded: i64) -> i64:
+    """Availability of a level (`i` even: of its healthy hosts, odd: of its degraded ones) unless it is excluded."""
+    if (excluded >> (i >> 1)) & 1 == 1:
+        return 0
+    level = s.level[s.plan[plan_row].level_at + (i >> 1)]
+    if i & 1 == 1:
+        return level.degraded
+    return level.health
+
+
+def sum_available(s: State, plan_row: i64, excluded: i64) -> i64:
+    """Availability of all levels but the excluded ones, at most 100."""
+    total = 0
+    for i in range(2 * s.plan[plan_row].level_n):
+        total += available(s, plan_row, i, excluded)
+    return least(total, 100)
+
+
+def reloaded(s: State, plan_row: i64, excluded: i64, percent: i64) -> i64:
+    """What `loaded` says once the load is spread over the levels that are not excluded.
+
+    Envoy source/extensions/retry/priority/previous_priorities/previous_priorities.cc, adjustForAttemptedPriorities: as
+    many rounds over the levels as use up the 100 %, so that later rounds add to the shares of the first.
+    """
+    n = s.plan[plan_row].level_n
+    total = sum_available(s, plan_row, excluded)
+    for degraded in range(2):
+        for level in range(n):
+            share = 0
+            left = 100
+            while left > 0:
+                for turn in range(2 * n):
+                    i = 2 * turn
+                    if turn >= n:
+                        i = 2 * (turn - n) + 1
+                    part = least(left, available(s, plan_row, i, excluded) * 100 // total)
+                    left -= part
+                    if i == 2 * level + degraded:
+                        share += part
+            percent -= share
+            if percent <= 0:
+                return 2 * level + degraded
+    return 0
+
+
+def draw_level(s: State, r: i64, plan_row: i64, percent: i64) -> i64:
+    """The level and kind of hosts of a try; retries may prefer levels that were not tried yet.
+
+    The attempts so far are gone through as the plugin meets them: each `update_frequency` of them their levels are
+    excluded, and when none is left all are allowed again.
+    """
+    q = s.req[r]
+    frequency = s.route[q.route].priorities
+    if frequency == 0 or q.tries < frequency:
+        return loaded(s, plan_row, percent)
+    width = s.ctl[0].tried_width
+    excluded = 0
+    seen = 0
+    adjusted = 0
+    for i in range(least(q.tries, width)):
+        seen |= 1 << s.host[s.tried[r * width + i]].level
+        adjusted += 1
+        if adjusted % frequency == 0:
+            excluded |= seen
+            if sum_available(s, plan_row, excluded) == 0:
+                excluded = 0
+                seen = 0
+                adjusted = 0
+                if sum_available(s, plan_row, 0) == 0:
+                    return loaded(s, plan_row, percent)
+                if i == q.tries - 1:
+                    return reloaded(s, plan_row, 0, percent)
+    if adjusted < frequency:
+        return loaded(s, plan_row, percent)
+    return reloaded(s, plan_row, excluded, percent)
+
+
+def choose_zone(s: State, row: i64, lv: i64, number: i64) -> i64:
+    """Number of the locality that zone aware routing sends a request to (tryChooseLocalLocalityHosts)."""
+    level = s.level[lv]
+    plan = s.plan[s.cluster[row].plan]
+    if plan.zone == ZONE_DIRECT or below(mix(number), 10_000) < plan.zone_share:
+        return 0
+    first = level.source_at + FIRST_LOCALITY
+    capacity = s.host_source[first + level.localities - 1].residual
+    if capacity == 0:
+        return below(mix(number + 1), level.localities)
+    threshold = below(mix(number + 1), capacity)
+    i = 0
+    while threshold >= s.host_source[first + i].residual:
+        i += 1
+    return i
+
+
+def pick_in_level(s: State, row: i64, choice: i64, worker: i64, number: i64) -> i64:
+    """A host of a level: out of a locality, or out of all its healthy, degraded or (in panic) known hosts.
+
+    Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, hostSourceToUse.
+    """
+    cl = s.cluster[row]
+    plan = s.plan[cl.plan]
+    degraded = choice & 1
+    lv = plan.level_at + (choice >> 1)
+    level = s.level[lv]
+    own = mix(number + 2)
+    if plan.policy == RANDOM:
+        # Envoy's random balancer takes the number that chose the priority for the host too.
+        own = number
+    if level.panic == 1:
+        cl.lb_panic += 1
+        if plan.fail_on_panic == 1:
+            return -1
+        return pick_from(s, row, level.source_at + ALL_HOSTS, worker, own)
+    first = level.source_at + FIRST_LOCALITY + degraded * level.localities
+    if (level.scheduled >> degraded) & 1 == 1:
+        at = level.due_at + 2 * level.localities * (2 * worker + degraded)
+        k = first_due(s, at, level.localities)
+        set_back(s, row, at + 2 * k, s.host_source[first + k].step)
+        return pick_from(s, row, first + k, worker, own)
+    routed = plan.zone != ZONE_OFF and choice < 2 and below(mix(number + 3), 100) < plan.routing_percent
+    if routed and plan.zone == ZONE_UNKNOWN and plan.fail_on_panic == 1:
+        return -1
+    if routed and plan.zone != ZONE_UNKNOWN:
+        return pick_from(s, row, first + choose_zone(s, row, lv, number), worker, own)
+    return pick_from(s, row, level.source_at + HEALTHY_HOSTS + degraded, worker, own)
+
+
+def rest(key: i64, n: i64) -> i64:
+    """The rest of an unsigned 64-bit number, given less 2^63, divided by `n` below 2^30."""
+    high = (key >> 32) + 0x80000000
+    return ((high % n) * 0x100000000 + (key & 0xFFFFFFFF)) % n
+
+
+def look_up(s: State, policy: i64, lv: i64, key: i64, again: i64) -> i64:
+    """Number in the list `HASHED_HOSTS` of the host that a hash falls to; `again` counts refused hosts.
+
+    Envoy source/extensions/load_balancing_policies/maglev/maglev_lb.cc and ring_hash/ring_hash_lb.cc, chooseHost. A
+    ring is its hashes in order, then the hosts they belong to.
+    """
+    level = s.level[lv]
+    n = level.table_n
+    if policy == MAGLEV:
+        if again > 0:
+            key = key ^ -again
+        return s.table[level.table_at + rest(key, n)]
+    low = 0
+    high = n
+    while low < high:
+        middle = (low + high) >> 1
+        if s.table[level.table_at + middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return s.table[level.table_at + n + (low + again) % n]
+
+
+def overload(s: State, row: i64, lv: i64, k: i64) -> float:
+    """How full the bounded load of a hashed host is, 1 = just full (thread_aware_lb_impl.cc, hostOverloadFactor)."""
+    cl = s.cluster[row]
+    source = s.host_source[s.level[lv].source_at + HASHED_HOSTS]
+    total = ((cl.active + 1) * s.plan[cl.plan].balance_factor + 99) // 100
+    slots = math.ceil(total * (s.due[source.due_at + k] * 2.168404344971009e-19))
+    if slots < 1:
+        slots = 1
+    return s.host[s.member[source.at + k]].active / slots
+
+
+def seed_twister(s: State, seed: i64) -> None:
+    """Set up a Mersenne twister (std::mt19937)."""
+    word = seed & 0xFFFFFFFF
+    s.twister[0] = word
+    for i in range(1, TWISTER):
+        word = (1812433253 * (word ^ (word >> 30)) + i) & 0xFFFFFFFF
+        s.twister[i] = word
+
+
+def twist(s: State, turn: i64) -> i64:
+    """Its number `turn`, asked for in order."""
+    i = turn % TWISTER
+    word = (s.twister[i] & 0x80000000) | (s.twister[(i + 1) % TWISTER] & 0x7FFFFFFF)
+    mixed = s.twister[(i + 397) % TWISTER] ^ (word >> 1)
+    if word & 1 == 1:
+        mixed = mixed ^ 0x9908B0DF
+    s.twister[i] = mixed
+    mixed = mixed ^ (mixed >> 11)
+    mixed = mixed ^ ((mixed << 7) & 0x9D2C5680)
+    mixed = mixed ^ ((mixed << 15) & 0xEFC60000)
+    return mixed ^ (mixed >> 18)
+
+
+def pick_bounded(s: State, row: i64, lv: i64, key: i64, first: i64) -> i64:
+    """The next host with room, in an order that the hash decides, else the least overloaded one.
+
+    Envoy source/extensions/load_balancing_policies/common/thread_aware_lb_impl.cc, BoundedLoadHashingLoadBalancer: a
+    Fisher-Yates shuffle of the hosts driven by std::mt19937; the shuffled numbers stand behind the twister's words.
+    """
+    factor = overload(s, row, lv, first)
+    if factor <= 1.0:
+        return first
+    n = s.host_source[s.level[lv].source_at + HASHED_HOSTS].n
+    seed_twister(s, key)
+    for i in range(n):
+        s.twister[TWISTER + i] = i
+    best = first
+    turn = 0
+    for i in range(n):
+        left = n - i
+        j = left
+        while j >= left:
+            j = twist(s, turn) // (0x100000000 // left)
+            turn += 1
+        k = s.twister[TWISTER + i + j]
+        s.twister[TWISTER + i + j] = s.twister[TWISTER + i]
+        s.twister[TWISTER + i] = k
+        if k != first:
+            other = overload(s, row, lv, k)
+            if other <= 1.0:
+                return k
+            if other < factor:
+                best = k
+                factor = other
+    return best
+
+
+def pick_hashed(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
+    """A host by the request's key, which also chooses the priority (thread_aware_lb_impl.cc, chooseHost).
+
+    DEVIATION: a hash of what differs between a flow's clients (generated cookies, addresses outside the mesh) is drawn
+    for each user of a closed loop and for each other request.
+    """
+    cl = s.cluster[row]
+    q = s.req[r]
+    plan = s.plan[cl.plan]
+    route = s.route[q.route]
+    key = (number - (1 << 61)) << 2
+    if route.hashed == HASH_FIXED and q.mirror == 0:
+        key = route.hash
+    elif route.hashed == HASH_SESSION and q.mirror == 0:
+        session = q.id
+        if q.user >= 0:
+            session = s.user[q.user].id
+        key = (draw(session, P_SESSION) - (1 << 61)) << 2
+    lv = plan.level_at + (loaded(s, cl.plan, rest(key, 100) + 1) >> 1)
+    level = s.level[lv]
+    if level.panic == 1 and again == 0:
+        cl.lb_panic += 1
+    if level.table_n == 0:
+        return -1
+    k = look_up(s, plan.policy, lv, key, again)
+    if plan.balance_factor > 0:
+        k = pick_bounded(s, row, lv, key, k)
+    return s.member[s.host_source[level.source_at + HASHED_HOSTS].at + k]
+
+
+def pick_planned(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
+    """One choice of a host in a cluster without a single list of equal hosts, -1 when none may be used."""
+    cl = s.cluster[row]
+    if cl.plan < 0:
+        return -1
+    q = s.req[r]
+    if s.plan[cl.plan].policy >= RING_HASH:
+        if again > 0:
+            number = draw(mix(q.id + (q.tries + 1) * STEP), P_PICK)
+        return pick_hashed(s, r, row, number, again)
+    choice = draw_level(s, r, cl.plan, number % 100 + 1)
+    return pick_in_level(s, row, choice, q.worker, number)
+
+
+def pick(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
     """One choice of a host by a cluster's policy, -1 when it has none that may be used."""
     cl = s.cluster[row]
     n = cl.view_n
     if n == 0:
-        return -1
+        return pick_planned(s, r, row, number, again)
     at = cl.host_at
     if n == 1 or cl.policy == ORIGINAL_DST:
         return s.seen[at]
     if cl.policy == RANDOM:
         return s.seen[at + below(number, n)]
-    if cl.weighted == 1:
-        return pick_weighted(s, row, worker)
     if cl.policy == ROUND_ROBIN:
-        turn = s.turn[cl.rr + worker]
-        s.turn[cl.rr + worker] = turn + 1
+        turn = s.turn[cl.rr + s.req[r].worker]
+        s.turn[cl.rr + s.req[r].worker] = turn + 1
         return s.seen[at + turn % n]
     best = s.seen[at + below(number, n)]
     for _ in range(1, cl.choice):
@@ -1548,7 +2018,7 @@ def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
     Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, chooseHost.
     """
     q = s.req[r]
-    h = pick(s, row, q.worker, draw(identity, P_PICK))
+    h = pick(s, r, row, draw(identity, P_PICK), 0)
     if q.tries == 0 or h < 0:
         return h
     width = s.ctl[0].tried_width
@@ -1561,8 +2031,13 @@ def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
         if known == 0:
             return h
         again += 1
-        h = pick(s, row, q.worker, draw(identity, P_PICK + 64 + again))
+        h = pick(s, r, row, draw(identity, P_PICK + 64 + again), again)
     return h
+
+
+def usable(health: i64) -> bool:
+    """Whether a host of this health takes requests outside of panic."""
+    return health == HEALTHY or health == DEGRADED
 
 
 def view_hosts(s: State, row: i64) -> None:
@@ -1575,7 +2050,7 @@ def view_hosts(s: State, row: i64) -> None:
     n = 0
     for i in range(cl.host_at, cl.host_at + cl.host_n):
         host = s.host[s.hosts[i]]
-        if host.healthy == 1 and host.ejected == 0:
+        if host.healthy == HEALTHY and host.ejected == 0:
             s.seen[cl.host_at + n] = s.hosts[i]
             n += 1
     cl.use_all = 0
@@ -1585,51 +2060,82 @@ def view_hosts(s: State, row: i64) -> None:
         for i in range(cl.host_at, cl.host_at + n):
             s.seen[i] = s.hosts[i]
     cl.view_n = n
-    cl.weighted = 0
-    for i in range(cl.host_at + 1, cl.host_at + n):
-        if s.host[s.seen[i]].weight != s.host[s.seen[cl.host_at]].weight:
-            cl.weighted = 1
-    if cl.weighted == 1:
-        for worker in range(cl.workers):
-            restart_schedule(s, row, worker)
 
 
-def restart_schedule(s: State, row: i64, worker: i64) -> None:
-    """Begin the weighted schedule as if a random number of picks had been made (edf_scheduler.h, createWithPicks)."""
-    cl = s.cluster[row]
-    total = 0
-    for i in range(cl.host_at, cl.host_at + cl.view_n):
-        total += s.host[s.seen[i]].weight
-    picks = draw(cl.id, P_PICK + worker) % 429496729
-    made = 0
-    for i in range(cl.host_at, cl.host_at + cl.view_n):
-        h = s.seen[i]
-        p = s.pool[s.host[h].pool + worker]
-        whole = picks * s.host[h].weight // total
-        made += whole
-        cl.order += 1
-        p.order = cl.order
-        p.deadline = whole * EDF_UNIT // s.host[h].weight + weigh(s, row, h)
-    while made < picks:
-        pick_weighted(s, row, worker)
-        made += 1
+def show_level(s: State, lv: i64) -> None:
+    """Tell the balancer of a planned cluster how the hosts of a priority are; it is planned anew before the next event.
+
+    Weights are read when hosts are picked, as Envoy's balancers do.
+    """
+    c = s.ctl[0]
+    level = s.level[lv]
+    level.updated = c.now
+    level.merging = 0
+    cl = s.cluster[level.cluster]
+    if cl.plan < 0:
+        return
+    priority = lv - s.plan[cl.plan].level_at
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        if host.level == priority:
+            host.shown = host.healthy
+            if host.ejected == 1 and host.healthy != EXCLUDED:
+                host.shown = UNHEALTHY
+    level.stale = 1
+    c.stale = level.cluster + 1
 
 
-def change_health(s: State, row: i64) -> None:
+def change_health(s: State, row: i64, priority: i64) -> None:
     """The health of a host of a cluster changed: the balancer learns at once or when the merge window ends.
 
-    Envoy source/common/upstream/cluster_manager_impl.cc, scheduleUpdate: a second health-only change within the window
-    waits for one whole window from then.
+    Envoy source/common/upstream/cluster_manager_impl.cc, scheduleUpdate: a second health-only change of a priority
+    within the window waits for one whole window from then.
     """
     c = s.ctl[0]
     cl = s.cluster[row]
-    if c.now - cl.updated > MERGE_WINDOW:
+    if cl.plan >= 0:
+        lv = s.plan[cl.plan].level_at + priority
+        level = s.level[lv]
+        if cl.merge == 0 or c.now - level.updated > cl.merge:
+            show_level(s, lv)
+        elif level.merging == 0:
+            level.merging = c.now + cl.merge
+            schedule(s, level.merging, EV_LEVEL, lv)
+    elif cl.merge == 0 or c.now - cl.updated > cl.merge:
         cl.updated = c.now
         cl.merging = 0
         view_hosts(s, row)
     elif cl.merging == 0:
-        cl.merging = c.now + MERGE_WINDOW
+        cl.merging = c.now + cl.merge
         schedule(s, cl.merging, EV_VIEW, row)
+
+
+def touch_level(s: State, row: i64, h: i64, how: i64) -> None:
+    """Note what a new host list changes in the priority of a host."""
+    plan = s.cluster[row].plan
+    if plan >= 0:
+        s.level[s.plan[plan].level_at + s.host[h].level].touched |= how
+
+
+def change_levels(s: State, row: i64) -> None:
+    """A planned cluster has a new host list: each priority it touched learns at once or when its window ends."""
+    plan = s.plan[s.cluster[row].plan]
+    for i in range(plan.level_n):
+        level = s.level[plan.level_at + i]
+        if level.touched >= 2:
+            show_level(s, plan.level_at + i)
+        elif level.touched == 1:
+            change_health(s, row, i)
+        level.touched = 0
+
+
+def change_plan(s: State, row: i64, plan: i64) -> None:
+    """A cluster is balanced by a plan from now on, or by a plan with more priorities than before."""
+    cl = s.cluster[row]
+    cl.plan = plan
+    cl.view_n = 0
+    for i in range(s.plan[plan].level_n):
+        show_level(s, s.plan[plan].level_at + i)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2424,7 +2930,7 @@ def eject(s: State, row: i64, h: i64) -> None:
     host.ejected_at = c.now
     host.multiplier += 1
     drain_pools(s, h)
-    change_health(s, row)
+    change_health(s, row, host.level)
 
 
 def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
@@ -2474,7 +2980,7 @@ def sweep(s: State, row: i64) -> None:
             host.run_5xx = 0
             host.run_gateway = 0
             host.run_local = 0
-            change_health(s, row)
+            change_health(s, row, host.level)
     schedule(s, c.now + cl.interval, EV_SWEEP, row)
 
 
@@ -3007,6 +3513,7 @@ def change_cluster(s: State, cid: i64, row: i64) -> None:
             remove_host(s, s.hosts[i])
         cl.host_n = 0
         cl.view_n = 0
+        cl.plan = -1
     if row >= 0 and s.cluster[row].outlier == 1:
         schedule(s, c.now + s.cluster[row].interval, EV_SWEEP, row)
 
@@ -3022,12 +3529,14 @@ def set_host(s: State, h: i64, at: i64) -> bool:
     host.inbound = s.payload[at + 7]
     host.classes = s.payload[at + 8]
     changed = host.weight != s.payload[at + 9] or host.healthy != s.payload[at + 10]
-    if host.healthy == 1 and s.payload[at + 10] == 0:
+    changed = changed or host.locality_weight != s.payload[at + 13]
+    if usable(host.healthy) and not usable(s.payload[at + 10]):
         drain_pools(s, h)
     host.weight = s.payload[at + 9]
     host.healthy = s.payload[at + 10]
     host.rtts = s.payload[at + 11]
     host.external = s.payload[at + 12]
+    host.locality_weight = s.payload[at + 13]
     change_reach(s, h, s.payload[at + 5])
     return changed
 
@@ -3044,18 +3553,22 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
     moved = n != cl.host_n
     health = False
     for i in range(cl.host_n):
-        s.host[s.hosts[cl.host_at + i]].removed = 1
+        s.host[s.hosts[cl.host_at + i]].removed = 2
     for i in range(n):
         h = s.payload[at + i * HOST_WORDS]
         host = s.host[h]
         if i >= cl.host_n or s.hosts[cl.host_at + i] != h:
             moved = True
+        if host.removed == 1:
+            touch_level(s, row, h, 2)
         if set_host(s, h, at + i * HOST_WORDS):
             health = True
+            touch_level(s, row, h, 1)
         host.removed = 0
     for i in range(cl.host_n):
         h = s.hosts[cl.host_at + i]
-        if s.host[h].removed == 1:
+        if s.host[h].removed == 2:
+            touch_level(s, row, h, 2)
             remove_host(s, h)
     for i in range(n):
         s.hosts[base + i] = s.payload[at + i * HOST_WORDS]
@@ -3064,12 +3577,14 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
             s.seen[base + i] = s.seen[cl.host_at + i]
     cl.host_at = base
     cl.host_n = n
-    if moved:
+    if cl.plan >= 0:
+        change_levels(s, row)
+    elif moved:
         cl.updated = c.now
         cl.merging = 0
         view_hosts(s, row)
     elif health:
-        change_health(s, row)
+        change_health(s, row, 0)
 
 
 def on_change(s: State, i: i64) -> None:
@@ -3091,6 +3606,8 @@ def on_change(s: State, i: i64) -> None:
         change_reach(s, ch.target, ch.value)
     elif ch.kind == CH_SOURCE:
         start_source(s, ch.target)
+    elif ch.kind == CH_PLAN:
+        change_plan(s, ch.target, ch.value)
     else:
         s.source[ch.target].flow_at = ch.at
         s.source[ch.target].flow_n = ch.n
@@ -3103,6 +3620,13 @@ def on_view(s: State, row: i64) -> None:
         cl.merging = 0
         cl.updated = s.ctl[0].now
         view_hosts(s, row)
+
+
+def on_level(s: State, lv: i64) -> None:
+    """The merge window of a priority's health changes ends."""
+    level = s.level[lv]
+    if level.merging == s.ctl[0].now:
+        show_level(s, lv)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -3133,7 +3657,7 @@ def room(s: State) -> i64:
         if c.cell_n + len(s.tally) > len(s.cell):
             return CELLFULL
         count_tally(s)
-    if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full > 0:
+    if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full + c.stale > 0:
         return FULL
     if c.work_n + 2 * CHUNK > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n + 4 * CHUNK) > len(s.heap):
         return FULL
@@ -3220,6 +3744,8 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         sweep(s, row)
     elif kind == EV_VIEW:
         on_view(s, row)
+    elif kind == EV_LEVEL:
+        on_level(s, row)
     elif kind == EV_CHANGE:
         on_change(s, row)
     else:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from meshsim.dataplane import core
 from meshsim.dataplane.layout import Layout, Row, chance, interval_of, row_of
+from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
 from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -111,9 +112,13 @@ class PodLoad(NamedTuple):
 class _Book:
     """What Python knows of a cluster: its row, and its hosts as the last scheduled change leaves them."""
 
+    number: int
     spec: ClusterSpec
     row: int
     workers: int
+    identity: int = 0
+    levels: int = 0
+    """Priorities of its plan, 0 = it is not planned."""
     rows: dict[HostKey, int] = field(default_factory=dict)
     hosts: tuple[tuple[HostKey, HostSpec], ...] = ()
     base: int = 0
@@ -149,6 +154,8 @@ class Engine:
         self._layout = Layout()
         self._books: list[_Book] = []
         self._host_names: list[tuple[int, HostKey]] = []
+        self._facts: list[HostFacts] = []
+        self._planner = Planner(self._tables, self._facts)
         self._workers: list[int] = []
         self._edges: dict[Edge, int] = {}
         self._flow_keys: list[tuple[int, int]] = []
@@ -258,9 +265,11 @@ class Engine:
         rows: dict[HostKey, int] = {}
         for key, spec in ordered:
             row = book.rows.get(key)
-            if row is None:
-                row = self._layout.host(book.row, book.workers)
+            facts = HostFacts(spec.priority, spec.locality, spec.hash_key or str(key))
+            if row is None or self._facts[row] != facts:
+                row = self._layout.host(book.row, book.workers, spec.priority)
                 self._host_names.append((cluster, key))
+                self._facts.append(facts)
             rows[key] = row
             words.extend(self._layout.host_words(row, spec))
         book.rows = rows
@@ -269,6 +278,7 @@ class Engine:
             book.capacity = max(4, 1 << (len(ordered) - 1).bit_length())
             book.base = self._layout.columns["hosts"].extend([0] * book.capacity)
             self._layout.columns["seen"].extend([0] * book.capacity)
+        self._plan(book, [spec for _, spec in ordered], at)
         place = self._layout.columns["payload"].extend(words)
         self._change(core.CH_HOSTS, book.row, at, value=book.base, place=place, n=len(ordered))
 
@@ -407,7 +417,21 @@ class Engine:
         workers = self._workers_of(spec.proxy)
         identity = self._identity("cluster", cluster)
         turns = [self._identity("turn", cluster, worker) & 0xFFFFFFFF for worker in range(workers)]
-        return _Book(spec, self._layout.cluster(spec, workers, identity, turns), workers)
+        return _Book(cluster, spec, self._layout.cluster(spec, workers, identity, turns), workers, identity)
+
+    def _plan(self, book: _Book, hosts: Sequence[HostSpec], at: Nanos | None) -> None:
+        """Have a cluster planned as soon as one list of equal hosts does not do for it."""
+        priorities = 1 + max((spec.priority for spec in hosts), default=-1)
+        if priorities <= book.levels or not (book.levels or needs_plan(book.spec, hosts)):
+            return
+        book.levels = max(priorities, 2 * book.levels)
+        plan, first = self._layout.plan(book.spec, book.row, book.levels)
+        levels = [PlannedLevel() for _ in range(book.levels)]
+        planned = PlannedCluster(
+            book.number, book.row, book.spec, book.workers, book.identity, plan, first, levels, self._now
+        )
+        self._planner.add(planned)
+        self._change(core.CH_PLAN, book.row, at, value=plan)
 
     def _change(self, kind: int, target: int, at: Nanos | None, *, value: int = 0, place: int = 0, n: int = 0) -> None:
         time = self._now if at is None else max(at, self._now)
@@ -468,6 +492,10 @@ class Engine:
         for name in ("req", "att", "conn"):
             if read("ctl", 0, f"{name}_free_n") < 2:
                 self._grow_pool(name, 2 * t.length(name))
+        stale = read("ctl", 0, "stale")
+        if stale:
+            self._planner.refresh(stale - 1)
+            t.set("ctl", 0, "stale", 0)
         full = read("ctl", 0, "timer_full")
         if full:
             self._grow_ring(full - 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshsim.dataplane import core
+from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
@@ -19,6 +20,7 @@ from meshsim.dataplane.specs import (
     ProxySpec,
     RouteSpec,
     Shape,
+    SlowStartSpec,
     SourceSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
@@ -29,8 +31,8 @@ RING: Final = 64
 """First length of a timer class's ring, a power of two."""
 LIMIT: Final = (1 << 31) - 1
 """The largest number that limits need: Envoy's go to 2^32 - 1, and both are out of reach."""
-_RUNNING: Final = frozenset({"ctl", "conn", "req", "att", "timer", "log", "tally", "cell"})
-"""Tables that the core alone fills."""
+_RUNNING: Final = frozenset({"ctl", "conn", "req", "att", "timer", "log", "tally", "cell", "host_source"})
+"""Tables that are filled while the core runs."""
 
 
 def chance(probability: float) -> int:
@@ -216,7 +218,7 @@ class Layout:
         classes = spec.request_classes + (0,) * missing
         shares = [(*share, kind) for share, kind in zip(spec.clusters, classes) if share[1] > 0]
         shadows = zip(spec.mirrors, classes[len(spec.clusters) :])
-        if spec.host_reselect_attempts:
+        if spec.host_reselect_attempts or spec.previous_priorities:
             self.tried_width = max(self.tried_width, spec.retries + 1)
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
         per_try = spec.per_try_timeout if not spec.timeout or spec.per_try_timeout < spec.timeout else 0
@@ -250,6 +252,9 @@ class Layout:
             idle_class=self.timer_class(spec.idle_timeout, core.TIMER_IDLE),
             try_idle_class=self.timer_class(spec.per_try_idle_timeout, core.TIMER_TRY_IDLE),
             duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_DURATION),
+            hash=(spec.hash or 0) - SIGN if spec.hash is not None else 0,
+            hashed=core.HASH_SESSION if spec.session else core.HASH_RANDOM if spec.hash is None else core.HASH_FIXED,
+            priorities=spec.previous_priorities,
         )
 
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
@@ -289,17 +294,50 @@ class Layout:
                 updated=-core.NEVER,
                 budget=0 if spec.retry_budget is None else round(spec.retry_budget * 1000),
                 duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_UPSTREAM),
+                plan=-1,
+                merge=spec.merge_window,
                 **limits,
             )
         )
 
-    def host(self, cluster_row: int, workers: int) -> int:
+    def plan(self, spec: ClusterSpec, cluster_row: int, levels: int) -> tuple[int, int]:
+        """New rows for balancing a cluster with this many priorities: the plan and the first priority."""
+        slow = spec.slow_start or SlowStartSpec(window=0)
+        level = row_of("level", cluster=cluster_row, updated=-core.NEVER)
+        first = self.rows["level"].extend([level] * levels)
+        plan = row_of(
+            "plan",
+            level_at=first,
+            level_n=levels,
+            policy=spec.policy,
+            full_scan=spec.full_scan,
+            fail_on_panic=spec.fail_on_panic,
+            routing_percent=spec.zone.routing_percent if spec.zone is not None else 0,
+            balance_factor=spec.hashing.balance_factor,
+            bias=round(spec.active_request_bias * 1e9),
+            window=slow.window,
+            exponent=round(1e9 / slow.aggression),
+            floor=round(slow.least_percent * 1e7),
+        )
+        return self.rows["plan"].add(plan), first
+
+    def host(self, cluster_row: int, workers: int, priority: int = 0) -> int:
         """A new, still empty host of a cluster, with one pool for each event loop of the caller's proxy."""
         host = self.rows["host"].count + len(self.rows["host"].rows)
         pool = row_of("pool", host=host, conn=-1, head=-1, tail=-1)
         first = self.rows["pool"].extend([pool] * workers)
         return self.rows["host"].add(
-            row_of("host", cluster=cluster_row, pod=-1, pool=first, reachable=1, healthy=1, weight=1, removed=1)
+            row_of(
+                "host",
+                cluster=cluster_row,
+                pod=-1,
+                pool=first,
+                reachable=1,
+                healthy=1,
+                weight=1,
+                removed=1,
+                level=priority,
+            )
         )
 
     def host_words(self, row: int, spec: HostSpec) -> Row:
@@ -315,9 +353,10 @@ class Layout:
             self._inbounds(spec),
             1 + len(spec.by_class),
             max(spec.weight, 1),
-            int(spec.healthy),
+            _health(spec),
             spec.handshake_rtts,
             self.dist(spec.external),
+            spec.locality_weight,
         )
 
     def _inbounds(self, spec: HostSpec) -> int:
@@ -355,6 +394,14 @@ class Layout:
                 user_n=len(user_ids),
             )
         )
+
+
+def _health(spec: HostSpec) -> int:
+    if spec.excluded:
+        return core.EXCLUDED
+    if not spec.healthy:
+        return core.UNHEALTHY
+    return core.DEGRADED if spec.degraded else core.HEALTHY
 
 
 def interval_of(rate_per_s: float) -> int:

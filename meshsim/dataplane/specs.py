@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import Final
 
-from meshsim.units import Nanos
+from meshsim.units import SECOND, Nanos
+
+Locality = tuple[str, str, str]
+"""Region, zone, sub-zone."""
+NOWHERE: Final[Locality] = ("", "", "")
 
 
 class Shape(IntEnum):
@@ -43,6 +48,8 @@ class LbPolicy(IntEnum):
     RANDOM = 2
     ORIGINAL_DST = 3
     """The caller's own destination: the cluster has that one host."""
+    RING_HASH = 4
+    MAGLEV = 5
 
 
 class RetryOn(IntFlag):
@@ -206,6 +213,49 @@ class HostSpec:
     lost: float = 0.0
     """Probability that an attempt is lost on the link (a loss the transport repairs is latency, not this)."""
     external: Distribution | None = None
+    degraded: bool = False
+    """Healthy, but only for what the others cannot take."""
+    excluded: bool = False
+    """Unhealthy and left out of the count (EDS DRAINING)."""
+    priority: int = 0
+    locality: Locality = NOWHERE
+    locality_weight: int = 0
+    hash_key: str = ""
+    """What rings and Maglev tables hash of it; its address in text unless its metadata name a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowStartSpec:
+    """How a new host's weight grows."""
+
+    window: Nanos
+    aggression: float = 1.0
+    least_percent: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashingSpec:
+    """Rings and tables of consistent hashing."""
+
+    least_ring: int = 1024
+    most_ring: int = 8_388_608
+    murmur: bool = False
+    """MurmurHash2 for places on the ring, instead of xxHash."""
+    table_size: int = 65_537
+    balance_factor: int = 0
+    """Percent of the average load that a host may have (bounded load), 0 = any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneSpec:
+    """Zone aware routing; it needs `ClusterSpec.locality` and the callers' own cluster."""
+
+    local: int
+    """Number of the cluster that holds the callers themselves."""
+    min_cluster_size: int = 6
+    routing_percent: int = 100
+    force_local: int = 0
+    """With this many healthy hosts in the own zone everything stays there, 0 = not for that alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +295,25 @@ class ClusterSpec:
     """Percent of the requests under way that may be retries; `max_retries` is then the least number allowed."""
     max_stream_duration: Nanos = 0
     """0 = none."""
+    locality: Locality = NOWHERE
+    """Where the caller's proxy is."""
+    locality_weighted: bool = False
+    """Whether localities share by their weights."""
+    zone: ZoneSpec | None = None
+    local: bool = False
+    """Whether it holds the callers themselves, to whom zone aware routing of other clusters compares."""
+    overprovisioning: int = 140
+    """Percent."""
+    weighted_health: bool = False
+    """Whether priorities count their hosts by weight."""
+    fail_on_panic: bool = False
+    active_request_bias: float = 1.0
+    full_scan: bool = False
+    """Least request over all hosts instead of `choice_count`."""
+    slow_start: SlowStartSpec | None = None
+    hashing: HashingSpec = HashingSpec()
+    merge_window: Nanos = SECOND
+    """How long changes of health alone are collected for the balancer after the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +349,12 @@ class RouteSpec:
     per_try_idle_timeout: Nanos = 0
     max_stream_duration: Nanos = 0
     """0 = none."""
+    hash: int | None = None
+    """What the hash policies give for these requests, an unsigned 64-bit number; None = nothing to hash."""
+    session: bool = False
+    """Whether the hash differs from client to client (generated cookies), so that it has to be drawn."""
+    previous_priorities: int = 0
+    """Each how many tries the priorities tried so far are avoided; 0 = retry plugin absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,9 @@ ROWS: Final[Mapping[str, type]] = {
     "route": core.Route,
     "share": core.Share,
     "cluster": core.Cluster,
+    "plan": core.Plan,
+    "level": core.Level,
+    "host_source": core.HostSource,
     "host": core.Host,
     "inbound": core.Inbound,
     "pool": core.Pool,
@@ -88,6 +91,10 @@ class Tables(ABC):
     @abstractmethod
     def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
         """Overwrite rows from `at` on, each given as its fields in order; the table is grown as needed."""
+
+    @abstractmethod
+    def read(self, name: str, at: int, n: int) -> list[int]:
+        """`n` places of a column from `at` on."""
 
     @abstractmethod
     def write(self, name: str, at: int, values: Sequence[int]) -> None:
@@ -176,6 +183,9 @@ class PlainTables(Tables):
         self.reserve(name, at + len(rows))
         make = _PLAIN_ROWS[name]
         self._list(name)[at : at + len(rows)] = [make(row) for row in rows]
+
+    def read(self, name: str, at: int, n: int) -> list[int]:
+        return self._list(name)[at : at + n]
 
     def write(self, name: str, at: int, values: Sequence[int]) -> None:
         self.reserve(name, at + len(values))
@@ -293,6 +303,10 @@ class ArrayTables(Tables):
     def write_rows(self, name: str, at: int, rows: Sequence[tuple[int, ...]]) -> None:
         self.reserve(name, at + len(rows))
         self._array(name)[at : at + len(rows)] = np.array(rows, DTYPES[name])
+
+    def read(self, name: str, at: int, n: int) -> list[int]:
+        found: list[int] = self._array(name)[at : at + n].tolist()
+        return found
 
     def write(self, name: str, at: int, values: Sequence[int]) -> None:
         self.reserve(name, at + len(values))

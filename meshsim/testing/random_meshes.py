@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import (
@@ -15,6 +15,7 @@ from meshsim.dataplane.specs import (
     Distribution,
     FlowSpec,
     HandlerSpec,
+    HashingSpec,
     HostSpec,
     InboundKind,
     LbPolicy,
@@ -25,11 +26,13 @@ from meshsim.dataplane.specs import (
     RouteKind,
     RouteSpec,
     Shape,
+    SlowStartSpec,
     SourceSpec,
 )
 from meshsim.testing.meshes import CLUSTER, HOST, OUTLIER, SOURCE, UNLIMITED
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 
+_LOCALITIES: Final = (("r", "a", ""), ("r", "b", ""), ("s", "c", ""))
 _TOKENS: Final = (RetryOn.NONE, RetryOn.FIVE_XX, RetryOn.GATEWAY_ERROR | RetryOn.RETRIABLE_4XX, RetryOn.RESET)
 
 
@@ -174,7 +177,27 @@ class RandomMesh:
             connect_timeout=chance.choice((5 * MILLISECOND, SECOND)),
             http2=chance.random() < 0.5,
             outlier=outlier if chance.random() < 0.6 else None,
+            **self._balancing(),
         )
+
+    def _balancing(self) -> dict[str, Any]:
+        """What balancers have beyond their kind, now and then."""
+        chance = self._chance
+        if chance.random() < 0.5:
+            return {}
+        slow = SlowStartSpec(window=chance.choice((20, 300)) * MILLISECOND, aggression=chance.choice((1.0, 2.0)))
+        return {
+            "locality": _LOCALITIES[0],
+            "locality_weighted": chance.random() < 0.5,
+            "overprovisioning": chance.choice((100, 140)),
+            "weighted_health": chance.random() < 0.2,
+            "fail_on_panic": chance.random() < 0.1,
+            "active_request_bias": chance.choice((0.0, 0.5, 1.0, 2.0)),
+            "full_scan": chance.random() < 0.2,
+            "slow_start": slow if chance.random() < 0.3 else None,
+            "hashing": HashingSpec(least_ring=16, table_size=101, balance_factor=chance.choice((0, 110))),
+            "merge_window": chance.choice((0, 50 * MILLISECOND, SECOND)),
+        }
 
     def _host(self, pod: int, handler: int) -> HostSpec:
         chance = self._chance
@@ -191,6 +214,11 @@ class RandomMesh:
             inbound_status=403,
             reachable=chance.random() < 0.95,
             lost=chance.choice((0.0, 0.0, 0.1)),
+            degraded=chance.random() < 0.05,
+            excluded=chance.random() < 0.05,
+            priority=chance.choice((0, 0, 0, 1, 2)),
+            locality=chance.choice(_LOCALITIES),
+            locality_weight=chance.randint(0, 3),
         )
 
     def _route(self, clusters: list[int]) -> RouteSpec:
@@ -212,6 +240,9 @@ class RandomMesh:
             abort_ppm=200_000 if faulty else 0,
             abort_status=555,
             mirrors=((clusters[0], 300_000),) if chance.random() < 0.2 else (),
+            hash=chance.getrandbits(64) if chance.random() < 0.3 else None,
+            session=chance.random() < 0.2,
+            previous_priorities=chance.choice((0, 0, 1, 2)),
         )
 
     def _add_gateway(self) -> None:
@@ -229,7 +260,7 @@ class RandomMesh:
                             arrivals=arrivals,
                             rate_per_s=chance.uniform(20, 300),
                             users=chance.randint(1, 4),
-                            think=self._some_time(30 * MILLISECOND),
+                            think=Distribution(Shape.EXPONENTIAL, chance.randint(1, 30) * MILLISECOND),
                             start=chance.choice((0, self.span // 4)),
                             stop=self.span,
                             latency=chance.choice((0, MILLISECOND)),

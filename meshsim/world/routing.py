@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.dataplane.decide.clusters import Endpoint
 from meshsim.dataplane.decide.decision import Decision, Disposition, Upstream, UpstreamTls
-from meshsim.dataplane.decide.upstreams import priority_loads
 from meshsim.dataplane.decide.values import Connection, PeerCertificate, Protocol, Request, Transport
 from meshsim.dataplane.specs import (
+    NOWHERE,
     ClusterSpec,
     Flag,
     FlowSpec,
     HostSpec,
     InboundKind,
+    Locality,
     RouteKind,
     RouteSpec,
 )
@@ -29,12 +30,15 @@ from meshsim.world.pod_facts import PodFacts
 from meshsim.world.proxies import RunningProxy
 from meshsim.world.services import Backends
 from meshsim.world.translation import (
+    HostPlace,
     cluster_spec,
     direct_cluster,
     flags_of,
     forward_route,
+    host_place,
     inbound_kind,
     local_route,
+    plain_place,
 )
 from meshsim.world.views import ProxyViews
 from meshsim.xds import type_urls
@@ -49,6 +53,13 @@ _PLAIN: Final = UpstreamTls("", tls=False, mutual=False)
 Hosts = tuple[tuple[str, HostSpec], ...]
 
 
+class Target(NamedTuple):
+    """An endpoint of a cluster, and what its assignment says of it."""
+
+    endpoint: Endpoint
+    place: HostPlace
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """One cluster of one proxy in the engine, with what its hosts were computed from."""
@@ -58,7 +69,7 @@ class Slot:
     flow: Flow
     upstream: Upstream | None
     """`None` for a caller without sidecar."""
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Target, ...]
     hosts: Hosts = ()
     requests: list[Request] = field(default_factory=list)
     """What is sent to it, by class: the other end may treat each differently."""
@@ -284,11 +295,12 @@ class Router:
         parts = (mirror.fraction.parts_per_million for mirror in shadows)
         mirrors = tuple(zip(numbers[len(clusters) :], parts))
         classes = tuple(kind for _, kind in places) if any(kind for _, kind in places) else ()
-        self._give(flow, forward_route(decision, clusters, mirrors, classes), decision.route)
+        client = flow.entry.address if flow.caller is not None else None
+        self._give(flow, forward_route(decision, clusters, mirrors, classes, client), decision.route)
 
     def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
         """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
-        endpoints = self._backends.of(address, port)
+        endpoints = _equals(self._backends.of(address, port))
         key = (-1 - flow.number, f"{address}:{port}")
         number, _ = self._place(key, flow, 0, f"{flow.service}:{port}", direct_cluster(), None, request, endpoints)
         self._give(flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((number, 1),)), "")
@@ -317,13 +329,23 @@ class Router:
         )
         if upstream.destination is not None:
             target = upstream.destination
-            endpoints = self._backends.of(target.address, target.port)
+            endpoints = _equals(self._backends.of(target.address, target.port))
             key = (flow.entry.number, f"{upstream.name} {target.address}:{target.port}")
         else:
-            endpoints = _loaded(upstream)
+            endpoints = _targets(upstream)
             key = (flow.entry.number, upstream.name)
-        spec = cluster_spec(flow.entry.proxy_number, cluster, upstream.http2)
+        spec = cluster_spec(
+            flow.entry.proxy_number, cluster, upstream.http2, upstream.assignment, locality=self._locality(flow.entry)
+        )
         return self._place(key, flow, place, upstream.name, spec, upstream, upstream_request, endpoints)
+
+    def _locality(self, entry: PodEntry) -> Locality:
+        """Where a proxy tells that it is."""
+        running = self.world.fleet.proxies.get(entry.id)
+        if running is None:
+            return NOWHERE
+        locality = running.proxy.locality
+        return locality.region, locality.zone, locality.subzone
 
     def _place(
         self,
@@ -334,7 +356,7 @@ class Router:
         spec: ClusterSpec,
         upstream: Upstream | None,
         request: Request,
-        endpoints: tuple[Endpoint, ...],
+        endpoints: tuple[Target, ...],
     ) -> tuple[int, int]:
         slot = self._slots.get(key)
         if slot is None:
@@ -352,17 +374,17 @@ class Router:
         return slot.number, kind
 
     def _refresh(self, slot: Slot) -> None:
-        found = tuple((str(endpoint), self._host(slot, endpoint)) for endpoint in slot.endpoints)
+        found = tuple((str(endpoint), self._host(slot, endpoint, place)) for endpoint, place in slot.endpoints)
         if found == slot.hosts:
             return
-        for endpoint in slot.endpoints:
+        for endpoint, _ in slot.endpoints:
             self._by_address.setdefault(endpoint.address, {})[slot.number] = slot
         slot.hosts = found
         self.world.engine.set_hosts(slot.number, found, self.world.env.instant)
 
     # ---- hosts --------------------------------------------------------------------------------------------------
 
-    def _host(self, slot: Slot, endpoint: Endpoint) -> HostSpec:
+    def _host(self, slot: Slot, endpoint: Endpoint, place: HostPlace) -> HostSpec:
         target = self.world.directory.at(endpoint.address)
         source = slot.flow.entry
         path = self.world.network.between(source.party, target.party if target is not None else OUTSIDE_PARTY)
@@ -371,8 +393,6 @@ class Router:
         kind, status, flag = first
         return HostSpec(
             pod=target.number if target is not None else -1,
-            weight=max(1, endpoint.weight),
-            healthy=endpoint.health.usable,
             handler=target.handler if target is not None else self.world.behaviours.default.handler,
             latency=path.one_way,
             jitter=path.jitter,
@@ -384,6 +404,7 @@ class Router:
             reachable=path.reachable and source.reachable and (target is None or target.reachable),
             lost=path.lost,
             external=self.world.settings.outside_service if target is None else None,
+            **place,
         )
 
     def _inbound(
@@ -419,21 +440,20 @@ def _meant(answer: Answer) -> Group:
     return Group(answer.namespace, name, "")
 
 
-def _loaded(upstream: Upstream) -> tuple[Endpoint, ...]:
-    """Every endpoint of the priorities that get load, healthy or not.
-
-    DEVIATION: hosts of several loaded priorities are balanced as one list; Envoy draws the priority first, by share.
-    """
+def _targets(upstream: Upstream) -> tuple[Target, ...]:
+    """Every endpoint of a cluster, healthy or not, and where it stands there."""
     if upstream.cluster is None or upstream.assignment is None:
         return ()
-    loads = priority_loads(upstream.cluster, upstream.assignment)
-    loaded = {load.priority for load in loads if load.percent}
     return tuple(
-        endpoint
-        for locality in upstream.assignment.localities
-        if locality.priority in loaded
-        for endpoint in locality.endpoints
+        Target(endpoint, host_place(upstream.cluster, group, endpoint))
+        for group in upstream.assignment.localities
+        for endpoint in group.endpoints
     )
+
+
+def _equals(endpoints: tuple[Endpoint, ...]) -> tuple[Target, ...]:
+    """Endpoints without an order among them."""
+    return tuple(Target(endpoint, plain_place(endpoint)) for endpoint in endpoints)
 
 
 def _transport(upstream: Upstream | None, endpoint: Endpoint) -> UpstreamTls:

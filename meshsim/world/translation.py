@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypedDict
 
-from meshsim.dataplane.decide.clusters import Cluster, Discovery, LbKind, OutlierDetection
+from meshsim.dataplane.balancing import OVERPROVISIONING
+from meshsim.dataplane.decide.balancers import Balancer, LbKind
+from meshsim.dataplane.decide.clusters import (
+    Cluster,
+    Discovery,
+    Endpoint,
+    Health,
+    LoadAssignment,
+    LocalityEndpoints,
+    OutlierDetection,
+)
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
+from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.specs import (
+    NOWHERE,
     ClusterSpec,
     Flag,
+    HashingSpec,
     InboundKind,
     LbPolicy,
+    Locality,
     OutlierSpec,
     RetryOn,
     RouteKind,
     RouteSpec,
+    SlowStartSpec,
+    ZoneSpec,
 )
 from meshsim.units import SECOND
 
@@ -44,6 +60,8 @@ _POLICIES: Final = {
     LbKind.LEAST_REQUEST: LbPolicy.LEAST_REQUEST,
     LbKind.RANDOM: LbPolicy.RANDOM,
     LbKind.CLUSTER_PROVIDED: LbPolicy.ORIGINAL_DST,
+    LbKind.RING_HASH: LbPolicy.RING_HASH,
+    LbKind.MAGLEV: LbPolicy.MAGLEV,
 }
 UNLIMITED: Final = 4_294_967_295
 DEFAULT_IDLE_TIMEOUT: Final = 300 * SECOND
@@ -69,8 +87,11 @@ def forward_route(
     clusters: tuple[tuple[int, int], ...],
     mirrors: tuple[tuple[int, int], ...],
     classes: tuple[int, ...] = (),
+    client: str | None = None,
 ) -> RouteSpec:
     """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none.
+
+    `client`: address the requests come from, None where each client has its own.
 
     DEVIATION: a stream idle timeout of five minutes (Envoy's default) or more never ends a request.
     """
@@ -98,8 +119,16 @@ def forward_route(
             backoff_base=retry.backoff_base,
             backoff_max=retry.backoff_max,
             host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts else 0,
+            previous_priorities=retry.previous_priorities,
         )
-    return with_fault(replace(spec, request_classes=classes), policies)
+    hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
+    spec = replace(spec, request_classes=classes, hash=hashed.value, session=hashed.by_session)
+    return with_fault(spec, policies)
+
+
+def _hash(decision: Decision, client: str | None) -> RequestHash:
+    pseudo = ((":method", decision.method), (":authority", decision.authority), (":path", decision.path))
+    return request_hash(decision.policies.hash_policies, HeaderMap((*pseudo, *decision.headers)), client)
 
 
 def _may_retry(retry: RetryPolicy, decision: Decision) -> bool:
@@ -125,19 +154,28 @@ def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:
     )
 
 
-def cluster_spec(proxy: int, cluster: Cluster, http2: bool) -> ClusterSpec:
-    """A decoded cluster for the event core.
+def cluster_spec(
+    proxy: int,
+    cluster: Cluster,
+    http2: bool,
+    assignment: LoadAssignment | None = None,
+    *,
+    locality: Locality = NOWHERE,
+    local: int | None = None,
+) -> ClusterSpec:
+    """A decoded cluster for the event core, as a proxy in `locality` has it with the policy of its endpoints.
 
-    DEVIATION: ring hash and Maglev balance as least request until a flow carries what is hashed.
+    `local`: the number of the cluster that holds the proxies themselves, where the bootstrap names one.
     """
     limits = cluster.thresholds
-    policy = _POLICIES.get(cluster.lb, LbPolicy.LEAST_REQUEST)
+    balancer = cluster.balancer
+    policy = _POLICIES.get(balancer.kind, LbPolicy.ROUND_ROBIN)
     if cluster.discovery is Discovery.ORIGINAL_DST:
         policy = LbPolicy.ORIGINAL_DST
     return ClusterSpec(
         proxy=proxy,
         policy=policy,
-        choice_count=cluster.choice_count,
+        choice_count=balancer.choice_count,
         panic_threshold=round(cluster.panic_threshold),
         max_connections=limits.connections,
         max_pending_requests=limits.pending_requests,
@@ -149,6 +187,91 @@ def cluster_spec(proxy: int, cluster: Cluster, http2: bool) -> ClusterSpec:
         outlier=_outlier(cluster.outlier),
         retry_budget=limits.retry_budget_percent,
         max_stream_duration=cluster.max_stream_duration,
+        locality=locality,
+        locality_weighted=balancer.locality_weighted,
+        zone=_zone(balancer, local),
+        overprovisioning=assignment.overprovisioning if assignment is not None else OVERPROVISIONING,
+        weighted_health=assignment is not None and assignment.weighted_health,
+        fail_on_panic=balancer.zone_aware.fail_on_panic,
+        active_request_bias=balancer.active_request_bias,
+        full_scan=balancer.full_scan,
+        slow_start=_slow_start(balancer),
+        hashing=_hashing(balancer),
+        merge_window=balancer.merge_window,
+    )
+
+
+def _zone(balancer: Balancer, local: int | None) -> ZoneSpec | None:
+    if local is None or balancer.locality_weighted:
+        return None
+    zone = balancer.zone_aware
+    return ZoneSpec(
+        local=local,
+        min_cluster_size=zone.min_cluster_size,
+        routing_percent=zone.routing_percent,
+        force_local=zone.force_local,
+    )
+
+
+def _slow_start(balancer: Balancer) -> SlowStartSpec | None:
+    slow = balancer.slow_start
+    if slow is None or balancer.kind not in (LbKind.ROUND_ROBIN, LbKind.LEAST_REQUEST):
+        return None
+    return SlowStartSpec(window=slow.window, aggression=slow.aggression, least_percent=slow.least_percent)
+
+
+def _hashing(balancer: Balancer) -> HashingSpec:
+    hashing = balancer.hashing
+    return HashingSpec(
+        least_ring=hashing.least_ring,
+        most_ring=hashing.most_ring,
+        murmur=hashing.murmur,
+        table_size=hashing.table_size,
+        balance_factor=hashing.balance_factor,
+    )
+
+
+class HostPlace(TypedDict):
+    """What of a host its cluster's assignment says: fields of `HostSpec`."""
+
+    weight: int
+    healthy: bool
+    degraded: bool
+    excluded: bool
+    priority: int
+    locality: Locality
+    locality_weight: int
+    hash_key: str
+
+
+def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostPlace:
+    """Where an endpoint stands in its cluster."""
+    key = dict(endpoint.subset).get("hash_key") or (
+        endpoint.hostname if cluster.balancer.hashing.by_hostname and endpoint.hostname else str(endpoint)
+    )
+    return HostPlace(
+        weight=max(1, endpoint.weight),
+        healthy=endpoint.health.usable,
+        degraded=endpoint.health is Health.DEGRADED,
+        excluded=endpoint.health is Health.DRAINING,
+        priority=group.priority,
+        locality=(group.region, group.zone, group.sub_zone),
+        locality_weight=group.weight,
+        hash_key=key,
+    )
+
+
+def plain_place(endpoint: Endpoint) -> HostPlace:
+    """Where an endpoint stands among equals."""
+    return HostPlace(
+        weight=max(1, endpoint.weight),
+        healthy=endpoint.health.usable,
+        degraded=False,
+        excluded=False,
+        priority=0,
+        locality=NOWHERE,
+        locality_weight=0,
+        hash_key="",
     )
 
 

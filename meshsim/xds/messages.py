@@ -89,6 +89,12 @@ from envoy.extensions.filters.network.wasm.v3 import wasm_pb2 as network_wasm_pb
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2 as reqwithoutquery_formatter_pb2
 from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as preserve_case_pb2
 from envoy.extensions.internal_redirect.previous_routes.v3 import previous_routes_config_pb2 as originate_redirect_pb2
+from envoy.extensions.load_balancing_policies.common.v3 import common_pb2 as lb_common_pb2
+from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2 as least_request_lb_pb2
+from envoy.extensions.load_balancing_policies.maglev.v3 import maglev_pb2 as maglev_lb_pb2
+from envoy.extensions.load_balancing_policies.random.v3 import random_pb2 as random_lb_pb2
+from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2 as ring_hash_lb_pb2
+from envoy.extensions.load_balancing_policies.round_robin.v3 import round_robin_pb2 as round_robin_lb_pb2
 from envoy.extensions.matching.input_matchers.ip.v3 import ip_pb2 as ip_input_matcher_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2 as cares_dns_resolver_pb2
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as uri_template_match_pb2
@@ -207,11 +213,14 @@ __all__ = [
     "internal_upstream_pb2",
     "ip_input_matcher_pb2",
     "jwt_authn_pb2",
+    "lb_common_pb2",
+    "least_request_lb_pb2",
     "listener_components_pb2",
     "listener_local_ratelimit_pb2",
     "listener_pb2",
     "listener_proxy_protocol_pb2",
     "lua_pb2",
+    "maglev_lb_pb2",
     "matcher_pb2",
     "metadata_kind_pb2",
     "metadata_matcher_pb2",
@@ -233,6 +242,7 @@ __all__ = [
     "previous_priorities_pb2",
     "protocol_pb2",
     "proxy_protocol_pb2",
+    "random_lb_pb2",
     "range_pb2",
     "raw_buffer_pb2",
     "rbac_pb2",
@@ -241,6 +251,8 @@ __all__ = [
     "request_id_uuid_pb2",
     "reqwithoutquery_formatter_pb2",
     "resolver_pb2",
+    "ring_hash_lb_pb2",
+    "round_robin_lb_pb2",
     "route_components_pb2",
     "route_pb2",
     "router_pb2",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
+from meshsim.dataplane.decide.balancers import Balancer, LbKind, decode_balancer
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.endpoints import Endpoint as Endpoint
 from meshsim.dataplane.decide.endpoints import Health as Health
@@ -46,18 +47,6 @@ class Discovery(Enum):
     ORIGINAL_DST = 4
     CUSTOM = 100
     """An extension; of these the dynamic forward proxy is known."""
-
-
-class LbKind(Enum):
-    """`lb_policy`."""
-
-    ROUND_ROBIN = 0
-    LEAST_REQUEST = 1
-    RING_HASH = 2
-    RANDOM = 3
-    MAGLEV = 5
-    CLUSTER_PROVIDED = 6
-    POLICY_CONFIG = 7
 
 
 class UpstreamHttp(Enum):
@@ -115,10 +104,8 @@ class Cluster:
     discovery: Discovery
     eds_name: str
     """Name its endpoints are asked for by; empty unless EDS."""
-    lb: LbKind
-    choice_count: int
+    balancer: Balancer
     panic_threshold: float
-    locality_weighted: bool
     connect_timeout: Nanos
     thresholds: Thresholds
     thresholds_high: Thresholds
@@ -140,8 +127,6 @@ class Cluster:
     """Whether Istio's ALPN filter may replace the protocols offered (``istio.alpn_override`` of its metadata)."""
     original_dst_port: int = 0
     """`upstream_port_override` of an ORIGINAL_DST cluster."""
-    ring_size: int = 1024
-    table_size: int = 65537
     unmodelled: tuple[str, ...] = field(default=())
     max_stream_duration: Nanos = 0
     """Longest time of one upstream stream, 0 = none."""
@@ -184,8 +169,6 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         notes.append("active health checks")
     if message.HasField("lb_subset_config"):
         notes.append("load balancer subsets")
-    if message.HasField("load_balancing_policy"):
-        notes.append("load_balancing_policy extensions")
     per_connection = common.max_requests_per_connection.value or message.max_requests_per_connection.value
     high = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.HIGH]
     default = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.DEFAULT]
@@ -194,10 +177,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.name,
         discovery,
         (message.eds_cluster_config.service_name or message.name) if discovery is Discovery.EDS else "",
-        LbKind(message.lb_policy),
-        message.least_request_lb_config.choice_count.value or 2,
+        decode_balancer(message, notes),
         panic.value if message.common_lb_config.HasField("healthy_panic_threshold") else 50.0,
-        message.common_lb_config.HasField("locality_weighted_lb_config"),
         nanos(message.connect_timeout) if message.HasField("connect_timeout") else 5_000_000_000,
         _thresholds(default[0]) if default else Thresholds(),
         _thresholds(high[0]) if high else Thresholds(),
@@ -223,8 +204,6 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         _services(message.metadata),
         _istio(message.metadata).get("alpn_override") != "false",
         message.original_dst_lb_config.upstream_port_override.value,
-        message.ring_hash_lb_config.minimum_ring_size.value or 1024,
-        message.maglev_lb_config.table_size.value or 65537,
         tuple(dict.fromkeys(notes)),
         nanos(common.max_stream_duration),
     )

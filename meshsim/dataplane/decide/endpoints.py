@@ -71,8 +71,10 @@ class LoadAssignment:
     cluster_name: str
     localities: tuple[LocalityEndpoints, ...]
     overprovisioning: int = 140
+    weighted_health: bool = False
+    """Whether priorities count their hosts by weight."""
     unmodelled: tuple[str, ...] = ()
-    picks: dict[tuple[float, bool], tuple[Endpoint, ...]] = field(default_factory=dict, init=False, repr=False)
+    picks: dict[tuple[float, bool, bool], tuple[Endpoint, ...]] = field(default_factory=dict, init=False, repr=False)
     """Hosts that a balancer may pick, by what of its cluster counts; filled by `upstreams.candidates`."""
     socket_labels: tuple[Labels, ...] = field(init=False, repr=False)
     """Distinct labels for transport sockets, in the order of the endpoints."""
@@ -97,6 +99,7 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
         message.cluster_name,
         tuple(_locality(e) for e in message.endpoints),
         factor.value if message.policy.HasField("overprovisioning_factor") else 140,
+        message.policy.weighted_priority_health,
         tuple(notes),
     )
 

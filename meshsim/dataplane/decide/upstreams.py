@@ -5,8 +5,9 @@ Priority load, panic and locality rules were measured on Envoy 1.40.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from meshsim.dataplane.balancing import Availability, PriorityShare, share_load
 from meshsim.dataplane.decide.clusters import (
     Cluster,
     Discovery,
@@ -24,52 +25,30 @@ from meshsim.dataplane.decide.values import Connection, Protocol
 if TYPE_CHECKING:
     from meshsim.dataplane.active import ActiveConfig
 
-
-class PriorityLoad(NamedTuple):
-    """Share of one priority."""
-
-    priority: int
-    percent: int
-    panic: bool
-    """Every host of the priority takes part, healthy or not."""
+_NOTHING: Final = PriorityShare(0, 0, False, 0, 0)
 
 
-def priority_loads(cluster: Cluster, assignment: LoadAssignment) -> tuple[PriorityLoad, ...]:
+def priority_loads(cluster: Cluster, assignment: LoadAssignment) -> tuple[PriorityShare, ...]:
     """How traffic spreads over the priorities of a cluster; empty without hosts."""
-    count = 1 + max((x.priority for x in assignment.localities), default=-1)
-    totals, usable = [0] * count, [0] * count
+    levels: dict[int, list[Endpoint]] = {}
     for locality in assignment.localities:
-        for endpoint in locality.endpoints:
-            if endpoint.health is not Health.DRAINING:
-                totals[locality.priority] += 1
-            usable[locality.priority] += endpoint.health.usable
-    health = [min(100, assignment.overprovisioning * u // t) if t else 0 for u, t in zip(usable, totals)]
-    norm = min(100, sum(health))
-    threshold = cluster.panic_threshold
-    panic = [norm < 100 and t > 0 and 100 * u / t < threshold for u, t in zip(usable, totals)]
-    if norm == 0:
-        return _all_in_panic(totals, panic)
-    loads, left = [], 100
-    for h in health:
-        load = min(left, h * 100 // norm)
-        loads.append(load)
-        left -= load
-    if left:
-        first = next(i for i, h in enumerate(health) if h)
-        loads[first] += left
-    return tuple(PriorityLoad(i, load, panic[i]) for i, load in enumerate(loads))
-
-
-def _all_in_panic(totals: list[int], panic: list[bool]) -> tuple[PriorityLoad, ...]:
-    """Nothing is healthy: load by host count where there is panic, else everything on the first priority (no host)."""
-    if not any(totals):
+        levels.setdefault(locality.priority, []).extend(locality.endpoints)
+    if not any(levels.values()):
         return ()
-    if not any(panic):
-        return tuple(PriorityLoad(i, 100 if i == 0 else 0, False) for i in range(len(totals)))
-    total = sum(totals)
-    loads = [100 * t // total for t in totals]
-    loads[next(i for i, t in enumerate(totals) if t)] += 100 - sum(loads)
-    return tuple(PriorityLoad(i, load, True) for i, load in enumerate(loads))
+    counts = [_availability(levels.get(n, []), assignment.weighted_health) for n in range(1 + max(levels))]
+    return tuple(share_load(counts, cluster.panic_threshold, assignment.overprovisioning))
+
+
+def _availability(endpoints: list[Endpoint], by_weight: bool) -> Availability:
+    counted = [e for e in endpoints if e.health is not Health.DRAINING]
+    usable = [e for e in counted if e.health.usable]
+    degraded = [e for e in usable if e.health is Health.DEGRADED]
+
+    def measure(group: list[Endpoint]) -> int:
+        return sum(e.weight for e in group) if by_weight else len(group)
+
+    healthy = measure(usable) - measure(degraded)
+    return Availability(measure(counted), healthy, measure(degraded), len(endpoints), len(counted), len(usable))
 
 
 def candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, ...]:
@@ -77,7 +56,8 @@ def candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, 
 
     Found once for an assignment, which every decision towards it shares.
     """
-    key = (cluster.panic_threshold, cluster.locality_weighted)
+    balancer = cluster.balancer
+    key = (cluster.panic_threshold, balancer.locality_weighted, balancer.zone_aware.fail_on_panic)
     found = assignment.picks.get(key)
     if found is None:
         found = assignment.picks[key] = _candidates(cluster, assignment)
@@ -85,14 +65,23 @@ def candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, 
 
 
 def _candidates(cluster: Cluster, assignment: LoadAssignment) -> tuple[Endpoint, ...]:
-    loads = {load.priority: load for load in priority_loads(cluster, assignment) if load.percent}
+    shares = priority_loads(cluster, assignment)
+    by_locality = cluster.balancer.locality_weighted
     found: list[Endpoint] = []
     for locality in assignment.localities:
-        load = loads.get(locality.priority)
-        if load is None or (cluster.locality_weighted and not load.panic and not _weighs(locality, assignment)):
+        share = shares[locality.priority] if shares else _NOTHING
+        if share.panic and (cluster.balancer.zone_aware.fail_on_panic or not share.healthy + share.degraded):
             continue
-        found += [e for e in locality.endpoints if load.panic or e.health.usable]
+        if by_locality and not share.panic and not _weighs(locality, assignment):
+            continue
+        found += [e for e in locality.endpoints if share.panic or _served(e, share)]
     return tuple(found)
+
+
+def _served(endpoint: Endpoint, share: PriorityShare) -> bool:
+    if endpoint.health is Health.DEGRADED:
+        return share.degraded > 0
+    return endpoint.health.usable and share.healthy > 0
 
 
 def _weighs(locality: LocalityEndpoints, assignment: LoadAssignment) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from google.protobuf.json_format import ParseError
@@ -11,8 +11,9 @@ from google.protobuf.json_format import ParseError
 from meshsim.api import Fields
 from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct
-from meshsim.dataplane.decide.clusters import Endpoint, LoadAssignment
+from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LocalityEndpoints
 from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.decide.upstreams import resolve
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import (
     ClusterSpec,
@@ -29,7 +30,7 @@ from meshsim.dataplane.specs import (
 )
 from meshsim.errors import InputError
 from meshsim.units import Nanos
-from meshsim.world.translation import cluster_spec, forward_route, local_route
+from meshsim.world.translation import cluster_spec, forward_route, host_place, local_route
 from meshsim.world.verify.dynamics_script import Host
 from meshsim.xds import type_urls
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2
@@ -45,6 +46,7 @@ _CLIENT: Final = "127.0.0.1"
 _SILENT: Final = "127.0.1."
 """Addresses that drop packets."""
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
+_CONNECTION: Final = Connection(source=_CLIENT, destination=_LISTENER, destination_port=_PORT)
 
 
 class FlowKey(NamedTuple):
@@ -134,8 +136,7 @@ class ProxyModel:
     def decide(self, key: FlowKey) -> Decision:
         """What the proxy decides for a kind of request."""
         request = Request(method=key.method, authority=key.authority, path=key.path, headers=key.headers)
-        connection = Connection(source=_CLIENT, destination=_LISTENER, destination_port=_PORT)
-        return decide_direct(self.config, connection, request)
+        return decide_direct(self.config, _CONNECTION, request)
 
     def _route(self, key: FlowKey, flow: int) -> RouteSpec:
         decision = self.decide(key)
@@ -144,14 +145,14 @@ class ProxyModel:
             return local_route(decision)
         clusters = tuple((self._cluster(u), u.weight) for u in decision.upstreams)
         mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
-        return forward_route(decision, clusters, mirrors)
+        return forward_route(decision, clusters, mirrors, client=_CLIENT)
 
     def _cluster(self, upstream: Upstream) -> int:
         if upstream.cluster is None:
             return -1
         self._upstreams[upstream.name] = upstream
         if upstream.name not in self.clusters:
-            spec = cluster_spec(self.proxy, upstream.cluster, upstream.http2)
+            spec = self._spec(upstream)
             self.clusters[upstream.name] = self.engine.add_cluster(spec)
             self._give_hosts(upstream.name)
         return self.clusters[upstream.name]
@@ -159,23 +160,44 @@ class ProxyModel:
     # -- hosts -------------------------------------------------------------------------------------------------------
 
     def _give_hosts(self, name: str, at: Nanos | None = None) -> None:
-        assignment = self._upstreams[name].assignment
-        found = [(str(e), self._host(e)) for e in _endpoints(assignment)] if assignment else []
+        assignment, cluster = self._upstreams[name].assignment, self._upstreams[name].cluster
+        found: list[tuple[str, HostSpec]] = []
+        if assignment is not None and cluster is not None:
+            for group in assignment.localities:
+                found += [(str(endpoint), self._host(cluster, group, endpoint)) for endpoint in group.endpoints]
         self.engine.set_hosts(self.clusters[name], found, at)
 
-    def _host(self, endpoint: Endpoint) -> HostSpec:
+    def _spec(self, upstream: Upstream) -> ClusterSpec:
+        """A cluster with its balancing, which may compare its zones to those of the proxy's own cluster."""
+        bootstrap = self.experiment.fields("config").fields("bootstrap")
+        where = bootstrap.fields("node").fields("locality")
+        name = bootstrap.fields("cluster_manager").text("local_cluster_name")
+        assert upstream.cluster is not None
+        local = None
+        if name and name != upstream.name:
+            local = self._cluster(resolve(self.config, name, 1, _CONNECTION, ""))
+        spec = cluster_spec(
+            self.proxy,
+            upstream.cluster,
+            upstream.http2,
+            upstream.assignment,
+            locality=(where.text("region"), where.text("zone"), where.text("sub_zone")),
+            local=local,
+        )
+        return replace(spec, local=bool(name) and name == upstream.name)
+
+    def _host(self, cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostSpec:
         address = str(endpoint)
         refused = address in self.closed or address not in self.pods
         return HostSpec(
             pod=self.pods.get(address, -1),
-            weight=max(endpoint.weight, 1),
-            healthy=endpoint.health.usable,
             handler=0,
             latency=LATENCY,
             jitter=0,
             handshake_rtts=1,
             inbound=InboundKind.REFUSE if refused else InboundKind.SERVE,
             reachable=not address.startswith(_SILENT),
+            **host_place(cluster, group, endpoint),
         )
 
     def listen(self, address: str, listening: bool, at: Nanos) -> None:
@@ -202,7 +224,3 @@ class ProxyModel:
                 cluster=cluster, assignment=self.config.assignment_of(cluster)
             )
             self._give_hosts(name, at)
-
-
-def _endpoints(assignment: LoadAssignment) -> list[Endpoint]:
-    return [endpoint for locality in assignment.localities for endpoint in locality.endpoints]

@@ -33,7 +33,7 @@ def cluster(**body: Any) -> Cluster:
 
 def test_defaults() -> None:
     found = cluster(type="STRICT_DNS")
-    assert (found.discovery, found.lb, found.http, found.choice_count) == (
+    assert (found.discovery, found.balancer.kind, found.http, found.balancer.choice_count) == (
         Discovery.STRICT_DNS,
         LbKind.ROUND_ROBIN,
         UpstreamHttp.HTTP1,
