@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from meshsim.errors import InputError
 from meshsim.units import Nanos, parse_duration
 
 _EMPTY: Final[Mapping[str, object]] = {}
@@ -66,11 +67,17 @@ class Fields:
         return value if isinstance(value, str) else str(value)
 
     def integer(self, key: str, default: int = 0) -> int:
-        """A whole number; protobuf JSON also writes 64-bit numbers as strings."""
+        """A whole number; protobuf JSON also writes 64-bit numbers as strings.
+
+        Raises `InputError` for a text that is none, which only documents without a checked type can have.
+        """
         value = self._body.get(key)
         if isinstance(value, bool) or value is None:
             return default
-        return int(value) if isinstance(value, int | float | str) else default
+        try:
+            return int(value) if isinstance(value, int | float | str) else default
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"no whole number: {value!r}", subject=f"{self.path}.{key}".lstrip(".")) from error
 
     def optional_integer(self, key: str) -> int | None:
         """A whole number, ``None`` when absent (protobuf wrapper types)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshsim.api import Fields
+from meshsim.errors import InputError
 from meshsim.units import MILLISECOND
 
 FIELDS = Fields(
@@ -83,3 +84,9 @@ def test_equality_is_by_content() -> None:
     assert list(Fields({"b": 1, "a": 2})) == ["b", "a"]
     with pytest.raises(TypeError):
         hash(FIELDS)
+
+
+@pytest.mark.parametrize("value", ["", "x", "1.5", float("inf")])
+def test_a_text_that_is_no_number_is_an_error_of_the_input(value: object) -> None:
+    with pytest.raises(InputError, match=r"no whole number: .*\[spec.count\]"):
+        Fields({"count": value}, "spec").integer("count")

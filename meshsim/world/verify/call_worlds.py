@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -229,16 +229,22 @@ def _trust_domain(world: RecordedWorld) -> str:
 
 def load_recorded(recorded: RecordedProxy, cache: ResourceCache) -> tuple[ActiveConfig, tuple[Rejected, ...]]:
     """The state of a proxy that got its recorded resources at once, and what it refused."""
-    packed: dict[str, dict[str, bytes]] = {}
-    for short, (type_url, cls, name) in TYPES.items():
-        bodies = recorded.resources.get(short, [])
+    found = {short: encoded(short, recorded.resources.get(short, ()), recorded.id) for short in TYPES}
+    return load_config({TYPES[short][0]: bodies for short, bodies in found.items()}, cache)
+
+
+def encoded(short: str, bodies: Iterable[object], where: str) -> dict[str, bytes]:
+    """Recorded resources of a type as bytes by name; raises `InputError` with `where` for one that is none."""
+    _, cls, name = TYPES[short]
+    found: dict[str, bytes] = {}
+    for body in bodies:
         try:
-            packed[type_url] = {
-                str(b.get(name, "")): from_json(b, cls).SerializeToString(deterministic=True) for b in bodies
-            }
-        except ParseError as error:
-            raise InputError(f"{recorded.id}: no {short} resource: {error}") from error
-    return load_config(packed, cache)
+            if not isinstance(body, Mapping):
+                raise ParseError("a resource is a JSON object")
+            found[str(body.get(name, ""))] = from_json(body, cls).SerializeToString(deterministic=True)
+        except (ParseError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"{where}: no {short} resource: {error}") from error
+    return found
 
 
 def _server_secrets(config: ActiveConfig) -> Iterator[str]:

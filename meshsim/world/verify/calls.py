@@ -39,7 +39,7 @@ def verify_world(folder: Path, name: str, deviations: Sequence[Deviation]) -> Wo
         raise InputError("a recording of simulated calls is a JSON list", Position(f"{folder / KIND / name}.json.gz"))
     world = CallWorld(folder, name, ResourceCache())
     tally = Tally(KIND, WorldOutcome(name), deviations)
-    for entry in (Fields(e) for e in recorded):
+    for entry in Fields({"calls": recorded}).items("calls"):
         call = world.calls.get(entry.text("name"))
         if call is None:
             raise InputError(

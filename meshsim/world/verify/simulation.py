@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from google.protobuf.json_format import ParseError
-
 from meshsim.api import Fields
 from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
 from meshsim.dataplane.decide import (
@@ -28,13 +26,12 @@ from meshsim.dataplane.decide import (
     decide_outbound,
 )
 from meshsim.errors import InputError, Position
-from meshsim.world.verify.call_worlds import TYPES
+from meshsim.world.verify.call_worlds import TYPES, encoded
 from meshsim.world.verify.canonical import Mismatch
 from meshsim.world.verify.deviations import Deviation
 from meshsim.world.verify.folder import read_recording
 from meshsim.world.verify.outcome import WorldOutcome
 from meshsim.world.verify.tally import Tally
-from meshsim.xds.packing import from_json
 
 KIND: Final = "simulation"
 ERRORS: Final = {
@@ -124,17 +121,10 @@ def verify_file(folder: Path, name: str, deviations: Sequence[Deviation]) -> Wor
 
 def case_config(case: Fields, resources: Fields, cache: ResourceCache) -> tuple[ActiveConfig, tuple[str, ...]]:
     """The configuration of a case, and the names of resources that an Envoy refuses."""
-    packed: dict[str, dict[str, bytes]] = {}
-    for group, short in _GROUPS.items():
-        type_url, cls, name = TYPES[short]
-        known = resources.fields(group)
-        try:
-            bodies = [known.fields(digest).body for digest in case.texts(group)]
-            packed[type_url] = {
-                str(b.get(name, "")): from_json(b, cls).SerializeToString(deterministic=True) for b in bodies
-            }
-        except ParseError as error:
-            raise InputError(f"{case.text('id')}: no resource of {group}: {error}") from error
+    packed = {
+        TYPES[short][0]: encoded(short, [resources.fields(group).value(d) for d in case.texts(group)], case.text("id"))
+        for group, short in _GROUPS.items()
+    }
     config, rejected = load_config(packed, cache)
     return config, tuple(r.name for r in rejected)
 

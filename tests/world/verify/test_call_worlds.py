@@ -90,6 +90,16 @@ def test_resources_that_are_none(planted: Callable[[str, Callable[[Any], None]],
         CallWorld(folder, "gw-tls-modes", ResourceCache()).proxy(GATEWAY)
 
 
+@pytest.mark.parametrize("resource", [None, 1, "x", []])
+def test_a_resource_that_is_no_object(planted: Callable[[str, Callable[[Any], None]], Path], resource: object) -> None:
+    def change(body: Any) -> None:
+        body["lds"][0] = resource
+
+    folder = planted("xds/gw-tls-modes/istio-system__ingress-0", change)
+    with pytest.raises(InputError, match="no lds resource: a resource is a JSON object"):
+        CallWorld(folder, "gw-tls-modes", ResourceCache()).proxy(GATEWAY)
+
+
 def test_names_resolve_as_in_the_recording() -> None:
     """Recorded in the worlds se-resolutions (call 09) and big-http-100 (call 18)."""
     assert recorded_address("x.dyn.example.org") == "192.0.2.225"
