@@ -52,7 +52,7 @@ def test_hashes_of_several_policies_are_rotated_together_up_to_a_terminal_one() 
     assert combine_hashes([(None, True), (3, False)]) == 3
 
 
-def test_a_maglev_table_of_envoys_test() -> None:
+def test_a_maglev_table_of_envoys_own_tests() -> None:
     hosts = [f"127.0.0.1:{90 + i}" for i in range(6)]
     assert build_maglev(weighted(hosts), 7) == (2, 4, 0, 1, 5, 0, 3)
     assert build_maglev((), 7) == ()

@@ -61,7 +61,8 @@ def ends(engine: Engine, service: Service, *times: Nanos) -> np.ndarray:
     engine.run_until(max(times) + 100 * SECOND)
     rows = engine.drain()
     last = rows[rows["last"] == 1]
-    return last[np.lexsort((last["end"], last["start"]))]
+    ordered: np.ndarray = last[np.lexsort((last["end"], last["start"]))]
+    return ordered
 
 
 def picks(engine: Engine, service: Service, count: int, *, begin: Nanos = 2 * SECOND, gap: Nanos = MS) -> list[int]:
@@ -109,8 +110,7 @@ def test_a_panicking_priority_uses_all_its_hosts() -> None:
 
 def test_random_takes_one_number_for_priority_and_host() -> None:
     """Measured: P0 70 % healthy gets 98 of 100; the other two numbers fall on the last two of P1's ten hosts."""
-    place = {"policy": LbPolicy.RANDOM}
-    engine, service = build(20, lambda i: {"priority": i // 10, "healthy": i not in (7, 8, 9)}, **place)
+    engine, service = build(20, lambda i: {"priority": i // 10, "healthy": i not in (7, 8, 9)}, policy=LbPolicy.RANDOM)
     found = Counter(picks(engine, service, 3000))
     assert {pod for pod in found if pod >= 10} == {18, 19}
 
