@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .conftest import run, seconds
+from meshsim.scenario import load_text
+from meshsim.units import SECOND
+from meshsim.world.model import RunOptions, World
+
+from .conftest import MemorySink, run, seconds
 
 STRICT = """
   - apiVersion: security.istio.io/v1
@@ -133,3 +137,94 @@ def test_requests_of_one_caller_that_the_other_end_treats_differently() -> None:
     found = _statuses(istio=rule, timeline=more)
     assert set(found) == {(200, ""), (403, "")}
     assert abs(found[200, ""] - 2 * found[403, ""]) <= 3
+
+
+# -- balancing ----------------------------------------------------------------------------------------------------
+
+REGIONS = """
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: regions
+duration: 20s
+seeds: [7]
+workloads:
+  - {{match: {{app: stock, version: v1}}, serve: {{errors: {{rate: {errors}%, status: 503}}}}}}
+traffic:
+  - name: ask
+    from: {{match: {{app: front}}}}
+    request: {{host: "stock.shop:80", path: /items, headers: {{x-user: anna}}}}
+    rate: 200/s
+resources:
+  - {{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{istio-injection: enabled}}}}}}
+  - {{apiVersion: v1, kind: Node, metadata: {{name: west, labels: {{topology.kubernetes.io/region: west}}}}}}
+  - {{apiVersion: v1, kind: Node, metadata: {{name: east, labels: {{topology.kubernetes.io/region: east}}}}}}
+  - apiVersion: v1
+    kind: Service
+    metadata: {{name: stock, namespace: shop}}
+    spec: {{selector: {{app: stock}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
+"""
+FAILOVER = """
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: stock, namespace: shop}
+    spec:
+      host: stock
+      trafficPolicy:
+        loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: true, failover: [{from: west, to: east}]}}
+        outlierDetection:
+          {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, maxEjectionPercent: 100}
+"""
+BY_USER = """
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: stock, namespace: shop}
+    spec: {host: stock, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}}
+"""
+NO_RETRIES = _rule("{retries: {attempts: 0}, route: [{destination: {host: stock}}]}")
+
+
+def _deployment(app: str, version: str, node: str) -> str:
+    return f"""
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {{name: {app}-{version}, namespace: shop}}
+    spec:
+      replicas: 1
+      selector: {{matchLabels: {{app: {app}, version: {version}}}}}
+      template:
+        metadata: {{labels: {{app: {app}, version: {version}}}}}
+        spec: {{nodeName: {node}, containers: [{{name: {app}, image: "example/{app}:1"}}]}}
+"""
+
+
+def _regions(istio: str, errors: int) -> list[tuple[float, str, int]]:
+    """(second, version, status) of every request from the west; v1 and v2 are there too, v3 is in the east."""
+    text = REGIONS.format(errors=errors) + _deployment("front", "v1", "west")
+    text += "".join(_deployment("stock", *place) for place in (("v1", "west"), ("v2", "west"), ("v3", "east")))
+    sink = MemorySink()
+    World(load_text(text + istio, "regions.yaml"), 7, sink, RunOptions(mode="plain", sampling=1.0)).run()
+    rows = [row for row in sink.rows if row["last"]]
+    return [(row["start"] / SECOND, row["destination_version"], row["status"]) for row in rows]
+
+
+def test_callers_stay_in_their_region_while_it_is_well() -> None:
+    found = Counter(version for _, version, _ in _regions(FAILOVER + NO_RETRIES, errors=0))
+    assert set(found) == {"v1", "v2"}
+    assert abs(found["v1"] - found["v2"]) <= 1
+
+
+def test_an_ejected_half_of_a_region_sends_three_tenths_to_the_next() -> None:
+    """One of two hosts of the first priority is left: 140 % of a half (Envoy's overprovisioning) is 70 %."""
+    rows = _regions(FAILOVER + NO_RETRIES, errors=100)
+    failed = [second for second, _, status in rows if status == 503]
+    # The hosts have only just become known: their balancer hears of the ejection when its merge window of 1 s ends.
+    assert max(failed) < 1.2
+    after = Counter(version for second, version, _ in rows if second > 1.2)
+    share = after["v3"] / after.total()
+    assert set(after) == {"v2", "v3"}
+    assert abs(share - 0.3) < 4 * (0.3 * 0.7 / after.total()) ** 0.5
+
+
+def test_a_hashed_header_keeps_its_host() -> None:
+    assert len({version for _, version, _ in _regions(BY_USER + NO_RETRIES, errors=0)}) == 1
+    assert len({version for _, version, _ in _regions(NO_RETRIES, errors=0)}) == 3
