@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from meshsim.api import ApiObject, Fields, ObjectView
+from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
 from meshsim.controlplane.kube_registry import workload_name
 from meshsim.controlplane.mesh import MeshConfig, merge_proxy_config
 from meshsim.controlplane.model import Locality, Proxy, ProxyType
@@ -160,7 +160,7 @@ def build_proxy(node: Mapping[str, object], objects: ObjectView, mesh: MeshConfi
     metadata = fields.fields("metadata")
     name = metadata.text("NAME") or proxy_id.rpartition(".")[0]
     namespace = metadata.text("NAMESPACE") or proxy_id.rpartition(".")[2]
-    pod = _find_pod(objects, namespace, name)
+    pod = objects.get(ObjectKey("", "Pod", namespace, name))
     locality = _proxy_locality(fields, metadata, pod, objects)
     addresses = tuple(a for a in metadata.text("INSTANCE_IPS").split(",") if a) or (address,)
     return Proxy(
@@ -179,13 +179,6 @@ def build_proxy(node: Mapping[str, object], objects: ObjectView, mesh: MeshConfi
     )
 
 
-def _find_pod(objects: ObjectView, namespace: str, name: str) -> ApiObject | None:
-    for pod in objects.select("Pod", "", namespace):
-        if pod.name == name:
-            return pod
-    return None
-
-
 def _proxy_locality(node: Fields, metadata: Fields, pod: ApiObject | None, objects: ObjectView) -> Locality:
     """Locality as the node says, else the ``istio-locality`` label, else that of the pod's Kubernetes node."""
     given = node.fields("locality")
@@ -196,8 +189,7 @@ def _proxy_locality(node: Fields, metadata: Fields, pod: ApiObject | None, objec
         return parse_locality(label)
     if pod is None:
         return Locality()
-    name = pod.spec.text("nodeName")
-    return node_locality(next((n for n in objects.select("Node", "") if n.name == name), None))
+    return node_locality(objects.get(ObjectKey("", "Node", "", pod.spec.text("nodeName"))))
 
 
 def _with_topology(labels: Mapping[str, str], locality: Locality, metadata: Fields, mesh: MeshConfig) -> dict[str, str]:

@@ -56,13 +56,7 @@ def generated_mesh(services: int, namespaces: int = 10, proxies: int | None = No
     mesh = build_mesh_config({})
     store = ObjectStore(make_object(document) for document in _documents(services, namespaces))
     pods = sorted(store.select("Pod"), key=lambda pod: pod.created)[:proxies]
-    nodes = ObjectStore(store.select("Node"))
-    found = []
-    for pod in pods:
-        # Only what the proxy itself is read from: looking a pod up among thousands is no part of generation.
-        nodes.put(pod)
-        found.append(proxy_of_pod(pod, nodes, mesh))
-        nodes.remove(pod.key)
+    found = [proxy_of_pod(pod, store, mesh) for pod in pods]
     return GeneratedMesh(services, namespaces, mesh, store, tuple(found))
 
 

@@ -106,3 +106,35 @@ def test_a_changed_pod_makes_its_endpoints_anew(shop: Any) -> None:
     service = after.service(HOST, "shop")
     assert service is before.service(HOST, "shop")
     assert [e.labels["version"] for e in after.endpoints(service, service.ports[0])] == ["v3", "v2"]
+
+
+def test_only_what_changed_is_read_anew(shop: Any) -> None:
+    shop.put("{apiVersion: v1, kind: Service, metadata: {name: other, namespace: shop}, spec: {selector: {app: x}}}")
+    first = shop.push().registry.kube
+    assert first.changed is None
+    shop.put("{apiVersion: v1, kind: Namespace, metadata: {name: elsewhere}}")
+    same = shop.push().registry.kube
+    assert same.changed == frozenset()
+    assert same.services is first.services
+    assert same.sources(HOST, "shop") == first.sources(HOST, "shop")
+    shop.put(
+        "{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: shop, labels: {app: web}},"
+        " spec: {nodeName: n1}, status: {phase: Running, podIP: 10.244.0.2}}"
+    )
+    after = shop.push().registry.kube
+    assert after.changed == {HOST}
+    assert not after.same_pods
+    assert [service is known for service, known in zip(after.services, first.services)] == [True, True]
+
+
+def test_of_two_pods_at_one_address_the_first_by_name_counts(shop: Any) -> None:
+    shop.push()
+    pod = "{apiVersion: v1, kind: Pod, metadata: {name: NAME, namespace: shop}, status: {podIP: 10.244.0.77}}"
+    for name, first in (("m", "m"), ("z", "m"), ("a", "a")):
+        shop.put(pod.replace("NAME", name))
+        assert shop.push().registry.kube.pods_by_ip["10.244.0.77"].name == first
+    shop.remove("Pod", "shop", "a")
+    assert shop.push().registry.kube.pods_by_ip["10.244.0.77"].name == "m"
+    for name in ("m", "z"):
+        shop.remove("Pod", "shop", name)
+    assert "10.244.0.77" not in shop.push().registry.kube.pods_by_ip

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from meshsim.api import make_object
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.model import Protocol, Registry, Resolution, Service, ServicePort, VirtualService
 from meshsim.controlplane.scope_imports import (
     Imports,
     ServiceUnion,
+    all_destinations,
     destinations,
     route_targets,
     with_port,
@@ -103,6 +105,17 @@ def _virtual_service(spec: dict[str, Any]) -> VirtualService:
         gateways=("mesh",),
         export_to=frozenset("*"),
     )
+
+
+def test_every_service_that_some_namespace_may_be_led_to() -> None:
+    mine, theirs, other = _service(80, host="a.n"), _service(80, host="a.n"), _service(80, host="b.n")
+    by_host = {"a.n": {"x": mine, "y": theirs}, "b.n": {"x": other}, "c.n": {"x": _service(80, host="c.n")}}
+    routes = [
+        {"match": [{"sourceNamespace": "z"}], "route": [{"destination": {"host": "a.n"}}]},
+        {"route": [{"destination": {"host": "gone.n"}}], "mirror": {"host": "b.n"}},
+    ]
+    found = all_destinations(GenerationCache(), [_virtual_service({"http": routes})], by_host)
+    assert found == {mine, theirs, other}
 
 
 def test_destinations_of_routes_and_mirrors() -> None:
