@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from meshsim.units import Nanos
-
 SERIES_DTYPE: Final = np.dtype(
     [
         ("second", np.int64),
@@ -63,25 +61,3 @@ def _in_order(place: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64]) -> n
     rows = order[those]
     order[those] = rows[np.lexsort((outcome[rows], place[rows]))]
     return order
-
-
-def bucket_bounds(number: int) -> tuple[Nanos, Nanos]:
-    """Lower bound and upper bound (excluded) of a latency bucket: eight equal ones in each octave."""
-    octave, part = divmod(number, 8)
-    scale = 1 << octave
-    return (scale * (8 + part) + 7) // 8, (scale * (9 + part) + 7) // 8
-
-
-def quantile(buckets: npt.NDArray[np.int64], requests: npt.NDArray[np.int64], share: float) -> Nanos:
-    """The latency below which `share` of the requests stayed, interpolated inside its bucket; 0 without requests."""
-    if len(buckets) == 0:
-        return 0
-    order = np.argsort(buckets, kind="stable")
-    buckets, requests = buckets[order], requests[order]
-    reached = np.cumsum(requests)
-    rank = share * int(reached[-1])
-    at = int(np.searchsorted(reached, rank))
-    at = min(at, len(buckets) - 1)
-    low, high = bucket_bounds(int(buckets[at]))
-    before = int(reached[at] - requests[at])
-    return round(low + (high - low) * (rank - before) / int(requests[at]))

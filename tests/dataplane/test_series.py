@@ -1,19 +1,22 @@
-"""Decoding the core's cells, bucket bounds, quantiles."""
+"""Decoding the core's cells, whose buckets are those of a recording."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from meshsim.dataplane import core
-from meshsim.dataplane.series import bucket_bounds, merge_cells, quantile
+from meshsim.dataplane.series import merge_cells
 from meshsim.dataplane.storage import CELL_DTYPE
+from meshsim.recording.series import bucket_bounds, bucket_of
 
 
 def test_every_latency_lies_within_its_bucket() -> None:
     for span in (1, 2, 3, 7, 8, 9, 1000, 123_456_789, (1 << 50) + 12345):
-        low, high = bucket_bounds(core.bucket(span))
+        number = core.bucket(span)
+        (low,), (high,) = bucket_bounds(np.array([number]))
         assert low <= span < high
         assert high - low <= max(span / 8, 1)
+        assert number == bucket_of(span)
     assert core.bucket(0) == 0
 
 
@@ -24,12 +27,3 @@ def test_equal_cells_of_two_chunks_are_added() -> None:
     (row,) = merge_cells([chunk, chunk])
     assert row.item() == (3, 5, 7, 1, 503, 16, 77, 4, 20)
     assert len(merge_cells([chunk[:0]])) == 0
-
-
-def test_quantiles_interpolate_within_a_bucket() -> None:
-    one = np.array([core.bucket(1024)])
-    assert quantile(one, np.array([4]), 0.5) == 1088
-    assert quantile(one[:0], one[:0], 0.5) == 0
-    two = np.array([core.bucket(1 << 20), core.bucket(1 << 10)])
-    assert quantile(two, np.array([1, 99]), 0.9) < 1152
-    assert quantile(two, np.array([1, 99]), 1.0) == bucket_bounds(core.bucket(1 << 20))[1]
