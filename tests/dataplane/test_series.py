@@ -15,8 +15,9 @@ def test_every_latency_lies_within_its_bucket() -> None:
         number = core.bucket(span)
         (low,), (high,) = bucket_bounds(np.array([number]))
         assert low <= span < high
-        assert high - low <= max(span / 8, 1)
+        assert high - low <= max(span / 8, 2)
         assert number == bucket_of(span)
+    # 0 and 1 share the first bucket
     assert core.bucket(0) == 0
 
 
