@@ -220,13 +220,13 @@ def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) 
     with AdsGrpcServer(server, path) as grpc:
         _change(server, start)
         with EnvoyProcess(folder, bootstrap, arguments=arguments) as envoy:
-            _until(lambda: bool(server.streams), "the first stream")
+            _until(lambda: _speaks(server, log), "the first stream")
             _until_quiet(log)
             played = [log.take(start, _state_of(envoy))]
             for step in steps:
                 _change(server, step)
                 if step.reconnects:
-                    _reconnect(server, grpc)
+                    _reconnect(server, grpc, log)
                 grpc.send(partial(_pushed, server, step))
                 if step.drains:
                     time.sleep(DRAIN_SECONDS + 0.5)
@@ -235,10 +235,15 @@ def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) 
     return played
 
 
-def _reconnect(server: SnapshotServer, grpc: AdsGrpcServer) -> None:
+def _reconnect(server: SnapshotServer, grpc: AdsGrpcServer, log: _Log) -> None:
     before = server.streams
     grpc.disconnect()
-    _until(lambda: bool(server.streams) and server.streams != before, "a new stream")
+    _until(lambda: server.streams != before and _speaks(server, log), "a new stream")
+
+
+def _speaks(server: SnapshotServer, log: _Log) -> bool:
+    """Whether something was asked on the newest stream."""
+    return any(event.stream in server.streams[-1:] for event in log.events[-1:])
 
 
 def _until(happened: Callable[[], bool], what: str) -> None:
