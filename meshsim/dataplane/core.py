@@ -246,6 +246,8 @@ BUCKET_ROOM = 16
 """Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
+MANY_STREAMS = 1024
+"""Most streams of an HTTP/2 connection, where nothing else is configured (Envoy 1.40)."""
 CHUNK = 64
 """Rows that one step of a scan over a table looks at while it may still cause something."""
 
@@ -274,6 +276,8 @@ P_CRYPTO_IN = 21
 P_HANDSHAKE = 22
 P_THINK = 23
 P_MIRROR = 24
+P_ENFORCE = 26
+P_EJECT = 27
 P_SESSION = 25
 P_PICK = 32
 P_CALL = 4096
@@ -469,6 +473,8 @@ class Cluster:
     split: i8
     retired: i8
     use_all: i8
+    limits: i8
+    """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
     workers: i32
     rq_total: i64
     lb_panic: i64
@@ -504,6 +510,28 @@ class Cluster:
     """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
     duration_class: i32
     rq_duration: i64
+    enforce_5xx: i8
+    """Percent of detections that eject, by detector."""
+    enforce_gateway: i8
+    enforce_local: i8
+    enforce_rate: i8
+    enforce_failure: i8
+    one: i8
+    """1 = one host may always be ejected."""
+    rate_hosts: i32
+    rate_volume: i32
+    rate_factor: i32
+    """Thousandths of a standard deviation."""
+    failure_hosts: i32
+    failure_volume: i32
+    failure_at: i32
+    detections: i64
+    eject_jitter: i64
+    idle_timeout: i64
+    """Of a connection without streams, and the longest life of one; 0 = none."""
+    max_life: i64
+    streams: i32
+    """Most streams of a connection at once."""
     plan: i32
     """How its hosts are balanced when they are more than one list of equals, -1 otherwise: `view_n` is then 0."""
     merge: i64
@@ -602,6 +630,11 @@ class Host:
     external: i32
     multiplier: i32
     cursor: i32
+    total: i32
+    """Results since the last sweep, and the successes of them."""
+    good: i32
+    extra: i64
+    """How much longer than the others it stays ejected."""
     level: i16
     shown: i8
     """Health as the balancer of a planned cluster was last told."""
@@ -2069,7 +2102,7 @@ def show_level(s: State, lv: i64) -> None:
     """
     c = s.ctl[0]
     level = s.level[lv]
-    level.updated = c.now
+    level.updated = since_update(level.updated, c.now)
     level.merging = 0
     cl = s.cluster[level.cluster]
     if cl.plan < 0:
@@ -2083,6 +2116,16 @@ def show_level(s: State, lv: i64) -> None:
                 host.shown = UNHEALTHY
     level.stale = 1
     c.stale = level.cluster + 1
+
+
+def since_update(before: i64, now: i64) -> i64:
+    """When the merge window begins after a change: the hosts a cluster begins with open none.
+
+    Envoy source/common/upstream/cluster_manager_impl.cc: updates are collected once a cluster is initialised.
+    """
+    if before == -NEVER:
+        return 1 - NEVER
+    return now
 
 
 def change_health(s: State, row: i64, priority: i64) -> None:
@@ -2216,7 +2259,7 @@ def try_upstream(s: State, r: i64) -> None:
     a = take_attempt(s, r, row, h, identity)
     t = s.att[a]
     pool = s.host[h].pool + q.worker
-    k = ready_connection(s, pool, cl.http2)
+    k = ready_connection(s, pool, row)
     if k >= 0:
         t.conn = k
         attach(s, a)
@@ -2239,14 +2282,25 @@ def try_upstream(s: State, r: i64) -> None:
         push(s, DO_MIRROR, r)
 
 
-def ready_connection(s: State, pool: i64, http2: i64) -> i64:
-    """A connection that can take a stream now, -1 without: the one of HTTP/2, the last used idle one of HTTP/1."""
+def ready_connection(s: State, pool: i64, row: i64) -> i64:
+    """A connection that can take a stream now, -1 without: the last one that became ready.
+
+    Connections that have outlived a limit are found here: nobody else looks at them.
+    """
+    now = s.ctl[0].now
     p = s.pool[pool]
-    if http2 == 1:
-        return p.conn
+    cl = s.cluster[row]
     while p.conn >= 0:
         k = p.conn
         conn = s.conn[k]
+        if conn.state == READY and cl.limits == 1:
+            rested = conn.streams == 0 and cl.idle_timeout > 0 and now - conn.due >= cl.idle_timeout
+            if rested or (cl.max_life > 0 and now - conn.opened >= cl.max_life):
+                conn.state = DRAINING
+                if conn.streams == 0:
+                    close_connection(s, k)
+        if conn.state == READY and cl.http2 == 1:
+            return k
         p.conn = conn.next
         conn.idle = 0
         if conn.state == READY:
@@ -2266,8 +2320,9 @@ def serve_pool(s: State, pool: i64) -> None:
         drop_head(s, pool)
     if p.head < 0:
         return
-    cl = s.cluster[s.host[p.host].cluster]
-    k = ready_connection(s, pool, cl.http2)
+    row = s.host[p.host].cluster
+    cl = s.cluster[row]
+    k = ready_connection(s, pool, row)
     if k >= 0:
         a = p.head
         drop_head(s, pool)
@@ -2277,13 +2332,14 @@ def serve_pool(s: State, pool: i64) -> None:
         push(s, DO_POOL, pool)
         push(s, DO_ATTACH, a)
         return
-    if p.connecting > 0 and (cl.http2 == 1 or p.connecting >= p.pending):
+    if p.connecting * cl.streams >= p.pending:
         return
-    if cl.connections >= cl.max_connections and p.count > 0:
+    if cl.connections >= cl.max_connections:
         cl.cx_overflow += 1
-        return
+        if p.count > 0:
+            return
     dial(s, pool)
-    if cl.http2 == 0 and p.connecting < p.pending:
+    if p.connecting * cl.streams < p.pending:
         push(s, DO_POOL, pool)
 
 
@@ -2400,10 +2456,7 @@ def on_connected(s: State, k: i64) -> None:
     if host.removed == 1 and p.head < 0:
         close_connection(s, k)
         return
-    if s.cluster[host.cluster].http2 == 1:
-        p.conn = k
-    else:
-        rest_connection(s, k)
+    rest_connection(s, k)
     push(s, DO_POOL, conn.pool)
 
 
@@ -2442,10 +2495,11 @@ def purge(s: State, pool: i64) -> None:
 
 
 def rest_connection(s: State, k: i64) -> None:
-    """An HTTP/1 connection waits for its next request, first in line."""
+    """A connection can take another stream, first in line."""
     conn = s.conn[k]
     p = s.pool[conn.pool]
     conn.idle = 1
+    conn.due = s.ctl[0].now
     conn.next = p.conn
     p.conn = k
 
@@ -2457,8 +2511,6 @@ def close_connection(s: State, k: i64) -> None:
         p = s.pool[conn.pool]
         p.count -= 1
         s.cluster[s.host[conn.host].cluster].connections -= 1
-        if p.conn == k and conn.idle == 0:
-            p.conn = -1
         conn.state = CLOSED
     give_connection(s, k)
 
@@ -2470,19 +2522,14 @@ def drain_pools(s: State, h: i64) -> None:
     for pool in range(host.pool, host.pool + cl.workers):
         p = s.pool[pool]
         k = p.conn
-        if cl.http2 == 1:
-            if k >= 0:
-                p.conn = -1
-                if s.conn[k].streams == 0:
-                    close_connection(s, k)
-                else:
-                    s.conn[k].state = DRAINING
-        else:
-            while k >= 0:
-                p.conn = s.conn[k].next
-                s.conn[k].idle = 0
+        while k >= 0:
+            p.conn = s.conn[k].next
+            s.conn[k].idle = 0
+            if s.conn[k].streams == 0:
                 close_connection(s, k)
-                k = p.conn
+            elif s.conn[k].state == READY:
+                s.conn[k].state = DRAINING
+            k = p.conn
 
 
 def release_connection(s: State, a: i64) -> None:
@@ -2498,8 +2545,6 @@ def release_connection(s: State, a: i64) -> None:
         worn = True
         if cl.http2 == 1 and conn.state == READY:
             conn.state = DRAINING
-            if s.pool[pool].conn == t.conn:
-                s.pool[pool].conn = -1
     if conn.state == CLOSED:
         give_connection(s, t.conn)
     elif cl.http2 == 1:
@@ -2507,6 +2552,10 @@ def release_connection(s: State, a: i64) -> None:
             close_connection(s, t.conn)
         elif conn.streams == 0 and (conn.state == DRAINING or host.removed == 1 or cl.retired == 1):
             close_connection(s, t.conn)
+        elif conn.state == READY and conn.idle == 0:
+            rest_connection(s, t.conn)
+        elif conn.streams == 0:
+            conn.due = s.ctl[0].now
     elif t.how != ANSWERED and t.how != OVERFLOW:
         close_connection(s, t.conn)
     elif worn or host.removed == 1 or cl.retired == 1:
@@ -2533,9 +2582,14 @@ def attach(s: State, a: i64) -> None:
         push(s, DO_END, a)
         return
     conn.used += 1
-    if cl.http2 == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection:
-        conn.state = DRAINING
-        s.pool[conn.pool].conn = -1
+    if cl.http2 == 1:
+        worn = cl.per_connection > 0 and conn.used >= cl.per_connection
+        full = (cl.limits == 1 or conn.streams >= MANY_STREAMS) and conn.streams >= cl.streams
+        if worn:
+            conn.state = DRAINING
+        if worn or full:
+            s.pool[conn.pool].conn = conn.next
+            conn.idle = 0
     cl.active += 1
     cl.rq_total += 1
     host.active += 1
@@ -2549,7 +2603,7 @@ def attach(s: State, a: i64) -> None:
         set_timer(s, route.try_class, a, t.gen)
     if route.try_idle_class >= 0:
         set_timer(s, route.try_idle_class, a, t.gen)
-    if cl.duration_class >= 0:
+    if cl.limits == 1 and cl.duration_class >= 0:
         set_timer(s, cl.duration_class, a, t.gen)
     send(s, a, c.now)
 
@@ -2911,60 +2965,85 @@ def on_reset(s: State, a: i64) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def eject(s: State, row: i64, h: i64) -> None:
-    """Eject a host, if the share of ejected ones allows one more.
+def eject(s: State, row: i64, h: i64, enforcing: i64) -> None:
+    """A detector has found a host bad: eject it, if the share of ejected ones allows one more and the draw says so.
 
-    Envoy source/common/upstream/outlier_detection_impl.cc, ejectHost; Istio never sets always_eject_one_host.
+    Envoy source/common/upstream/outlier_detection_impl.cc, ejectHost.
     """
     c = s.ctl[0]
     cl = s.cluster[row]
     host = s.host[h]
     if host.removed == 1 or host.ejected == 1:
         return
-    if 100 * (cl.ejected + 1) > cl.max_percent * cl.host_n:
+    if 100 * (cl.ejected + 1) > cl.max_percent * cl.host_n and (cl.one == 0 or cl.ejected > 0):
         cl.ejections_overflow += 1
+        return
+    cl.detections += 1
+    identity = mix(cl.id + cl.detections * STEP)
+    if below(draw(identity, P_ENFORCE), 100) >= enforcing:
         return
     cl.ejected += 1
     cl.ejections += 1
     host.ejected = 1
     host.ejected_at = c.now
-    host.multiplier += 1
+    host.extra = below(draw(identity, P_EJECT), cl.eject_jitter + 1)
+    if host.multiplier * cl.base_ejection < cl.max_ejection + cl.base_ejection:
+        host.multiplier += 1
     drain_pools(s, h)
     change_health(s, row, host.level)
+
+
+def http_of(grpc: i64) -> i64:
+    """The HTTP status that a gRPC status counts as (Envoy source/common/grpc/status.cc), server errors alone."""
+    if grpc == 4:
+        return 504
+    if grpc == 14:
+        return 503
+    if grpc == 12:
+        return 501
+    if grpc == 2 or grpc == 13 or grpc == 15:
+        return 500
+    return 200
 
 
 def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
     """Count the outcome of an attempt for outlier detection; local failures count as codes unless they are split off.
 
     Envoy source/common/upstream/outlier_detection_impl.cc, putHttpResponseCode and putResultWithLocalExternalSplit.
+    DEVIATION: the success rate of local failures that are split off is not judged.
     """
     cl = s.cluster[row]
     host = s.host[h]
     if how != ANSWERED and cl.split == 1:
         host.run_local += 1
         if host.run_local == cl.limit_local:
-            eject(s, row, h)
+            eject(s, row, h, cl.enforce_local)
             host.run_local = 0
         return
+    if status >= GRPC:
+        status = http_of(status - GRPC)
+    host.total += 1
     if status < 500:
+        host.good += 1
         host.run_5xx = 0
         host.run_gateway = 0
         return
     if status >= 502 and status <= 504:
         host.run_gateway += 1
         if host.run_gateway == cl.limit_gateway and host.ejected == 0:
-            eject(s, row, h)
+            eject(s, row, h, cl.enforce_gateway)
             host.run_gateway = 0
     else:
         host.run_gateway = 0
     host.run_5xx += 1
     if host.run_5xx == cl.limit_5xx and host.ejected == 0:
-        eject(s, row, h)
+        eject(s, row, h, cl.enforce_5xx)
         host.run_5xx = 0
 
 
 def sweep(s: State, row: i64) -> None:
-    """An outlier detection interval ends: un-eject who has served its time, let the others' factor decay."""
+    """An outlier detection interval ends: un-eject who has served its time, let the others' factor decay, and look at
+    the results of the interval."""
     c = s.ctl[0]
     cl = s.cluster[row]
     if cl.retired == 1:
@@ -2974,14 +3053,55 @@ def sweep(s: State, row: i64) -> None:
         if host.ejected == 0:
             if host.multiplier > 0:
                 host.multiplier -= 1
-        elif c.now - host.ejected_at >= least(cl.base_ejection * host.multiplier, cl.max_ejection):
+        elif c.now - host.ejected_at >= least(cl.base_ejection * host.multiplier, cl.max_ejection) + host.extra:
             host.ejected = 0
             cl.ejected -= 1
             host.run_5xx = 0
             host.run_gateway = 0
             host.run_local = 0
             change_health(s, row, host.level)
+    if cl.enforce_rate > 0 or cl.enforce_failure > 0:
+        compare_hosts(s, row)
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        s.host[s.hosts[i]].total = 0
+        s.host[s.hosts[i]].good = 0
     schedule(s, c.now + cl.interval, EV_SWEEP, row)
+
+
+def compare_hosts(s: State, row: i64) -> None:
+    """Eject hosts whose success rate is far below the others', or who failed too often.
+
+    Envoy source/common/upstream/outlier_detection_impl.cc, processSuccessRateEjections: the mean less so many standard
+    deviations; rates in percent, of hosts that had enough requests, if there are enough such hosts.
+    """
+    cl = s.cluster[row]
+    rated = 0
+    counted = 0
+    total = 0.0
+    squares = 0.0
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        if host.ejected == 0 and host.total > 0:
+            rate = 100.0 * host.good / host.total
+            if host.total >= cl.failure_volume:
+                counted += 1
+            if host.total >= cl.rate_volume:
+                rated += 1
+                total += rate
+                squares += rate * rate
+    threshold = -1.0
+    if rated > 0 and rated >= cl.rate_hosts:
+        mean = total / rated
+        threshold = mean - math.sqrt(max(squares / rated - mean * mean, 0.0)) * cl.rate_factor / 1000.0
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        if host.ejected == 0 and host.total > 0:
+            rate = 100.0 * host.good / host.total
+            if cl.enforce_rate > 0 and host.total >= cl.rate_volume and rate < threshold:
+                eject(s, row, s.hosts[i], cl.enforce_rate)
+            if counted >= cl.failure_hosts and host.total >= cl.failure_volume and 100.0 - rate >= cl.failure_at:
+                if cl.enforce_failure > 0:
+                    eject(s, row, s.hosts[i], cl.enforce_failure)
 
 
 def grpc_retriable(tokens: i64, status: i64) -> bool:
@@ -3580,7 +3700,7 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
     if cl.plan >= 0:
         change_levels(s, row)
     elif moved:
-        cl.updated = c.now
+        cl.updated = since_update(cl.updated, c.now)
         cl.merging = 0
         view_hosts(s, row)
     elif health:

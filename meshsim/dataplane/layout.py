@@ -260,9 +260,10 @@ class Layout:
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
         """A new row for a cluster, without hosts."""
         outlier = spec.outlier
-        limits: dict[str, int] = {}
+        unusual = spec.max_stream_duration or spec.idle_timeout or spec.max_connection_duration
+        limits: dict[str, int] = {"limits": bool(unusual) or spec.max_concurrent_streams < core.MANY_STREAMS}
         if outlier is not None:
-            limits = {
+            limits |= {
                 "interval": outlier.interval,
                 "base_ejection": outlier.base_ejection,
                 # max_ejection_time is never below base_ejection_time (outlier_detection_impl.cc).
@@ -272,6 +273,19 @@ class Layout:
                 "limit_gateway": min(outlier.consecutive_gateway, LIMIT),
                 "limit_local": min(outlier.consecutive_local, LIMIT),
                 "split": outlier.split_local_errors,
+                "enforce_5xx": outlier.enforcing_5xx,
+                "enforce_gateway": outlier.enforcing_gateway,
+                "enforce_local": outlier.enforcing_local,
+                "enforce_rate": outlier.enforcing_success_rate,
+                "enforce_failure": outlier.enforcing_failure_percentage,
+                "one": outlier.always_eject_one,
+                "rate_hosts": min(outlier.success_rate_hosts, LIMIT),
+                "rate_volume": min(outlier.success_rate_volume, LIMIT),
+                "rate_factor": min(outlier.success_rate_factor, LIMIT),
+                "failure_hosts": min(outlier.failure_percentage_hosts, LIMIT),
+                "failure_volume": min(outlier.failure_percentage_volume, LIMIT),
+                "failure_at": outlier.failure_percentage,
+                "eject_jitter": outlier.ejection_jitter,
             }
         return self.rows["cluster"].add(
             row_of(
@@ -294,6 +308,9 @@ class Layout:
                 updated=-core.NEVER,
                 budget=0 if spec.retry_budget is None else round(spec.retry_budget * 1000),
                 duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_UPSTREAM),
+                streams=max(min(spec.max_concurrent_streams, LIMIT), 1) if spec.http2 else 1,
+                idle_timeout=spec.idle_timeout,
+                max_life=spec.max_connection_duration,
                 plan=-1,
                 merge=spec.merge_window,
                 **limits,

@@ -271,6 +271,21 @@ class OutlierSpec:
     consecutive_gateway: int
     consecutive_local: int
     split_local_errors: bool
+    enforcing_5xx: int = 100
+    """Percent of detections that eject, by detector."""
+    enforcing_gateway: int = 100
+    enforcing_local: int = 100
+    enforcing_success_rate: int = 0
+    success_rate_hosts: int = 5
+    success_rate_volume: int = 100
+    success_rate_factor: int = 1900
+    """Standard deviations below the mean, in thousandths."""
+    enforcing_failure_percentage: int = 0
+    failure_percentage_hosts: int = 5
+    failure_percentage_volume: int = 50
+    failure_percentage: int = 85
+    always_eject_one: bool = False
+    ejection_jitter: Nanos = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +310,11 @@ class ClusterSpec:
     """Percent of the requests under way that may be retries; `max_retries` is then the least number allowed."""
     max_stream_duration: Nanos = 0
     """0 = none."""
+    max_concurrent_streams: int = 1024
+    """Of an HTTP/2 connection."""
+    idle_timeout: Nanos = 0
+    """Of a connection without streams, 0 = none."""
+    max_connection_duration: Nanos = 0
     locality: Locality = NOWHERE
     """Where the caller's proxy is."""
     locality_weighted: bool = False

@@ -64,6 +64,8 @@ _POLICIES: Final = {
     LbKind.MAGLEV: LbPolicy.MAGLEV,
 }
 UNLIMITED: Final = 4_294_967_295
+LONG_REST: Final = 3_600 * SECOND
+"""Envoy's idle timeout of connections where none is configured."""
 DEFAULT_IDLE_TIMEOUT: Final = 300 * SECOND
 """Envoy's stream idle timeout where none is configured."""
 
@@ -166,6 +168,8 @@ def cluster_spec(
     """A decoded cluster for the event core, as a proxy in `locality` has it with the policy of its endpoints.
 
     `local`: the number of the cluster that holds the proxies themselves, where the bootstrap names one.
+
+    DEVIATION: connections stay open without streams for longer than an hour (Envoy's default idle timeout).
     """
     limits = cluster.thresholds
     balancer = cluster.balancer
@@ -187,6 +191,9 @@ def cluster_spec(
         outlier=_outlier(cluster.outlier),
         retry_budget=limits.retry_budget_percent,
         max_stream_duration=cluster.max_stream_duration,
+        max_concurrent_streams=cluster.max_concurrent_streams,
+        idle_timeout=cluster.idle_timeout if cluster.idle_timeout < LONG_REST else 0,
+        max_connection_duration=cluster.max_connection_duration,
         locality=locality,
         locality_weighted=balancer.locality_weighted,
         zone=_zone(balancer, local),
@@ -305,6 +312,19 @@ def _outlier(detection: OutlierDetection | None) -> OutlierSpec | None:
         consecutive_gateway=detection.consecutive_gateway if detection.enforcing_gateway else 0,
         consecutive_local=detection.consecutive_local if detection.enforcing_local else 0,
         split_local_errors=detection.split_local_errors,
+        enforcing_5xx=detection.enforcing_5xx,
+        enforcing_gateway=detection.enforcing_gateway,
+        enforcing_local=detection.enforcing_local,
+        enforcing_success_rate=detection.enforcing_success_rate,
+        success_rate_hosts=detection.success_rate_hosts,
+        success_rate_volume=detection.success_rate_volume,
+        success_rate_factor=detection.success_rate_factor,
+        enforcing_failure_percentage=detection.enforcing_failure_percentage,
+        failure_percentage_hosts=detection.failure_percentage_hosts,
+        failure_percentage_volume=detection.failure_percentage_volume,
+        failure_percentage=detection.failure_percentage,
+        always_eject_one=detection.always_eject_one,
+        ejection_jitter=detection.ejection_jitter,
     )
 
 

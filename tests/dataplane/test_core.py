@@ -9,6 +9,7 @@ import heapq
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.specs import (
     CallSpec,
     Distribution,
@@ -32,9 +34,12 @@ from meshsim.dataplane.specs import (
     Shape,
 )
 from meshsim.testing.meshes import (
+    CLUSTER,
     HANDLER,
+    HOST,
     INSTANT,
     OUTLIER,
+    POD,
     PROXY,
     ROUTE,
     Service,
@@ -862,3 +867,213 @@ def test_each_class_of_requests_meets_its_own_treatment() -> None:
         (503, Flag.UC),
         (200, Flag.NONE),
     ]
+
+
+# -- retries: what covers what, budgets ---
+
+
+def scripted(row: tuple[int, ...], **route: Any) -> tuple[int, int, int]:
+    """Status, flags and number of attempts of a request whose attempts all meet this row of `inbound`."""
+    engine = make()
+    service = add_service(engine, host={"inbound": InboundKind.REPLY}, route=route)
+    number = engine.met_rows((row,))
+    engine.run_until(1)
+    engine.tables.set("host", 0, "inbound", number)
+    (last,) = send(engine, service, 1)
+    return int(last["status"]), int(last["flags"]), int(last["attempt"])
+
+
+def met(**fields: int) -> tuple[int, ...]:
+    return row_of("inbound", **{"kind": core.IN_REPLY, "status": 200, **fields})
+
+
+RESET = {"kind": core.IN_RESET, "status": 0}
+
+
+@pytest.mark.parametrize(
+    ("row", "token", "attempts"),
+    [
+        (met(**RESET, how=core.REFUSED_STREAM), RetryOn.REFUSED_STREAM, 2),
+        (met(**RESET, how=core.REMOTE_RESET), RetryOn.REFUSED_STREAM, 1),
+        (met(**RESET, how=core.REMOTE_RESET), RetryOn.RESET, 2),
+        (met(**RESET, how=core.PROTOCOL_ERROR), RetryOn.FIVE_XX, 2),
+        (met(**RESET, how=core.TERMINATED), RetryOn.RESET_BEFORE_REQUEST, 1),
+        (met(status=core.GRPC + 14), RetryOn.GRPC_UNAVAILABLE, 2),
+        (met(status=core.GRPC + 14), RetryOn.FIVE_XX, 1),
+        (met(status=core.GRPC + 8), RetryOn.GRPC_RESOURCE_EXHAUSTED, 2),
+        (met(status=core.GRPC + 4), RetryOn.GRPC_DEADLINE_EXCEEDED, 2),
+        (met(status=core.GRPC + 1), RetryOn.GRPC_CANCELLED, 2),
+        (met(status=503, marks=core.MARK_LIMITED), RetryOn.FIVE_XX, 1),
+        (met(status=429, marks=core.MARK_LIMITED), RetryOn.ENVOY_RATELIMITED, 2),
+        (met(status=200, marks=core.MARK_MATCHED), RetryOn.RETRIABLE_HEADERS, 2),
+        (met(status=200, marks=core.MARK_MATCHED), RetryOn.FIVE_XX, 1),
+    ],
+)
+def test_what_a_token_retries(row: tuple[int, ...], token: RetryOn, attempts: int) -> None:
+    """The matrix of recorded retry-token experiments, one failure and one token at a time."""
+    _, flags, made = scripted(row, retries=1, retry_on=token)
+    assert made == attempts
+    assert bool(flags & Flag.URX) == (attempts == 2)
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "flag"),
+    [
+        (core.REMOTE_RESET, 503, Flag.UR),
+        (core.REFUSED_STREAM, 503, Flag.UR),
+        (core.PROTOCOL_ERROR, 502, Flag.UPE),
+        (core.TERMINATED, 503, Flag.UC),
+    ],
+)
+def test_resets_as_the_client_sees_them(how: int, status: int, flag: Flag) -> None:
+    assert scripted(met(**RESET, how=how)) == (status, flag, 1)
+
+
+@pytest.mark.parametrize(
+    ("percent", "least", "at_once", "retried"),
+    [(0.0, 3, 20, 3), (20.0, 0, 1, 0), (100.0, 0, 1, 1), (20.0, 1, 1, 1), (20.0, 3, 20, 3)],
+)
+def test_a_retry_budget_is_a_share_of_what_is_under_way(percent: float, least: int, at_once: int, retried: int) -> None:
+    """Of requests that fail at the same time; the others pass on their answer with UO."""
+    engine = make()
+    service = add_service(
+        engine,
+        cluster={"retry_budget": percent, "max_retries": least},
+        handler={"service": fixed(30 * MS), "error_rate": 1.0},
+        route={"retries": 1, "retry_on": RetryOn.FIVE_XX, "backoff_base": MS, "backoff_max": MS},
+    )
+    rows = send(engine, service, *[0] * at_once)
+    found = Counter(int(flags) for flags in rows["flags"])
+    assert (found[Flag.URX], found[Flag.UO]) == (retried, at_once - retried)
+
+
+def test_an_answer_that_asks_for_a_back_off_gets_it() -> None:
+    engine = make()
+    service = add_service(
+        engine, host={"inbound": InboundKind.REPLY}, route={"retries": 1, "retry_on": RetryOn.FIVE_XX}
+    )
+    number = engine.met_rows((met(status=503, wait=SECOND),))
+    engine.run_until(1)
+    engine.tables.set("host", 0, "inbound", number)
+    (row,) = send(engine, service, 1)
+    assert SECOND <= row["end"] < SECOND + SECOND // 2
+
+
+# -- timeouts of streams ---
+
+
+def test_a_stream_idle_timeout_counts_through_retries() -> None:
+    """Recorded: 250 ms of silence end the request with SI in its third try of 100 ms."""
+    engine = make()
+    route = {
+        "idle_timeout": 250 * MS,
+        "per_try_timeout": 100 * MS,
+        "retries": 5,
+        "retry_on": RetryOn.FIVE_XX,
+        "backoff_base": MS,
+        "backoff_max": MS,
+    }
+    service = add_service(engine, handler={"service": fixed(SECOND)}, route=route)
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"], row["attempt"], row["end"]) == (504, Flag.SI, 3, 250 * MS)
+
+
+def test_a_stream_of_the_longest_duration_ends_without_a_flag() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(SECOND)}, route={"max_stream_duration": 300 * MS})
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"], row["end"]) == (504, 0, 300 * MS)
+
+
+def test_a_cluster_limits_its_streams_and_that_may_be_retried() -> None:
+    engine = make()
+    route = {"retries": 1, "retry_on": RetryOn.RESET, "backoff_base": MS, "backoff_max": MS}
+    cluster = {"max_stream_duration": 200 * MS}
+    service = add_service(engine, handler={"service": fixed(SECOND)}, cluster=cluster, route=route)
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"], row["attempt"]) == (504, Flag.UMSDR | Flag.URX, 2)
+    assert row["end"] == 400 * MS
+
+
+# -- connections ---
+
+
+def connections(engine: Engine, service: Service) -> int:
+    return engine.cluster_stats(service.cluster).cx_total
+
+
+def test_http2_connections_carry_so_many_streams() -> None:
+    """Recorded: seven requests at once over connections of two streams open four."""
+    engine = make()
+    cluster = {"http2": True, "max_concurrent_streams": 2}
+    service = add_service(engine, cluster=cluster, handler={"service": fixed(MS)}, host={"latency": 1000})
+    send(engine, service, *[0] * 7)
+    assert connections(engine, service) == 4
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_connections_rest_and_live_for_a_limited_time(http2: bool) -> None:
+    """Recorded: an idle timeout of 200 ms, requests at 0, 150, 300 and 600 ms: the last one opens the second."""
+    for limit, opened in (("idle_timeout", 2), ("max_connection_duration", 3)):
+        engine = make()
+        service = add_service(engine, cluster={"http2": http2, limit: 200 * MS})
+        send(engine, service, 0, 150 * MS, 300 * MS, 600 * MS)
+        assert connections(engine, service) == opened
+
+
+def test_a_retried_answer_costs_an_http1_connection() -> None:
+    """The body is not waited for (recorded: as many connections as retries)."""
+    engine = make()
+    route = {"retries": 2, "retry_on": RetryOn.FIVE_XX, "backoff_base": MS, "backoff_max": MS}
+    service = add_service(engine, cluster={"http2": False}, handler={"error_rate": 1.0}, route=route)
+    send(engine, service)
+    assert connections(engine, service) == 3
+
+
+# -- outlier detection by rates ---
+
+
+def rated(engine: Engine, failing: Sequence[float], **outlier: Any) -> list[bool]:
+    """Which hosts are ejected after 100 requests to each, of which these shares fail."""
+    spec = replace(OUTLIER, interval=SECOND, consecutive_5xx=0, consecutive_local=0, **outlier)
+    proxy = engine.add_proxy(PROXY)
+    hosts = []
+    for share in failing:
+        handler = engine.add_handler(replace(HANDLER, error_rate=share))
+        pod = engine.add_pod(replace(POD))
+        hosts.append((pod, replace(HOST, pod=pod, handler=handler)))
+    policy = LbPolicy.ROUND_ROBIN
+    cluster = engine.add_cluster(replace(CLUSTER, proxy=proxy, policy=policy, outlier=spec), hosts)
+    flow = engine.add_flow(FlowSpec(proxy=proxy, workload=0, pod=-1, call=-1), replace(ROUTE, clusters=((cluster, 1),)))
+    add_requests(engine, flow, [n * MS // len(failing) for n in range(100 * len(failing))])
+    engine.run_until(SECOND + 1)
+    return [engine.host_state(cluster, key).ejected for key, _ in hosts]
+
+
+def test_hosts_far_below_the_mean_are_ejected() -> None:
+    """Five hosts, one of them failing always: mean 80, deviation 40, threshold 4."""
+    found = rated(make(), [1.0, 0.0, 0.0, 0.0, 0.0], enforcing_success_rate=100)
+    assert found == [True, False, False, False, False]
+    assert not any(rated(make(), [1.0, 0.0, 0.0, 0.0], enforcing_success_rate=100)), "four hosts are too few"
+    rare = {"enforcing_success_rate": 100, "success_rate_volume": 101}
+    assert not any(rated(make(), [1.0, 0.0, 0.0, 0.0, 0.0], **rare)), "too few requests"
+    assert not any(rated(make(), [1.0, 0.0, 0.0, 0.0, 0.0], enforcing_success_rate=0))
+
+
+def test_hosts_that_fail_too_often_are_ejected() -> None:
+    often = {"enforcing_failure_percentage": 100}
+    assert rated(make(), [1.0, 0.5, 0.0, 0.0, 0.0], **often) == [True, False, False, False, False]
+    assert rated(make(), [1.0, 1.0, 1.0, 1.0, 1.0], **often) == [True] * 5
+    assert not any(rated(make(), [1.0, 0.5, 0.0, 0.0, 0.0], **often, max_ejection_percent=10))
+    one = {"max_ejection_percent": 10, "always_eject_one": True}
+    assert sum(rated(make(), [1.0, 1.0, 0.0, 0.0, 0.0], **often, **one)) == 1
+
+
+def test_the_hosts_a_cluster_begins_with_open_no_merge_window() -> None:
+    """Recorded under the default window: the first ejection counts at once, however young the cluster is."""
+    engine = make()
+    outlier = replace(OUTLIER, consecutive_5xx=3)
+    cluster = {"outlier": outlier, "panic_threshold": 0}
+    service = add_service(engine, cluster=cluster, handler={"error_rate": 1.0})
+    rows = send(engine, service, *(n * MS for n in range(6)))
+    assert [int(flags) for flags in rows["flags"]] == [0, 0, 0, Flag.UH, Flag.UH, Flag.UH]

@@ -86,6 +86,14 @@ class OutlierDetection:
     enforcing_local: int
     enforcing_success_rate: int
     always_eject_one: bool
+    success_rate_hosts: int = 5
+    success_rate_volume: int = 100
+    success_rate_factor: int = 1900
+    enforcing_failure_percentage: int = 0
+    failure_percentage_hosts: int = 5
+    failure_percentage_volume: int = 50
+    failure_percentage: int = 85
+    ejection_jitter: Nanos = 0
 
 
 class SocketMatch(NamedTuple):
@@ -130,6 +138,10 @@ class Cluster:
     unmodelled: tuple[str, ...] = field(default=())
     max_stream_duration: Nanos = 0
     """Longest time of one upstream stream, 0 = none."""
+    max_connection_duration: Nanos = 0
+    """0 = none."""
+    max_concurrent_streams: int = 1024
+    """Of an HTTP/2 connection."""
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
 
@@ -206,6 +218,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.original_dst_lb_config.upstream_port_override.value,
         tuple(dict.fromkeys(notes)),
         nanos(common.max_stream_duration),
+        nanos(common.max_connection_duration),
+        options.explicit_http_config.http2_protocol_options.max_concurrent_streams.value or 1024,
     )
 
 
@@ -270,6 +284,8 @@ def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetectio
 
     base = nanos(message.base_ejection_time) if message.HasField("base_ejection_time") else 30_000_000_000
     highest = nanos(message.max_ejection_time) if message.HasField("max_ejection_time") else 300_000_000_000
+    if message.HasField("max_ejection_time") and highest < base:
+        raise ResourceRejectedError("outlier detector's max_ejection_time cannot be smaller than base_ejection_time")
     return OutlierDetection(
         nanos(message.interval) if message.HasField("interval") else 10_000_000_000,
         base,
@@ -284,6 +300,14 @@ def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetectio
         number("enforcing_consecutive_local_origin_failure", 100),
         number("enforcing_success_rate", 100),
         message.always_eject_one_host.value,
+        number("success_rate_minimum_hosts", 5),
+        number("success_rate_request_volume", 100),
+        number("success_rate_stdev_factor", 1900),
+        number("enforcing_failure_percentage", 0),
+        number("failure_percentage_minimum_hosts", 5),
+        number("failure_percentage_request_volume", 50),
+        number("failure_percentage_threshold", 85),
+        nanos(message.max_ejection_time_jitter),
     )
 
 

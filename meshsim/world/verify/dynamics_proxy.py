@@ -38,7 +38,7 @@ from meshsim.xds.packing import from_json
 
 LATENCY: Final = 100_000
 """One way over loopback."""
-WORK: Final = 50_000
+WORK: Final = 10_000
 """CPU time of the proxy for a request, and for its answer."""
 _LISTENER: Final = "127.0.0.10"
 _PORT: Final = 10_000

@@ -29,7 +29,6 @@ STATS: Final[Mapping[str, str]] = {
     "lb_panic": "lb_healthy_panic",
     "ejections": "outlier_detection.ejections_enforced_total",
     "ejections_overflow": "outlier_detection.ejections_overflow",
-    "connections": "upstream_cx_active",
 }
 """Counters of the engine, by Envoy's names."""
 _BEFORE: Final = "upstream_reset_before_response_started"
@@ -129,7 +128,8 @@ def recorded_run(run: Fields) -> Run:
             if entry.flag("shadow"):
                 out.shadows += 1
             else:
-                out.reached.setdefault(entry.integer("req"), []).append(entry.integer("host"))
+                if entry.text("req").isdigit():
+                    out.reached.setdefault(entry.integer("req"), []).append(entry.integer("host"))
         out.count()
     else:
         _read_counts(run, out)

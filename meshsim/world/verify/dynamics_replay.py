@@ -10,13 +10,17 @@ from meshsim.api import Fields
 from meshsim.dataplane.engine import ClusterStats, Engine
 from meshsim.dataplane.layout import Row
 from meshsim.dataplane.scripted import Arrival, Ended, Meeting, ScriptedTables
+from meshsim.dataplane.specs import Flag
 from meshsim.kernel import draw
 from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.verify.dynamics_proxy import FlowKey, ProxyModel
 from meshsim.world.verify.dynamics_script import Host, behaviour, hosts_of, millis, numbered
 
 _LONGEST: Final = 120 * SECOND
-_AFTER: Final = 100 * MILLISECOND
+_AGE: Final = 28 * MILLISECOND
+"""How long clusters have existed when the client begins: the recorded age of the process less its start, as the times
+of recorded sweeps show."""
+_AFTER: Final = 60 * MILLISECOND
 """How long the experiment goes on once its client has nothing more to do."""
 _HOST_WORK: Final = 150_000
 _CLIENT_WORK: Final = 200_000
@@ -53,7 +57,8 @@ class Sent:
 
     @property
     def attempts(self) -> int:
-        return len(self.hosts)
+        """Tries as an access log counts them: one that finds no host is one too."""
+        return len(self.hosts) + (self.flags & Flag.UH != 0)
 
     @property
     def grpc(self) -> bool:
@@ -101,8 +106,8 @@ class _Client:
         host = self._host(arrival.host)
         sent = self._by_identity[arrival.request]
         assert host is not None
-        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, arrival.time, arrival.mirror))
-        scripted = host.next(arrival.time)
+        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, arrival.time - _AGE, arrival.mirror))
+        scripted = host.next(arrival.time - _AGE)
         own = sent.spec.items("upstream")
         if own and not arrival.mirror:
             scripted = own[min(arrival.attempt, len(own)) - 1]
@@ -112,7 +117,7 @@ class _Client:
 
     def ended(self, end: Ended) -> None:
         sent = self._by_identity[end.request]
-        sent.status, sent.flags, sent.latency = end.status, end.flags, self.tables.now - sent.time
+        sent.status, sent.flags, sent.latency = end.status, end.flags, self.tables.now - _AGE - sent.time
         if end.broken and not sent.error:
             sent.error = "connection_closed"
         self.open -= 1
@@ -137,7 +142,7 @@ class _Client:
         """A request leaves now; `after` is done when it has ended."""
         number = len(self.sent)
         identity = draw(self.seed, "request", number)
-        sent = Sent(number, self.tables.now, spec, self.flow(spec))
+        sent = Sent(number, self.tables.now - _AGE, spec, self.flow(spec))
         self.sent.append(sent)
         self._by_identity[identity] = sent
         if after is not None:
@@ -170,7 +175,7 @@ class _Client:
 
     def plan(self, step: Fields) -> None:
         """One step of the client's script."""
-        begin = millis(step, "at")
+        begin = _AGE + millis(step, "at")
         if "burst" in step:
             for _ in range(step.integer("burst")):
                 self.at(begin, lambda: self.send(step))
@@ -201,7 +206,7 @@ class _Client:
 
     def control(self, step: Fields) -> None:
         """What a step does to hosts and endpoints."""
-        begin = millis(step, "at")
+        begin = _AGE + millis(step, "at")
         if "eds_update" in step:
             update = step.fields("eds_update")
             self.proxy.update(update.text("file"), update.fields("assignment").body, begin)
@@ -242,7 +247,7 @@ def play(experiment: Fields, seed: int) -> Played:
     for step in steps:
         if is_request(step):
             client.plan(step)
-    last = max((millis(step, "at") for step in steps), default=0)
+    last = _AGE + max((millis(step, "at") for step in steps), default=0)
     while (client.open or engine.now < last) and engine.now < _LONGEST:
         engine.run_until(engine.now + 50 * MILLISECOND)
     engine.run_until(engine.now + _AFTER)

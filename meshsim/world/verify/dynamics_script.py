@@ -48,7 +48,7 @@ def behaviour(entry: Fields, retry: RetryPolicy | None, http2: bool) -> Behaviou
         how = _stream_reset(entry.integer("rst_stream"))
         if not entry.flag("after_headers"):
             return Behaviour(_reset(how), delay, "rst_stream")
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 10), how), delay, "rst_stream")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how), delay, "rst_stream")
     if goaway and not goaway.integer("last") and "status" not in entry:
         return Behaviour(_reset(core.REFUSED_STREAM, core.MARK_CLOSES), delay, "goaway")
     kind = entry.text("reset")
@@ -56,7 +56,7 @@ def behaviour(entry: Fields, retry: RetryPolicy | None, http2: bool) -> Behaviou
         return Behaviour(_reset(core.TERMINATED), delay + millis(entry, "after_ms"), "reset")
     if kind == "after_headers":
         how = _cut(entry, http2)
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 10), how), delay, "reset")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how), delay, "reset")
     return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED), delay, "")
 
 
@@ -67,9 +67,9 @@ def _stream_reset(code: int) -> int:
 
 
 def _cut(entry: Fields, http2: bool) -> int:
-    """How a connection that closes within a body ends the exchange: a FIN ends a body of unannounced length, and is a
+    """How a connection that closes within a body ends the exchange: it ends a body of unannounced length, and is a
     protocol error in an announced one (measured)."""
-    if http2 or entry.flag("rst"):
+    if http2:
         return core.TERMINATED
     return core.ANSWERED if entry.text("framing") == "close" else core.PROTOCOL_ERROR
 
@@ -87,7 +87,7 @@ def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -
     marks = core.MARK_LIMITED if headers.get(_LIMITED) is not None else 0
     if retry is not None and any(m.matches(headers) for m in retry.retriable_headers):
         marks |= core.MARK_MATCHED
-    if entry.flag("close") or "goaway" in entry:
+    if entry.flag("close") or "goaway" in entry or entry.text("framing") == "close":
         marks |= core.MARK_CLOSES
     wait = _reset_after(headers, retry) if retry is not None else 0
     return row_of("inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait)
@@ -130,9 +130,9 @@ class Host:
         for begin, end, entry in self._windows():
             if begin <= now and (end is None or now < end):
                 return entry
-        by_index = self.script.fields_map("by_index")
-        if str(number) in by_index:
-            return by_index[str(number)]
+        by_index = self.script.items("by_index")
+        if number < len(by_index):
+            return by_index[number]
         cycle = self.script.items("cycle")
         if cycle:
             return cycle[number % len(cycle)]

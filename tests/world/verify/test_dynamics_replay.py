@@ -21,7 +21,7 @@ def started(played: Played) -> list[int]:
         ({"at": 7}, [7]),
         ({"burst": 3, "at": 2}, [2, 2, 2]),
         ({"every": 10, "count": 3}, [0, 10, 20]),
-        ({"sequential": 3, "gap": 5}, [0, 36, 72]),
+        ({"sequential": 3, "gap": 5}, [0, 36, 71]),
         ({"closed_loop": 2, "count": 4}, [0, 0, 31, 31]),
         ({"matrix": [{"path": "/a"}, {"path": "/b"}]}, [0, 31]),
     ],

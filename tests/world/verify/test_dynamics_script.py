@@ -71,18 +71,18 @@ def test_answers_that_break_off() -> None:
 
     assert after() == core.PROTOCOL_ERROR
     assert after(framing="close") == core.ANSWERED
-    assert after(rst=True) == core.TERMINATED
+    assert after(rst=True) == core.PROTOCOL_ERROR
     assert row(cut, http2=True) == row_of("inbound", kind=core.IN_REPLY, status=200, body=5 * MS, after=core.TERMINATED)
 
 
 def test_what_a_host_does_next() -> None:
     script = {
         "windows": [[10, 20, {"status": 1}], [40, None, {"status": 2}]],
-        "by_index": {"1": {"status": 3}},
+        "by_index": [{"status": 3}, {"status": 5}],
         "default": {"status": 4},
     }
     host = Host(0, "127.0.0.11:8080", Fields(script))
     times = (0, 5, 10, 20, 40, 99)
-    assert [host.next(t * MS).integer("status") for t in times] == [4, 3, 1, 4, 2, 2]
+    assert [host.next(t * MS).integer("status") for t in times] == [3, 5, 1, 4, 2, 2]
     cycling = Host(0, "127.0.0.11:8080", Fields({"cycle": [{"status": 1}, {"status": 2}]}))
     assert [cycling.next(0).integer("status") for _ in range(3)] == [1, 2, 1]
