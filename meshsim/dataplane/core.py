@@ -238,7 +238,7 @@ HASH_RANDOM = 0
 HASH_FIXED = 1
 HASH_SESSION = 2
 
-HOST_WORDS = 14
+HOST_WORDS = 15
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
@@ -442,6 +442,10 @@ class Route:
     hashed: i8
     priorities: i16
     """Every how many tries those of other priorities are preferred (previous_priorities), 0 = never."""
+    revisits: i8
+    """Whether retries may go where tries have been."""
+    avoided: i8
+    """Marks of hosts that retries avoid."""
 
 
 class Share:
@@ -536,6 +540,8 @@ class Cluster:
     """How its hosts are balanced when they are more than one list of equals, -1 otherwise: `view_n` is then 0."""
     merge: i64
     """update_merge_window of its common_lb_config."""
+    known: i8
+    """Whether it has had hosts: the first ones are no update that others would wait for."""
 
 
 class Plan:
@@ -581,7 +587,7 @@ class Level:
     panic: i8
     stale: i8
     touched: i8
-    """While hosts change: 1 = weight or health changed, 2 = hosts came or went."""
+    """Whether the host list under way changes it."""
     health: i32
     degraded: i32
     """Availability in percent, before it is normalised."""
@@ -641,6 +647,8 @@ class Host:
     locality_weight: i64
     since: i64
     """When its slow start began, 0 = not yet."""
+    marks: i8
+    """What retries may avoid about it."""
 
 
 class Inbound:
@@ -2046,7 +2054,7 @@ def pick(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
 
 
 def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
-    """The host of the next try: on retries the previous_hosts predicate asks again, the last candidate stands.
+    """The host of the next try: on retries the retry host predicates ask again, the last candidate stands.
 
     Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, chooseHost.
     """
@@ -2055,13 +2063,15 @@ def choose_host(s: State, r: i64, row: i64, identity: i64) -> i64:
     if q.tries == 0 or h < 0:
         return h
     width = s.ctl[0].tried_width
+    route = s.route[q.route]
     again = 0
-    while again < s.route[q.route].reselect:
-        known = 0
-        for i in range(r * width, r * width + least(q.tries, width)):
-            if s.tried[i] == h:
-                known = 1
-        if known == 0:
+    while again < route.reselect:
+        refused = s.host[h].marks & route.avoided
+        if route.revisits == 0:
+            for i in range(r * width, r * width + least(q.tries, width)):
+                if s.tried[i] == h:
+                    refused = 1
+        if refused == 0:
             return h
         again += 1
         h = pick(s, r, row, draw(identity, P_PICK + 64 + again), again)
@@ -2102,7 +2112,7 @@ def show_level(s: State, lv: i64) -> None:
     """
     c = s.ctl[0]
     level = s.level[lv]
-    level.updated = since_update(level.updated, c.now)
+    level.updated = c.now
     level.merging = 0
     cl = s.cluster[level.cluster]
     if cl.plan < 0:
@@ -2118,18 +2128,8 @@ def show_level(s: State, lv: i64) -> None:
     c.stale = level.cluster + 1
 
 
-def since_update(before: i64, now: i64) -> i64:
-    """When the merge window begins after a change: the hosts a cluster begins with open none.
-
-    Envoy source/common/upstream/cluster_manager_impl.cc: updates are collected once a cluster is initialised.
-    """
-    if before == -NEVER:
-        return 1 - NEVER
-    return now
-
-
 def change_health(s: State, row: i64, priority: i64) -> None:
-    """The health of a host of a cluster changed: the balancer learns at once or when the merge window ends.
+    """A host of a cluster was ejected or is back: the balancer learns at once or when the merge window ends.
 
     Envoy source/common/upstream/cluster_manager_impl.cc, scheduleUpdate: a second health-only change of a priority
     within the window waits for one whole window from then.
@@ -2153,32 +2153,47 @@ def change_health(s: State, row: i64, priority: i64) -> None:
         schedule(s, cl.merging, EV_VIEW, row)
 
 
-def touch_level(s: State, row: i64, h: i64, how: i64) -> None:
+def touch_level(s: State, row: i64, h: i64) -> None:
     """Note what a new host list changes in the priority of a host."""
     plan = s.cluster[row].plan
     if plan >= 0:
-        s.level[s.plan[plan].level_at + s.host[h].level].touched |= how
+        s.level[s.plan[plan].level_at + s.host[h].level].touched = 1
 
 
-def change_levels(s: State, row: i64) -> None:
-    """A planned cluster has a new host list: each priority it touched learns at once or when its window ends."""
+def change_levels(s: State, row: i64, first: bool) -> None:
+    """A planned cluster has a new host list: the balancer learns of each priority that it touched."""
     plan = s.plan[s.cluster[row].plan]
     for i in range(plan.level_n):
         level = s.level[plan.level_at + i]
-        if level.touched >= 2:
+        if level.touched == 1:
+            before = level.updated
             show_level(s, plan.level_at + i)
-        elif level.touched == 1:
-            change_health(s, row, i)
+            if first:
+                level.updated = before
         level.touched = 0
 
 
 def change_plan(s: State, row: i64, plan: i64) -> None:
     """A cluster is balanced by a plan from now on, or by a plan with more priorities than before."""
     cl = s.cluster[row]
+    old = cl.plan
     cl.plan = plan
     cl.view_n = 0
-    for i in range(s.plan[plan].level_n):
-        show_level(s, s.plan[plan].level_at + i)
+    at = s.plan[plan].level_at
+    if old < 0:
+        cl.merging = 0
+        show_level(s, at)
+        s.level[at].updated = cl.updated
+        return
+    s.ctl[0].stale = row + 1
+    for i in range(s.plan[old].level_n):
+        before = s.level[s.plan[old].level_at + i]
+        level = s.level[at + i]
+        level.updated = before.updated
+        level.merging = before.merging
+        before.merging = 0
+        if level.merging > 0:
+            schedule(s, level.merging, EV_LEVEL, at + i)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -3657,6 +3672,7 @@ def set_host(s: State, h: i64, at: i64) -> bool:
     host.rtts = s.payload[at + 11]
     host.external = s.payload[at + 12]
     host.locality_weight = s.payload[at + 13]
+    host.marks = s.payload[at + 14]
     change_reach(s, h, s.payload[at + 5])
     return changed
 
@@ -3664,14 +3680,15 @@ def set_host(s: State, h: i64, at: i64) -> bool:
 def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
     """A cluster gets the host list that stands in the payload, kept in the places from `base` on.
 
-    Membership changes reach the balancer at once and cancel a pending merge; health and weight alone are merged.
+    Whatever an assignment changes, health and weight too, reaches the balancer at once and cancels a pending merge
+    (measured on 1.40); only what is found out about hosts, ejections above all, is merged. The first hosts of a cluster
+    open no window (cluster_manager_impl.cc, onClusterInit).
     """
     c = s.ctl[0]
     cl = s.cluster[row]
     if cl.retired == 1:
         return
     moved = n != cl.host_n
-    health = False
     for i in range(cl.host_n):
         s.host[s.hosts[cl.host_at + i]].removed = 2
     for i in range(n):
@@ -3680,15 +3697,15 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
         if i >= cl.host_n or s.hosts[cl.host_at + i] != h:
             moved = True
         if host.removed == 1:
-            touch_level(s, row, h, 2)
+            touch_level(s, row, h)
         if set_host(s, h, at + i * HOST_WORDS):
-            health = True
-            touch_level(s, row, h, 1)
+            moved = True
+            touch_level(s, row, h)
         host.removed = 0
     for i in range(cl.host_n):
         h = s.hosts[cl.host_at + i]
         if s.host[h].removed == 2:
-            touch_level(s, row, h, 2)
+            touch_level(s, row, h)
             remove_host(s, h)
     for i in range(n):
         s.hosts[base + i] = s.payload[at + i * HOST_WORDS]
@@ -3697,14 +3714,15 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
             s.seen[base + i] = s.seen[cl.host_at + i]
     cl.host_at = base
     cl.host_n = n
+    first = cl.known == 0
+    cl.known = 1
     if cl.plan >= 0:
-        change_levels(s, row)
+        change_levels(s, row, first)
     elif moved:
-        cl.updated = since_update(cl.updated, c.now)
+        if not first:
+            cl.updated = c.now
         cl.merging = 0
         view_hosts(s, row)
-    elif health:
-        change_health(s, row, 0)
 
 
 def on_change(s: State, i: i64) -> None:

@@ -255,6 +255,8 @@ class Layout:
             hash=(spec.hash or 0) - SIGN if spec.hash is not None else 0,
             hashed=core.HASH_SESSION if spec.session else core.HASH_RANDOM if spec.hash is None else core.HASH_FIXED,
             priorities=spec.previous_priorities,
+            revisits=spec.may_revisit,
+            avoided=spec.avoided_marks,
         )
 
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
@@ -374,6 +376,7 @@ class Layout:
             spec.handshake_rtts,
             self.dist(spec.external),
             spec.locality_weight,
+            spec.marks,
         )
 
     def _inbounds(self, spec: HostSpec) -> int:

@@ -115,6 +115,14 @@ class Flag(IntFlag):
     """Upstream maximum stream duration reached."""
 
 
+class Mark(IntFlag):
+    """What retries may avoid about a host."""
+
+    NONE = 0
+    CANARY = 1
+    """The omit_canary_hosts predicate looks at it."""
+
+
 class RouteKind(IntEnum):
     """What a route does with a request that nothing stopped before."""
 
@@ -220,6 +228,7 @@ class HostSpec:
     priority: int = 0
     locality: Locality = NOWHERE
     locality_weight: int = 0
+    marks: Mark = Mark.NONE
     hash_key: str = ""
     """What rings and Maglev tables hash of it; its address in text unless its metadata name a key."""
 
@@ -354,7 +363,7 @@ class RouteSpec:
     backoff_base: Nanos = 25_000_000
     backoff_max: Nanos = 250_000_000
     host_reselect_attempts: int = 0
-    """With the previous_hosts predicate: how often a retry picks again; 0 = predicate absent."""
+    """With retry host predicates: how often a retry picks again; 0 = none."""
     delay_ppm: int = 0
     """Fault delay: share of requests in parts per million."""
     delay: Nanos = 0
@@ -373,6 +382,10 @@ class RouteSpec:
     """What the hash policies give for these requests, an unsigned 64-bit number; None = nothing to hash."""
     session: bool = False
     """Whether the hash differs from client to client (generated cookies), so that it has to be drawn."""
+    may_revisit: bool = False
+    """Whether retries may go where tries have been (previous_hosts absent)."""
+    avoided_marks: Mark = Mark.NONE
+    """Marks of hosts that retries avoid."""
     previous_priorities: int = 0
     """Each how many tries the priorities tried so far are avoided; 0 = retry plugin absent."""
 

@@ -28,6 +28,7 @@ from meshsim.dataplane.specs import (
     InboundKind,
     LbPolicy,
     Locality,
+    Mark,
     OutlierSpec,
     RetryOn,
     RouteKind,
@@ -120,7 +121,9 @@ def forward_route(
             retriable_codes=retry.status_codes,
             backoff_base=retry.backoff_base,
             backoff_max=retry.backoff_max,
-            host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts else 0,
+            host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts or retry.omit_canary else 0,
+            may_revisit=not retry.previous_hosts,
+            avoided_marks=Mark.CANARY if retry.omit_canary else Mark.NONE,
             previous_priorities=retry.previous_priorities,
         )
     hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
@@ -249,6 +252,7 @@ class HostPlace(TypedDict):
     locality: Locality
     locality_weight: int
     hash_key: str
+    marks: Mark
 
 
 def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostPlace:
@@ -265,6 +269,7 @@ def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -
         locality=(group.region, group.zone, group.sub_zone),
         locality_weight=group.weight,
         hash_key=key,
+        marks=Mark.CANARY if endpoint.canary else Mark.NONE,
     )
 
 
@@ -279,6 +284,7 @@ def plain_place(endpoint: Endpoint) -> HostPlace:
         locality=NOWHERE,
         locality_weight=0,
         hash_key="",
+        marks=Mark.NONE,
     )
 
 

@@ -403,7 +403,6 @@ def test_an_unanswered_http1_exchange_closes_its_connection() -> None:
 
 
 LATER = 2 * SECOND
-"""After the merge window in which a change of weight or health alone waits."""
 
 
 def hosts_hit(rows: np.ndarray) -> list[int]:
@@ -510,7 +509,7 @@ def test_ejections_grow_and_end_at_sweeps() -> None:
 def test_the_second_ejection_within_the_merge_window_reaches_the_balancer_late() -> None:
     engine = make()
     service = failing(engine, 4, 2, {"consecutive_5xx": 1}, {"panic_threshold": 0})
-    # Past the window that the first host list opened, one request every 10 ms.
+    # One request every 10 ms.
     add_requests(engine, service.flow, [2 * SECOND + turn * 10 * MS for turn in range(200)])
     rows = finish(engine, 5 * SECOND)
     hits = {pod: rows["start"][rows["pod"] == pod] for pod in service.pods[:2]}
@@ -533,6 +532,26 @@ def test_membership_changes_reach_the_balancer_at_once() -> None:
     for pod, end in zip(service.pods[:2], (300 * MS, 600 * MS), strict=True):
         assert int(rows["start"][rows["pod"] == pod].max()) < SECOND + end
     assert set(rows["pod"][rows["start"] >= SECOND + 600 * MS].tolist()) == {service.pods[2]}
+
+
+def test_health_and_weights_of_an_assignment_reach_the_balancer_at_once() -> None:
+    """Measured on Envoy 1.40: unlike ejections they wait for no window."""
+    engine = make()
+    service = add_service(engine, pods=3, cluster={"policy": LbPolicy.ROUND_ROBIN, "panic_threshold": 0})
+    add_requests(engine, service.flow, [SECOND + turn * 10 * MS for turn in range(100)])
+    for at, ill in ((300 * MS, {0}), (400 * MS, {0, 1}), (500 * MS, {1})):
+        hosts = [(key, replace(host, healthy=key not in ill)) for key, host in service.hosts]
+        engine.set_hosts(service.cluster, hosts, at=SECOND + at)
+    rows = finish(engine)
+    found = [set(rows["pod"][(rows["start"] - SECOND) // (100 * MS) == part].tolist()) for part in range(10)]
+    assert found == [{0, 1, 2}] * 3 + [{1, 2}, {2}] + [{0, 2}] * 5
+
+
+def test_the_first_hosts_of_a_cluster_open_no_window() -> None:
+    engine = make()
+    service = failing(engine, 2, 1, {"consecutive_5xx": 1}, {"panic_threshold": 0})
+    add_requests(engine, service.flow, [turn * 10 * MS for turn in range(50)])
+    assert (finish(engine, 5 * SECOND)["pod"] == service.pods[0]).sum() == 1
 
 
 def test_gateway_errors_and_local_errors_have_detectors_of_their_own() -> None:

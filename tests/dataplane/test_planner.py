@@ -22,6 +22,7 @@ from meshsim.dataplane.specs import (
     HostSpec,
     InboundKind,
     LbPolicy,
+    Mark,
     ProxySpec,
     RetryOn,
     RouteSpec,
@@ -131,26 +132,60 @@ def test_ejections_fail_over_to_the_next_priority() -> None:
     assert 0 not in after
 
 
-def test_changes_of_health_wait_priority_by_priority() -> None:
+def test_ejections_wait_priority_by_priority() -> None:
     """The window of one priority does not hold up another (cluster_manager_impl.cc keys it by priority)."""
-    engine, service = build(4, lambda i: {"priority": i // 2}, panic_threshold=0)
-    hosts = list(service.hosts)
+    failing = {"inbound": InboundKind.REPLY, "inbound_status": 503}
+    engine, service = build(
+        6,
+        lambda i: {"priority": i // 3, **(failing if i in (0, 1, 3) else {})},
+        outlier=replace(OUTLIER, consecutive_5xx=1, base_ejection=500 * SECOND),
+    )
+    rows = ends(engine, service, *[2 * SECOND + turn * 10 * MS for turn in range(400)])
+    hits = {pod: rows["start"][rows["pod"] == pod] for pod in (0, 1, 3)}
+    first, second = sorted((0, 1), key=lambda pod: int(hits[pod].min()))
+    assert len(hits[first]) == 1
+    # The second of the same priority is used until one window has passed, the one of the other priority is not.
+    assert len(hits[second]) > 20
+    assert SECOND - 50 * MS < int(hits[second].max() - hits[second].min()) <= SECOND
+    assert len(hits[3]) == 1
 
-    def told(at: Nanos, *ill: int) -> None:
-        changed = [(key, replace(host, priority=key // 2, healthy=key not in ill)) for key, host in hosts]
-        engine.set_hosts(service.cluster, changed, at)
 
-    told(10 * SECOND, 0)  # passes at once
-    told(10 * SECOND + 300 * MS, 0, 1)  # the same priority: waits until 11.3 s
-    told(10 * SECOND + 400 * MS, 0, 1, 2)  # another one: passes
-    found = ends(engine, service, *[10 * SECOND + turn * 10 * MS for turn in range(200)])
-    first = [int(pod) for start, pod in zip(found["start"], found["pod"]) if start < 10 * SECOND + 300 * MS]
-    late = [int(pod) for start, pod in zip(found["start"], found["pod"]) if start >= 10 * SECOND + 1300 * MS]
-    between = [int(pod) for start, pod in zip(found["start"], found["pod"]) if 10.4 * SECOND <= start < 11.3 * SECOND]
-    assert set(first) == {1, 2, 3}
-    assert 1 in between
-    assert 2 not in between
-    assert set(late) == {3}
+def test_an_assignment_ends_the_waiting() -> None:
+    """Measured: an ejection waits, a new weight half a second later brings both to the balancer at once."""
+    failing = {"inbound": InboundKind.REPLY, "inbound_status": 503}
+    engine, service = build(
+        4,
+        lambda i: failing if i < 2 else {},
+        panic_threshold=0,
+        outlier=replace(OUTLIER, consecutive_5xx=1, base_ejection=500 * SECOND),
+    )
+    hosts = [(key, replace(host, **(failing if key < 2 else {}))) for key, host in service.hosts]
+    heavy = [(key, replace(host, weight=1 + (key == 3))) for key, host in hosts]
+    engine.set_hosts(service.cluster, heavy, 2500 * MS)
+    rows = ends(engine, service, *[2 * SECOND + turn * 10 * MS for turn in range(300)])
+    after = Counter(rows["pod"][rows["start"] >= 2500 * MS].tolist())
+    assert set(after) == {2, 3}
+    assert after[3] == pytest.approx(2 * after[2], abs=2)
+
+
+def test_retries_avoid_canaries() -> None:
+    engine, service = build(
+        3,
+        lambda i: {"inbound": InboundKind.REPLY, "inbound_status": 503, "marks": Mark.CANARY if i else Mark.NONE},
+        route={
+            "retries": 2,
+            "retry_on": RetryOn.FIVE_XX,
+            "host_reselect_attempts": 60,
+            "may_revisit": True,
+            "avoided_marks": Mark.CANARY,
+        },
+        policy=LbPolicy.RANDOM,
+    )
+    add_requests(engine, service.flow, [(2 + turn) * SECOND for turn in range(20)])
+    engine.run_until(100 * SECOND)
+    rows = engine.drain()
+    assert set(rows["pod"][rows["attempt"] == 1].tolist()) == {0, 1, 2}
+    assert set(rows["pod"][rows["attempt"] > 1].tolist()) == {0}
 
 
 def test_a_retry_may_leave_the_priorities_tried() -> None:

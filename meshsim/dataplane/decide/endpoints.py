@@ -48,6 +48,8 @@ class Endpoint(NamedTuple):
     hostname: str
     subset: Labels
     """``envoy.lb`` of its metadata."""
+    canary: bool = False
+    """``canary`` of ``envoy.lb``."""
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}" if self.port else self.address
@@ -148,6 +150,7 @@ def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
         dict(labels(metadata.get("istio"))).get("workload", ""),
         message.endpoint.hostname,
         labels(metadata.get("envoy.lb")),
+        "envoy.lb" in metadata and metadata["envoy.lb"].fields["canary"].bool_value,
     )
 
 

@@ -31,10 +31,12 @@ def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> Ret
 def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
     message = route_components_pb2.RetryPolicy.FromString(body)
     notes: Notes = []
-    previous_hosts = False
+    previous_hosts = omit_canary = False
     for predicate in message.retry_host_predicate:
         if predicate.name == "envoy.retry_host_predicates.previous_hosts":
             previous_hosts = True
+        elif predicate.name == "envoy.retry_host_predicates.omit_canary_hosts":
+            omit_canary = True
         else:
             notes.append(f"retry host predicate {predicate.name}")
     update_frequency = 0
@@ -63,6 +65,7 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
         highest or base * 10,
         tuple(decode_header_matcher(h, notes) for h in message.retriable_headers),
         tuple(decode_header_matcher(h, notes) for h in message.retriable_request_headers),
+        omit_canary,
         tuple((h.name.lower(), bool(h.format)) for h in limited.reset_headers),
         nanos(limited.max_interval) if limited.HasField("max_interval") else 300_000_000_000,
     )

@@ -66,6 +66,8 @@ class RetryPolicy:
     backoff_max: Nanos
     retriable_headers: tuple[HeaderMatcher, ...]
     retriable_request_headers: tuple[HeaderMatcher, ...]
+    omit_canary: bool = False
+    """Whether retries avoid hosts that are canaries."""
     reset_headers: tuple[tuple[str, bool], ...] = ()
     """Headers of an answer that say when to retry: name, and whether as seconds since 1970 or from now."""
     reset_longest: Nanos = 300_000_000_000
