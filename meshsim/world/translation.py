@@ -145,17 +145,18 @@ def _may_retry(retry: RetryPolicy, decision: Decision) -> bool:
 def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:
     """The route with the faults that the fault filter injects before it.
 
-    DEVIATION: faults that a request header controls are not injected.
+    DEVIATION: an abort in gRPC terms is the HTTP 200 that it comes in; its caller does not see it fail.
     """
     fault = policies.fault
     if fault is None or not fault.acts:
         return spec
+    abort = fault.abort_status or (0 if fault.abort_grpc_status is None else 200)
     return replace(
         spec,
         delay=fault.delay,
         delay_ppm=fault.delay_share.parts_per_million if fault.delay else 0,
-        abort_status=fault.abort_status,
-        abort_ppm=fault.abort_share.parts_per_million if fault.abort_status else 0,
+        abort_status=abort,
+        abort_ppm=fault.abort_share.parts_per_million if abort else 0,
     )
 
 

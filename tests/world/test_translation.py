@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from meshsim.dataplane.decide.chances import ALWAYS, Fractional
 from meshsim.dataplane.decide.clusters import decode_cluster
 from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies
+from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.specs import Flag as CoreFlag
-from meshsim.dataplane.specs import InboundKind, LbPolicy, RetryOn, RouteKind
+from meshsim.dataplane.specs import InboundKind, LbPolicy, RetryOn, RouteKind, RouteSpec
 from meshsim.units import MILLISECOND, SECOND
-from meshsim.world.translation import cluster_spec, forward_route, inbound_kind, local_route
+from meshsim.world.translation import cluster_spec, forward_route, inbound_kind, local_route, with_fault
 from meshsim.xds.messages import cluster_pb2
 from meshsim.xds.packing import from_json
 
@@ -80,3 +82,10 @@ def test_a_reply_keeps_status_and_flags() -> None:
 )
 def test_what_an_attempt_meets(disposition: Disposition, kind: InboundKind) -> None:
     assert inbound_kind(Decision(disposition)) is kind
+
+
+def test_an_abort_in_grpc_terms_is_injected_as_the_200_it_comes_in() -> None:
+    share = Fractional(30, 100)
+    fault = FaultConfig(0, ALWAYS, False, 0, 14, share, False, "", (), ())
+    spec = with_fault(RouteSpec(kind=RouteKind.FORWARD), Policies(fault=fault))
+    assert (spec.abort_status, spec.abort_ppm, spec.delay_ppm) == (200, 300_000, 0)

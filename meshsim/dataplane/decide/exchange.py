@@ -14,6 +14,7 @@ from meshsim.dataplane.decide.chances import Chance
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, HttpFilter
 from meshsim.dataplane.decide.decision import Flag, RateLimit, Reply, Surroundings, Trail
 from meshsim.dataplane.decide.downstream import Prepared
+from meshsim.dataplane.decide.fault_headers import asked_by_headers
 from meshsim.dataplane.decide.filter_configs import (
     AlpnConfig,
     BufferConfig,
@@ -43,25 +44,6 @@ from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.units import Nanos
 
 _RBAC: str = "envoy.filters.http.rbac"
-_HTTP_OF_GRPC: Mapping[int, int] = {
-    0: 200,
-    1: 499,
-    2: 500,
-    3: 400,
-    4: 504,
-    5: 404,
-    6: 409,
-    7: 403,
-    8: 429,
-    9: 400,
-    10: 409,
-    11: 400,
-    12: 501,
-    13: 500,
-    14: 503,
-    15: 500,
-    16: 401,
-}
 
 
 @dataclass(slots=True)
@@ -243,9 +225,9 @@ class Exchange:
             return None
         if config.downstream_nodes and headers.get("x-envoy-downstream-service-node") not in config.downstream_nodes:
             return None
-        self.fault = config
         if config.delay_from_header or config.abort_from_header:
-            self.unmodelled.append("faults by request header")
+            config = asked_by_headers(config, headers)
+        self.fault = config
         if not self.resolve:
             return self._abort(config) if config.abort_share.always and not config.delay else None
         share = config.delay_share
@@ -259,11 +241,12 @@ class Exchange:
         return None
 
     def _abort(self, config: FaultConfig) -> Reply | None:
+        """The reply of the abort; one in gRPC terms is a 200, whose status clients of gRPC alone get."""
         grpc = config.abort_grpc_status
         if not config.abort_status and grpc is None:
             return None
-        status = config.abort_status or _HTTP_OF_GRPC.get(grpc or 0, 500)
-        headers = (("grpc-status", str(grpc)),) if grpc is not None else ()
+        headers = (("grpc-status", str(grpc)),) if grpc is not None and not config.abort_status else ()
+        status = config.abort_status or 200
         return Reply(status, "fault filter abort", "fault_filter_abort", (Flag.FAULT_INJECTED,), headers)
 
     def _cluster_name(self) -> str:

@@ -352,7 +352,7 @@ class _Router:
             removed += mutations.remove
         if reply is not None:
             for name, value in reply.headers:
-                if name != "grpc-status" or "grpc-status" not in headers:
+                if name != "grpc-status":  # of gRPC clients alone, who have it already
                     headers.set(name, value)
         for name, value in exchange.cors_headers:
             headers.set(name, value)
