@@ -333,7 +333,7 @@ class Router:
             key = (flow.entry.number, f"{upstream.name} {target.address}:{target.port}")
         else:
             endpoints = _targets(upstream)
-            key = (flow.entry.number, upstream.name)
+            key = (flow.entry.number, f"{upstream.name} {upstream.subset}" if upstream.subset else upstream.name)
         spec = cluster_spec(
             flow.entry.proxy_number, cluster, upstream.http2, upstream.assignment, locality=self._locality(flow.entry)
         )

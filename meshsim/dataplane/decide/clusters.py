@@ -18,6 +18,7 @@ from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assig
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import Notes
+from meshsim.dataplane.decide.subsets import SubsetRule, decode_subsets
 from meshsim.dataplane.decide.transport_sockets import (
     PLAIN,
     UpstreamSocket,
@@ -142,6 +143,7 @@ class Cluster:
     """0 = none."""
     max_concurrent_streams: int = 1024
     """Of an HTTP/2 connection."""
+    subsets: SubsetRule | None = None
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
 
@@ -179,8 +181,6 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     idle = common.idle_timeout
     if message.health_checks:
         notes.append("active health checks")
-    if message.HasField("lb_subset_config"):
-        notes.append("load balancer subsets")
     per_connection = common.max_requests_per_connection.value or message.max_requests_per_connection.value
     high = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.HIGH]
     default = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.DEFAULT]
@@ -220,6 +220,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         nanos(common.max_stream_duration),
         nanos(common.max_connection_duration),
         options.explicit_http_config.http2_protocol_options.max_concurrent_streams.value or 1024,
+        decode_subsets(message.lb_subset_config) if message.lb_subset_config.subset_selectors else None,
     )
 
 

@@ -101,6 +101,8 @@ class Upstream(NamedTuple):
     http2: bool
     transports: tuple[UpstreamTls, ...]
     """Distinct transports over its hosts, in the order of the hosts."""
+    subset: str = ""
+    """Name of the subset of its hosts that the route allows, for their balancer; empty where it has no subsets."""
 
     @property
     def known(self) -> bool:

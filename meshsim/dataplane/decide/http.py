@@ -198,7 +198,10 @@ class _Router:
         connection, config = self.context.connection, self.context.config
         authority = self.headers.get(":authority") or ""
         upstreams = tuple(
-            [resolve(config, name, weight, connection, authority) for name, weight in self._targets(action)]
+            [
+                resolve(config, name, weight, connection, authority, action.metadata_match)
+                for name, weight in self._targets(action)
+            ]
         )
         if trail:
             for upstream in upstreams:

@@ -18,7 +18,9 @@ from meshsim.dataplane.decide.clusters import (
     UpstreamHttp,
 )
 from meshsim.dataplane.decide.decision import Upstream, UpstreamTls
+from meshsim.dataplane.decide.endpoints import Labels
 from meshsim.dataplane.decide.routing import without_port
+from meshsim.dataplane.decide.subsets import choose_subset
 from meshsim.dataplane.decide.transport_sockets import ClientTls
 from meshsim.dataplane.decide.values import Connection, Protocol
 
@@ -90,8 +92,10 @@ def _weighs(locality: LocalityEndpoints, assignment: LoadAssignment) -> bool:
     return locality.weight > 0 or not any(x.weight for x in siblings)
 
 
-def resolve(config: ActiveConfig, name: str, weight: int, connection: Connection, authority: str) -> Upstream:
-    """The cluster of this name as a decision meets it."""
+def resolve(
+    config: ActiveConfig, name: str, weight: int, connection: Connection, authority: str, match: Labels = ()
+) -> Upstream:
+    """The cluster of this name as a decision meets it; `match` is the route's choice among its subsets."""
     cluster = config.clusters.get(name)
     if cluster is None:
         return Upstream(name, weight, None, None, None, False, ())
@@ -100,8 +104,11 @@ def resolve(config: ActiveConfig, name: str, weight: int, connection: Connection
     http2 = cluster.http is UpstreamHttp.HTTP2 or (
         cluster.http is UpstreamHttp.AS_DOWNSTREAM and connection.protocol is Protocol.HTTP2
     )
+    subset = ""
+    if cluster.subsets is not None and assignment is not None:
+        subset, assignment = choose_subset(cluster.subsets, assignment, match)
     transports = _transports(cluster, assignment, destination)
-    return Upstream(name, weight, cluster, assignment, destination, http2, transports)
+    return Upstream(name, weight, cluster, assignment, destination, http2, transports, subset)
 
 
 def _destination(cluster: Cluster, connection: Connection, authority: str) -> Endpoint | None:

@@ -150,12 +150,12 @@ class ProxyModel:
     def _cluster(self, upstream: Upstream) -> int:
         if upstream.cluster is None:
             return -1
-        self._upstreams[upstream.name] = upstream
-        if upstream.name not in self.clusters:
-            spec = self._spec(upstream)
-            self.clusters[upstream.name] = self.engine.add_cluster(spec)
-            self._give_hosts(upstream.name)
-        return self.clusters[upstream.name]
+        name = f"{upstream.name} {upstream.subset}" if upstream.subset else upstream.name
+        self._upstreams[name] = upstream
+        if name not in self.clusters:
+            self.clusters[name] = self.engine.add_cluster(self._spec(upstream))
+            self._give_hosts(name)
+        return self.clusters[name]
 
     # -- hosts -------------------------------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ class ProxyModel:
         self.assignments[file] = assignment
         self.config = self._load()
         for name in self.clusters:
-            cluster = self.config.clusters[name]
+            cluster = self.config.clusters[self._upstreams[name].name]
             self._upstreams[name] = self._upstreams[name]._replace(
                 cluster=cluster, assignment=self.config.assignment_of(cluster)
             )
