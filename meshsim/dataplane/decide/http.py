@@ -251,7 +251,7 @@ class _Router:
             UpstreamTls(t.match, True, t.mutual, t.sni, offered, t.proxy_protocol) if t.tls else t
             for t in upstream.transports
         ]
-        return Upstream(*upstream[:-1], tuple(transports))
+        return upstream._replace(transports=tuple(transports))
 
     def _bodiless(self, upstreams: tuple[Upstream, ...]) -> None:
         """HTTP/1 says that there is no body where a method usually has one."""
