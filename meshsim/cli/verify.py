@@ -27,9 +27,10 @@ _THINGS: Final = {
 @click.option("--world", multiple=True, help="Only this world; repeatable.")
 @click.option(
     "--what",
+    multiple=True,
     metavar="KINDS",
-    help="Kinds of recordings, with commas: xds, push-status, push, calls, simulation, envoy-calls, envoy-dynamics, "
-    "istioctl; without, all that the folder has.",
+    help="Kinds of recordings, with commas or repeated: xds, push-status, push, calls, simulation, envoy-calls, "
+    "envoy-dynamics, istioctl; without, all that the folder has.",
 )
 @click.option(
     "--deviations", type=click.Path(path_type=Path), help="Known differences, instead of the model's own list."
@@ -37,7 +38,7 @@ _THINGS: Final = {
 @click.option("--differences", type=click.IntRange(0), default=3, show_default=True, help="Shown for each world.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
-    folder: Path, world: tuple[str, ...], what: str | None, deviations: Path | None, differences: int, output: str
+    folder: Path, world: tuple[str, ...], what: tuple[str, ...], deviations: Path | None, differences: int, output: str
 ) -> int:
     """Compare the model with recordings of the real thing.
 
@@ -51,7 +52,7 @@ def command(
     from meshsim.world.verify import istioctl_verifier, verify_folder
 
     more = {"istioctl": istioctl_verifier(ISTIOCTL_TABLES)}
-    kinds = tuple(part.strip() for part in what.split(",") if part.strip()) if what else ()
+    kinds = tuple(dict.fromkeys(part.strip() for parts in what for part in parts.split(",") if part.strip()))
     if output == "json":
         outcome = verify_folder(folder, kinds, world, None, deviations, more)
         click.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))

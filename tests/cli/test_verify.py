@@ -77,6 +77,11 @@ def test_a_folder_of_recordings(meshsim: Callable) -> None:
     assert "simulation: 1 of 1 files equal; 13 calls equal, 0 different, 2 known deviations" in done.out
 
 
+def test_kinds_can_be_repeated_or_have_commas(meshsim: Callable) -> None:
+    first = meshsim("verify", RECORDED, "--what", "calls", "--what", "envoy-calls,calls", "-o", "json")
+    assert (first.code, sorted(json.loads(first.out)["what"])) == (0, ["calls", "envoy-calls"])
+
+
 def test_a_planted_difference_is_shown_and_fails(meshsim: Callable, tmp_path: Path) -> None:
     folder = tmp_path / "recorded"
     shutil.copytree(RECORDED, folder)
