@@ -28,8 +28,9 @@ def test_retry_plugins() -> None:
     notes: list[str] = []
     priority = {"name": "p", "typed_config": {"@type": PRIORITIES, "update_frequency": 2}}
     assert retry(notes, retry_priority=priority).previous_priorities == 2
-    retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}])
-    assert notes == ["retry host predicate envoy.retry_host_predicates.omit_canary_hosts"]
+    assert retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}]).omit_canary
+    retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_host_metadata"}])
+    assert notes == ["retry host predicate envoy.retry_host_predicates.omit_host_metadata"]
     limited = {"reset_headers": [{"name": "Retry-After"}, {"name": "x-at", "format": "UNIX_TIMESTAMP"}]}
     found = retry([], rate_limited_retry_back_off=limited)
     assert found.reset_headers == (("retry-after", False), ("x-at", True))
