@@ -192,6 +192,7 @@ DI = 256
 FI = 512
 DC = 1024
 UR = 8192
+RL = 16384
 UPE = 32768
 SI = 65536
 UMSDR = 131072
@@ -278,6 +279,7 @@ P_THINK = 23
 P_MIRROR = 24
 P_ENFORCE = 26
 P_EJECT = 27
+P_LIMIT = 28
 P_SESSION = 25
 P_PICK = 32
 P_CALL = 4096
@@ -437,6 +439,8 @@ class Route:
     idle_class: i32
     try_idle_class: i32
     duration_class: i32
+    limit: i32
+    """Its bucket of tokens, -1 for none."""
     hash: i64
     """The requests' hash less 2^63, so that it is ordered as Envoy's unsigned number."""
     hashed: i8
@@ -862,6 +866,21 @@ class Log:
     """How the attempt ended, -1 without one."""
 
 
+class Bucket:
+    """A bucket of tokens that fills continuously."""
+
+    empty: i64
+    """When it was or would have been empty, had it been filled since."""
+    per_token: i64
+    """Nanoseconds."""
+    full: i64
+    """Nanoseconds from empty to full."""
+    enabled: i32
+    """Parts per million of the requests that take a token, and of those that are refused where there is none."""
+    enforced: i32
+    status: i16
+
+
 class Tally:
     """A finished request that waits to be counted; `place` lacks the bucket of its latency yet."""
 
@@ -907,6 +926,7 @@ class State(NamedTuple):
     timer_class: list[TimerClass]
     change: list[Change]
     log: list[Log]
+    bucket: list[Bucket]
     tally: list[Tally]
     cell: list[Cell]
     heap: list[int]
@@ -1562,6 +1582,11 @@ def decide(s: State, r: i64) -> None:
         set_timer(s, route.idle_class, r, q.gen)
     if route.duration_class >= 0:
         set_timer(s, route.duration_class, r, q.gen)
+    if route.limit >= 0 and not take_token(s, route.limit, q.id):
+        q.status = s.bucket[route.limit].status
+        q.flags |= RL
+        push(s, DO_FINISH, r)
+        return
     if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
         q.flags |= DI
         if route.delay > 0:
@@ -1569,6 +1594,24 @@ def decide(s: State, r: i64) -> None:
             schedule(s, c.now + route.delay, EV_DELAYED, r)
             return
     forward(s, r)
+
+
+def take_token(s: State, limit: i64, identity: i64) -> bool:
+    """Whether a local rate limit lets a request pass.
+
+    Envoy source/extensions/filters/http/local_ratelimit, source/common/common/token_bucket_impl.h: the bucket begins
+    full and fills continuously; what the filter is enabled for takes a token, what it is enforced for is refused.
+    """
+    now = s.ctl[0].now
+    b = s.bucket[limit]
+    if below(draw(identity, P_LIMIT), MILLION) >= b.enabled:
+        return True
+    if now - b.empty > b.full:
+        b.empty = now - b.full
+    if now - b.empty >= b.per_token:
+        b.empty += b.per_token
+        return True
+    return below(draw(identity, P_ENFORCE), MILLION) >= b.enforced
 
 
 def forward(s: State, r: i64) -> None:

@@ -159,6 +159,7 @@ class Engine:
         self._workers: list[int] = []
         self._edges: dict[Edge, int] = {}
         self._flow_keys: list[tuple[int, int]] = []
+        self._flow_proxies: list[int] = []
         self._flow_index_stale = False
         self._logs: list[npt.NDArray[np.void]] = []
         self._cells: list[npt.NDArray[np.void]] = []
@@ -208,6 +209,7 @@ class Engine:
         number = self._edges.setdefault(edge, len(self._edges))
         flow = self._layout.flow(spec, self._workers_of(spec.proxy), number)
         self._flow_keys.append((spec.pod, spec.call))
+        self._flow_proxies.append(spec.proxy)
         self._flow_index_stale = self._flow_index_stale or spec.pod >= 0
         if route is not None:
             self.set_route(flow, route)
@@ -236,7 +238,7 @@ class Engine:
 
     def set_route(self, flow: int, route: RouteSpec | None, at: Nanos | None = None) -> None:
         """A proxy's configuration for a flow takes effect; requests under way keep the route they started with."""
-        row = -1 if route is None else self._layout.route(route)
+        row = -1 if route is None else self._layout.route(route, self._flow_proxies[flow])
         self._change(core.CH_ROUTE, flow, at, value=row)
 
     def set_routes(self, routes: Iterable[tuple[int, RouteSpec | None]], at: Nanos | None = None) -> None:

@@ -18,6 +18,7 @@ from meshsim.dataplane.specs import (
     HostSpec,
     PodSpec,
     ProxySpec,
+    RateLimitSpec,
     RouteSpec,
     Shape,
     SlowStartSpec,
@@ -111,7 +112,8 @@ class Layout:
             )
         }
         self._dists: dict[Distribution, int] = {}
-        self._routes: dict[RouteSpec, int] = {}
+        self._routes: dict[tuple[RouteSpec, int], int] = {}
+        self._buckets: dict[tuple[RateLimitSpec, int], int] = {}
         self._timers: dict[tuple[int, int], int] = {}
         self._met: dict[tuple[Row, ...], int] = {}
         self.timer_ring = 0
@@ -205,15 +207,37 @@ class Layout:
             )
         )
 
-    def route(self, spec: RouteSpec) -> int:
-        """Row of a route; equal routes share one."""
-        found = self._routes.get(spec)
+    def route(self, spec: RouteSpec, proxy: int = -1) -> int:
+        """Row of a route of a proxy; equal routes share one, unless they share tokens with others of their proxy."""
+        key = (spec, -1 if spec.limit is None else proxy)
+        found = self._routes.get(key)
         if found is None:
-            found = self.rows["route"].add(self._route(spec))
-            self._routes[spec] = found
+            limit = -1 if spec.limit is None else self._bucket(spec.limit, proxy)
+            found = self.rows["route"].add(self._route(spec, limit))
+            self._routes[key] = found
         return found
 
-    def _route(self, spec: RouteSpec) -> Row:
+    def _bucket(self, spec: RateLimitSpec, proxy: int) -> int:
+        key = (spec, proxy)
+        found = self._buckets.get(key)
+        if found is None:
+            per_token = max(spec.fill_interval // max(spec.tokens_per_fill, 1), 1)
+            full = per_token * spec.max_tokens
+            found = self.rows["bucket"].add(
+                row_of(
+                    "bucket",
+                    empty=-full,
+                    per_token=per_token,
+                    full=full,
+                    enabled=spec.enabled_ppm,
+                    enforced=spec.enforced_ppm,
+                    status=spec.status,
+                )
+            )
+            self._buckets[key] = found
+        return found
+
+    def _route(self, spec: RouteSpec, limit: int) -> Row:
         missing = len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes)
         classes = spec.request_classes + (0,) * missing
         shares = [(*share, kind) for share, kind in zip(spec.clusters, classes) if share[1] > 0]
@@ -252,6 +276,7 @@ class Layout:
             idle_class=self.timer_class(spec.idle_timeout, core.TIMER_IDLE),
             try_idle_class=self.timer_class(spec.per_try_idle_timeout, core.TIMER_TRY_IDLE),
             duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_DURATION),
+            limit=limit,
             hash=(spec.hash or 0) - SIGN if spec.hash is not None else 0,
             hashed=core.HASH_SESSION if spec.session else core.HASH_RANDOM if spec.hash is None else core.HASH_FIXED,
             priorities=spec.previous_priorities,

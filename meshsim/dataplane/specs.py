@@ -346,6 +346,20 @@ class ClusterSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitSpec:
+    """A bucket of tokens in front of a route; routes of one proxy with equal ones share it."""
+
+    max_tokens: int
+    tokens_per_fill: int
+    fill_interval: Nanos
+    status: int = 429
+    enabled_ppm: int = 1_000_000
+    """Share of requests that take a token."""
+    enforced_ppm: int = 1_000_000
+    """Share of those that are refused where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
     """What one proxy does with one flow under one configuration version."""
 
@@ -376,6 +390,7 @@ class RouteSpec:
     idle_timeout: Nanos = 0
     """Stream idle timeout, 0 = none."""
     per_try_idle_timeout: Nanos = 0
+    limit: RateLimitSpec | None = None
     max_stream_duration: Nanos = 0
     """0 = none."""
     hash: int | None = None

@@ -44,6 +44,7 @@ ROWS: Final[Mapping[str, type]] = {
     "timer_class": core.TimerClass,
     "change": core.Change,
     "log": core.Log,
+    "bucket": core.Bucket,
     "tally": core.Tally,
     "cell": core.Cell,
 }

@@ -22,6 +22,7 @@ from meshsim.dataplane.specs import (
     PodSpec,
     PodState,
     ProxySpec,
+    RateLimitSpec,
     RetryOn,
     RouteKind,
     RouteSpec,
@@ -162,6 +163,17 @@ class RandomMesh:
             consecutive_5xx=chance.choice((0, 2, 5)),
             consecutive_gateway=chance.choice((0, 3)),
             split_local_errors=chance.random() < 0.3,
+            enforcing_5xx=chance.choice((50, 100)),
+            enforcing_success_rate=chance.choice((0, 100)),
+            success_rate_hosts=2,
+            success_rate_volume=3,
+            success_rate_factor=chance.choice((500, 1900)),
+            enforcing_failure_percentage=chance.choice((0, 70)),
+            failure_percentage_hosts=1,
+            failure_percentage_volume=3,
+            failure_percentage=40,
+            always_eject_one=chance.random() < 0.3,
+            ejection_jitter=chance.choice((0, 80 * MILLISECOND)),
         )
         return replace(
             CLUSTER,
@@ -177,6 +189,11 @@ class RandomMesh:
             connect_timeout=chance.choice((5 * MILLISECOND, SECOND)),
             http2=chance.random() < 0.5,
             outlier=outlier if chance.random() < 0.6 else None,
+            retry_budget=chance.choice((None, None, 20.0)),
+            max_stream_duration=chance.choice((0, 0, 25 * MILLISECOND)),
+            max_concurrent_streams=chance.choice((1024, 1, 3)),
+            idle_timeout=chance.choice((0, 0, 10 * MILLISECOND)),
+            max_connection_duration=chance.choice((0, 0, 40 * MILLISECOND)),
             **self._balancing(),
         )
 
@@ -243,7 +260,25 @@ class RandomMesh:
             hash=chance.getrandbits(64) if chance.random() < 0.3 else None,
             session=chance.random() < 0.2,
             previous_priorities=chance.choice((0, 0, 1, 2)),
+            **self._limits(),
         )
+
+    def _limits(self) -> dict[str, Any]:
+        """Limits of streams and of requests, now and then."""
+        chance = self._chance
+        tokens = RateLimitSpec(
+            max_tokens=5,
+            tokens_per_fill=3,
+            fill_interval=20 * MILLISECOND,
+            enabled_ppm=chance.choice((500_000, 1_000_000)),
+            enforced_ppm=chance.choice((500_000, 1_000_000)),
+        )
+        return {
+            "idle_timeout": chance.choice((0, 0, 60 * MILLISECOND)),
+            "per_try_idle_timeout": chance.choice((0, 0, 20 * MILLISECOND)),
+            "max_stream_duration": chance.choice((0, 0, 80 * MILLISECOND)),
+            "limit": tokens if chance.random() < 0.2 else None,
+        }
 
     def _add_gateway(self) -> None:
         chance = self._chance

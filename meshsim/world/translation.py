@@ -30,6 +30,7 @@ from meshsim.dataplane.specs import (
     Locality,
     Mark,
     OutlierSpec,
+    RateLimitSpec,
     RetryOn,
     RouteKind,
     RouteSpec,
@@ -82,7 +83,8 @@ def flags_of(decision: Decision) -> Flag:
 def local_route(decision: Decision) -> RouteSpec:
     """The route of a request that the proxy ends itself."""
     status = decision.status if decision.disposition is Disposition.REPLIED else 0
-    return with_fault(RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision)), decision.policies)
+    spec = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision))
+    return with_fault(with_limit(spec, decision.policies), decision.policies)
 
 
 def forward_route(
@@ -128,12 +130,31 @@ def forward_route(
         )
     hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
     spec = replace(spec, request_classes=classes, hash=hashed.value, session=hashed.by_session)
-    return with_fault(spec, policies)
+    return with_fault(with_limit(spec, policies), policies)
 
 
 def _hash(decision: Decision, client: str | None) -> RequestHash:
     pseudo = ((":method", decision.method), (":authority", decision.authority), (":path", decision.path))
     return request_hash(decision.policies.hash_policies, HeaderMap((*pseudo, *decision.headers)), client)
+
+
+def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
+    """The route with the tokens that a local rate limit asks for.
+
+    DEVIATION: a local rate limit stands before injected faults, and equal ones of a proxy are one.
+    """
+    limit = policies.rate_limit
+    if limit is None:
+        return spec
+    tokens = RateLimitSpec(
+        max_tokens=limit.max_tokens,
+        tokens_per_fill=limit.tokens_per_fill,
+        fill_interval=limit.fill_interval,
+        status=limit.status,
+        enabled_ppm=limit.enabled.parts_per_million,
+        enforced_ppm=limit.enforced.parts_per_million,
+    )
+    return replace(spec, limit=tokens)
 
 
 def _may_retry(retry: RetryPolicy, decision: Decision) -> bool:

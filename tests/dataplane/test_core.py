@@ -29,6 +29,7 @@ from meshsim.dataplane.specs import (
     LbPolicy,
     PodState,
     ProxySpec,
+    RateLimitSpec,
     RetryOn,
     RouteKind,
     Shape,
@@ -1096,3 +1097,39 @@ def test_the_hosts_a_cluster_begins_with_open_no_merge_window() -> None:
     service = add_service(engine, cluster=cluster, handler={"error_rate": 1.0})
     rows = send(engine, service, *(n * MS for n in range(6)))
     assert [int(flags) for flags in rows["flags"]] == [0, 0, 0, Flag.UH, Flag.UH, Flag.UH]
+
+
+# -- local rate limit ---
+
+
+def test_tokens_fill_continuously() -> None:
+    """Recorded: three tokens, one each 50 ms; what finds none is answered by the proxy."""
+    engine = make()
+    limit = RateLimitSpec(max_tokens=3, tokens_per_fill=2, fill_interval=100 * MS, status=429)
+    service = add_service(engine, route={"limit": limit})
+    times = (0, 1, 2, 3, 49, 50, 51, 1000, 1001, 1002, 1003)
+    rows = send(engine, service, *(time * MS for time in times))
+    refused = [int(status) == 429 and int(flags) == Flag.RL for status, flags in outcomes(rows)]
+    assert refused == [False] * 3 + [True, True, False, True] + [False] * 3 + [True]
+
+
+def test_flows_of_a_proxy_share_tokens_and_proxies_do_not() -> None:
+    engine = make()
+    limit = RateLimitSpec(max_tokens=1, tokens_per_fill=1, fill_interval=100 * SECOND)
+    first, second = (add_service(engine, route={"limit": limit}) for _ in range(2))
+    route = replace(ROUTE, clusters=((first.cluster, 1),), limit=limit, timeout=SECOND)
+    other = engine.add_flow(FlowSpec(proxy=first.proxy, workload=0, pod=-1, call=-1), route)
+    for flow, time in ((first.flow, 0), (other, MS), (second.flow, 2 * MS)):
+        add_requests(engine, flow, [time])
+    assert [status for status, _ in outcomes(finish(engine))] == [200, 429, 200]
+
+
+@pytest.mark.parametrize(("enabled", "enforced"), [(500_000, 1_000_000), (1_000_000, 500_000)])
+def test_a_limit_may_be_for_some_requests(enabled: int, enforced: int) -> None:
+    engine = make()
+    limit = RateLimitSpec(
+        max_tokens=1, tokens_per_fill=1, fill_interval=100 * SECOND, enabled_ppm=enabled, enforced_ppm=enforced
+    )
+    service = add_service(engine, route={"limit": limit})
+    refused = sum(status == 429 for status, _ in outcomes(send(engine, service, *(n * MS for n in range(400)))))
+    assert 160 < refused < 240

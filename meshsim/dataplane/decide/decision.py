@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from meshsim.dataplane.decide.chances import Fractional
+from meshsim.dataplane.decide.chances import ALWAYS, Fractional
 from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake
@@ -124,6 +124,9 @@ class RateLimit(NamedTuple):
     tokens_per_fill: int
     fill_interval: Nanos
     status: int
+    enabled: Fractional = ALWAYS
+    """Requests that take a token, and those that are refused without one."""
+    enforced: Fractional = ALWAYS
 
 
 class Policies(NamedTuple):

@@ -136,7 +136,14 @@ class Exchange:
 
     def _limit(self, name: str, config: LocalRateLimitConfig) -> None:
         if not config.enabled.never and not config.enforced.never:
-            self.rate_limit = RateLimit(config.max_tokens, config.tokens_per_fill, config.fill_interval, config.status)
+            self.rate_limit = RateLimit(
+                config.max_tokens,
+                config.tokens_per_fill,
+                config.fill_interval,
+                config.status,
+                config.enabled,
+                config.enforced,
+            )
 
     def _offer(self, name: str, config: AlpnConfig) -> None:
         self.alpn = config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from statistics import fmean, variance
 from typing import Final
@@ -81,11 +81,13 @@ def compare_stats(recorded: Sequence[Run], played: Run) -> Iterator[Mismatch]:
 
 def compare_counts(recorded: Sequence[Run], played: Sequence[Run]) -> Iterator[Mismatch]:
     """Counts of outcomes, answering hosts and tries that are not what chance allows."""
+    requests = [sum(_pooled(runs, "outcomes").values()) for runs in (recorded, played)]
     for name in ("outcomes", "tries", "by_host"):
         want, got = _pooled(recorded, name), _pooled(played, name)
         for key in sorted({*want, *got}, key=str):
-            if improbable(want, got, key):
-                shares = (f"{c[key]} of {sum(c.values())}" for c in (want, got))
+            counts = want[key], got[key]
+            if improbable(counts, requests):
+                shares = (f"{count} of {number}" for count, number in zip(counts, requests))
                 yield Mismatch(f"{name}/{key}", *shares)
     yield from _compare_means(recorded, played)
     shadows = [sum(run.shadows for run in runs) / len(runs) for runs in (recorded, played)]
@@ -120,11 +122,11 @@ def _pooled(runs: Sequence[Run], name: str) -> Counter[object]:
     return total
 
 
-def improbable(want: Mapping[object, int], got: Mapping[object, int], key: object) -> bool:
-    """Whether two samples of a multinomial differ in one share by more than three standard deviations."""
-    n, m = sum(want.values()), sum(got.values())
+def improbable(counts: Sequence[int], numbers: Sequence[int]) -> bool:
+    """Whether two samples of these numbers differ in one share by more than three standard deviations."""
+    n, m = numbers
     if not n or not m:
         return n != m
-    p, q = want.get(key, 0) / n, got.get(key, 0) / m
-    pooled = (want.get(key, 0) + got.get(key, 0)) / (n + m)
-    return abs(p - q) > DEVIATIONS * sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)) + 1e-12
+    pooled = sum(counts) / (n + m)
+    difference = abs(counts[0] / n - counts[1] / m)
+    return difference > DEVIATIONS * sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)) + 1e-12

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meshsim.errors import InputError
+from meshsim.world.verify.deviations import load_deviations
 from meshsim.world.verify.dynamics import KIND, verify_topic
 from meshsim.world.verify.outcome import Counts
 
@@ -80,3 +81,14 @@ def test_a_configuration_that_is_refused_is_compared(planted: Plant) -> None:
 def test_another_layout_is_refused(planted: Plant) -> None:
     with pytest.raises(InputError, match="a recording of experiments"):
         verify_topic(planted(SAMPLE, lambda body: body.pop("experiments")), "sample", [])
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("topic", ["retries", "timeouts", "circuit-breakers", "connections-and-flags", "filters"])
+def test_deterministic_experiments(oracle: Path, topic: str) -> None:
+    """What a real Envoy did twice alike, the model does too, but for what the list of deviations names."""
+    deviations = load_deviations()
+    outcome = verify_topic(oracle, topic, deviations)
+    counts = outcome.at("envoy", "deterministic")
+    assert [d for d in outcome.differences if d.type == "deterministic" and not d.deviation] == []
+    assert counts.equal > 2 * counts.deviations
