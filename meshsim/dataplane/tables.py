@@ -75,14 +75,18 @@ def make_tables(mode: Mode, notice: Notice | None = None) -> Tables:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+_SOURCES: Final = [Path(module).read_bytes() for module in (core.__file__, storage.__file__, __file__)]
+"""What is compiled, as it was when it was loaded: an edit since then must not give its name to older code."""
+
+
 def _cache_folder(mode: Mode) -> Path:
     """Where compiled code for exactly this core, compiler, Python and processor belongs."""
     import numba
     from llvmlite import binding
 
     parts = hashlib.blake2b(digest_size=8)
-    for module in (core.__file__, storage.__file__, __file__):
-        parts.update(Path(module).read_bytes())
+    for source in _SOURCES:
+        parts.update(source)
     features = binding.get_host_cpu_features().flatten()
     for text in (mode, numba.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name()):
         parts.update(text.encode())
