@@ -7,11 +7,14 @@ import json
 import random
 from bisect import bisect_left
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.hashing import (
     WeightedKey,
     build_maglev,
@@ -21,13 +24,13 @@ from meshsim.dataplane.hashing import (
     xx_hash64,
     xx_hash64_all,
 )
+from meshsim.dataplane.specs import FlowSpec, HashingSpec, LbPolicy
+from meshsim.testing.meshes import CLUSTER, HOST, ROUTE, add_requests
+from meshsim.units import SECOND
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "envoy-golden-hash"
-has_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="../shared/conformance/envoy-golden-hash is not there")
 
-
-def read(name: str) -> Any:
-    return json.loads((GOLDEN / name).read_text(encoding="utf-8"))
+def read(shared: Path, name: str) -> Any:
+    return json.loads((shared / "conformance" / "envoy-golden-hash" / name).read_text(encoding="utf-8"))
 
 
 def weighted(hosts: list[str], weights: list[int] | None = None) -> tuple[WeightedKey, ...]:
@@ -68,18 +71,18 @@ def test_weights_show_in_tables_and_rings() -> None:
         assert ring[number] / 1024 == pytest.approx(share, abs=0.003)
 
 
-@has_golden
-def test_golden_functions() -> None:
-    golden = read("hash_golden.json")
+@pytest.mark.needs_shared
+def test_golden_functions(shared: Path) -> None:
+    golden = read(shared, "hash_golden.json")
     for text, value in golden["xxHash64_seed0"].items():
         assert xx_hash64(text.encode()) == value
     for text, value in golden["murmurHash2_seed_0xc70f6907"].items():
         assert murmur_hash2(text.encode()) == value
 
 
-@has_golden
-def test_golden_rings() -> None:
-    for case in read("hash_golden.json")["ring"]:
+@pytest.mark.needs_shared
+def test_golden_rings(shared: Path) -> None:
+    for case in read(shared, "hash_golden.json")["ring"]:
         hosts = case.get("hosts", [])
         if not hosts or "locality" in case["case"].lower():
             continue
@@ -93,16 +96,16 @@ def test_golden_rings() -> None:
             assert {str(place): number for place, number in ring} == case["position_to_host_index"]
 
 
-@has_golden
-def test_golden_tables() -> None:
-    for case in read("hash_golden.json")["maglev"]:
+@pytest.mark.needs_shared
+def test_golden_tables(shared: Path) -> None:
+    for case in read(shared, "hash_golden.json")["maglev"]:
         weights = case.get("weights") or case.get("effective_weights")
         assert list(build_maglev(weighted(case["hosts"], weights), case["table_size"])) == case["table"], case["case"]
 
 
-@has_golden
-def test_every_pick_of_a_real_envoy() -> None:
-    measured = read("lb_picks_measured_1.40.json")
+@pytest.mark.needs_shared
+def test_every_pick_of_a_real_envoy(shared: Path) -> None:
+    measured = read(shared, "lb_picks_measured_1.40.json")
     right = total = 0
     for name, config in measured["configs"].items():
         hosts = weighted(measured["hosts"], config["weights"])
@@ -116,6 +119,38 @@ def test_every_pick_of_a_real_envoy() -> None:
                 number = ring[bisect_left(ring, (key, 0)) % len(ring)][1]
             right += measured["hosts"][number].startswith(f"{host}:")
             total += 1
+    assert (right, total) == (301, 301)
+
+
+@pytest.mark.needs_shared
+def test_the_event_core_picks_the_same_hosts(shared: Path) -> None:
+    measured = read(shared, "lb_picks_measured_1.40.json")
+    right = total = 0
+    for name, config in measured["configs"].items():
+        values = config.get("picks", {})
+        if not values:
+            continue
+        engine = Engine(1, mode="plain", sample_rate=1.0)
+        maglev = name.startswith("maglev")
+        hashing = HashingSpec(
+            least_ring=12 if name.endswith("min12") else 1024,
+            murmur="murmur" in name,
+            table_size=int(name.split("-")[1]) if maglev else 65_537,
+        )
+        policy = LbPolicy.MAGLEV if maglev else LbPolicy.RING_HASH
+        cluster = engine.add_cluster(replace(CLUSTER, policy=policy, hashing=hashing))
+        weights = zip(measured["hosts"], config["weights"], strict=True)
+        engine.set_hosts(cluster, [(host, replace(HOST, weight=weight)) for host, weight in weights])
+        for turn, value in enumerate(values):
+            flow = engine.add_flow(FlowSpec(proxy=-1, workload=0, pod=-1, call=-1))
+            key = xx_hash64(value.encode("latin-1"))
+            engine.set_route(flow, replace(ROUTE, clusters=((cluster, 1),), hash=key))
+            add_requests(engine, flow, [turn * SECOND])
+        engine.run_until(100 * SECOND)
+        rows = engine.drain()
+        found = [str(engine.host_name(row)[1]) for row in rows[np.argsort(rows["start"])]["host"].tolist()]
+        right += sum(name.startswith(f"{host}:") for name, host in zip(found, values.values(), strict=True))
+        total += len(values)
     assert (right, total) == (301, 301)
 
 

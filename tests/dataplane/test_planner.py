@@ -134,7 +134,7 @@ def test_ejections_fail_over_to_the_next_priority() -> None:
 
 def test_ejections_wait_priority_by_priority() -> None:
     """The window of one priority does not hold up another (cluster_manager_impl.cc keys it by priority)."""
-    failing = {"inbound": InboundKind.REPLY, "inbound_status": 503}
+    failing: dict[str, Any] = {"inbound": InboundKind.REPLY, "inbound_status": 503}
     engine, service = build(
         6,
         lambda i: {"priority": i // 3, **(failing if i in (0, 1, 3) else {})},
@@ -152,7 +152,7 @@ def test_ejections_wait_priority_by_priority() -> None:
 
 def test_an_assignment_ends_the_waiting() -> None:
     """Measured: an ejection waits, a new weight half a second later brings both to the balancer at once."""
-    failing = {"inbound": InboundKind.REPLY, "inbound_status": 503}
+    failing: dict[str, Any] = {"inbound": InboundKind.REPLY, "inbound_status": 503}
     engine, service = build(
         4,
         lambda i: failing if i < 2 else {},
