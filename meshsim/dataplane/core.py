@@ -2225,7 +2225,8 @@ def change_plan(s: State, row: i64, plan: i64) -> None:
     at = s.plan[plan].level_at
     if old < 0:
         cl.merging = 0
-        show_level(s, at)
+        if cl.host_n > 0:
+            show_level(s, at)
         s.level[at].updated = cl.updated
         return
     s.ctl[0].stale = row + 1
