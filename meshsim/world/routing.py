@@ -317,7 +317,11 @@ class Router:
     def _slot(
         self, flow: Flow, place: int, upstream: Upstream, request: Request, decision: Decision
     ) -> tuple[int, int]:
-        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster, and the class there."""
+        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster, and the class there.
+
+        DEVIATION: each subset of a cluster (`lb_subset_config`, which Istio does not use) has circuit breakers and
+        outlier detection of its own; Envoy counts them for the cluster.
+        """
         cluster = upstream.cluster
         if cluster is None:
             return -1, 0
