@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from meshsim.dataplane import series as engine
+from meshsim.dataplane import core
 from meshsim.recording.series import bucket_bounds, bucket_of
 from meshsim.units import MILLISECOND, SECOND
 
@@ -25,6 +25,5 @@ def test_neighbours_share_a_bound_and_are_an_eighth_wide_at_most() -> None:
 
 
 def test_they_are_the_engines() -> None:
-    for number in range(24, 300):
-        low, high = bucket_bounds(np.array([number]))
-        assert (int(low[0]), int(high[0])) == engine.bucket_bounds(number)
+    for latency in LATENCIES:
+        assert bucket_of(latency) == core.bucket(latency)
