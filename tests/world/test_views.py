@@ -16,9 +16,7 @@ def test_equal_questions_are_decided_once() -> None:
     views = ProxyViews("cluster.local")
     service = world.kube.server.get("Service", "shop", "stock")
     assert service is not None
-    connection = Connection(
-        source="10.0.0.1", destination=service.spec.text("clusterIP"), destination_port=80
-    )
+    connection = Connection(source="10.0.0.1", destination=service.spec.text("clusterIP"), destination_port=80)
     request = Request(authority="stock.shop")
     first = views.outbound(running, connection, request, gateway=False)
     assert first.disposition is Disposition.FORWARDED

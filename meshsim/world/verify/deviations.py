@@ -34,8 +34,7 @@ class Deviation:
     def names(self, what: str, difference: Difference) -> bool:
         """Whether the difference is this deviation."""
         return self.what == what and all(
-            fnmatchcase(getattr(difference, part), getattr(self, part).replace("[", "[[]"))
-            for part in _PARTS
+            fnmatchcase(getattr(difference, part), getattr(self, part).replace("[", "[[]")) for part in _PARTS
         )
 
 

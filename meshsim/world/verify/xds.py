@@ -108,9 +108,7 @@ def _by_name(resources: Sequence[Mapping[str, object]]) -> dict[str, list[object
     return out
 
 
-def _differences(
-    world: str, proxy: str, kind: str, name: str, want: object, got: object
-) -> Iterator[Difference]:
+def _differences(world: str, proxy: str, kind: str, name: str, want: object, got: object) -> Iterator[Difference]:
     if want is None or got is None:
         side = ("present", "absent") if got is None else ("absent", "present")
         yield Difference(world, proxy, kind, name, "", *side)
