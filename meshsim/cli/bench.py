@@ -17,7 +17,7 @@ _COLUMNS = ("case", "requests/s", "x real time", "heapq events/s", "memory MB", 
 @click.argument("cases", nargs=-1)
 @click.option("--engine", type=click.Choice(["compiled", "interpreted"]), help="How the event core runs.")
 @click.option(
-    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Stretches measured; the best counts."
+    "--rounds", type=click.IntRange(1), default=10, show_default=True, help="Stretches measured; the best counts."
 )
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(cases: tuple[str, ...], engine: str | None, rounds: int, output: str) -> int:

@@ -286,18 +286,18 @@ def compile_core(mode: str | None) -> float:
 
 
 def run_case(
-    case: Case, *, mode: str | None = None, rounds: int = 3, span: Nanos | None = None, seed: int = 1
+    case: Case, *, mode: str | None = None, rounds: int = 10, span: Nanos | None = None, seed: int = 1
 ) -> BenchCase:
     """Measure one case: the best of `rounds` stretches of `span` simulated time, each after a run of the calibrator.
 
-    The default span is about half a second of wall clock compiled, and is cut to what interpreted mode does in a few.
+    The default span is a fifth of a second of wall clock compiled, and about a second interpreted.
     """
     compile_s = compile_core(mode)
     engine = Engine(seed, mode=mode, stations=case.stations, sample_rate=0.01)
     build_mesh(engine, case.services)
     requests_per_s = _RATE * case.services
     if span is None:
-        wall = 40_000 if engine.mode == "plain" else 500_000
+        wall = 20_000 if engine.mode == "plain" else 200_000
         span = round(wall / requests_per_s * SECOND)
     engine.run_until(span)
     calibrator = best = real = 0.0
@@ -325,7 +325,7 @@ def run_bench(
     names: Sequence[str] = (),
     *,
     mode: str | None = None,
-    rounds: int = 3,
+    rounds: int = 10,
     progress: Callable[[BenchCase], None] | None = None,
 ) -> list[BenchCase]:
     """Measure the cases of these names (all without names), in order; `progress` hears of each when it is done.

@@ -228,6 +228,8 @@ class PlainTables(Tables):
 
 _LINE: Final = 64
 """Bytes of a cache line."""
+_PIECE: Final = 1 << 25
+"""Bytes that are asked for at once; what is not used yet costs nothing."""
 _SIZES: Final = {"i64": 8, "i32": 4, "i16": 2, "i8": 1}
 _IN_SEQUENCE: Final = frozenset({"ctl", "log", "tally", "cell", "timer", "change"})
 """Tables that are walked through, whose rows lie close; rows of the others are on as few cache lines as possible."""
@@ -249,12 +251,27 @@ def _dtype(name: str) -> np.dtype[np.void]:
 DTYPES: Final = {name: _dtype(name) for name in FIELDS}
 
 
-def _zeros(n: int, dtype: Any) -> npt.NDArray[Any]:
-    """An array of zeros that begins on a cache line."""
-    size = np.dtype(dtype).itemsize * n
-    room = np.zeros(size + _LINE, np.uint8)
-    first = -room.ctypes.data % _LINE
-    return room[first : first + size].view(dtype)
+class _Arena:
+    """Memory that tables share, in pieces large enough for huge pages.
+
+    At 1,000 services the tables take thousands of ordinary pages, more than a processor remembers the places of; numpy
+    asks for huge pages for large arrays only.
+    """
+
+    def __init__(self) -> None:
+        self._room = np.zeros(0, np.uint8)
+        self._used = 0
+
+    def zeros(self, n: int, dtype: Any) -> npt.NDArray[Any]:
+        """An array of zeros that begins on a cache line."""
+        size = np.dtype(dtype).itemsize * n
+        if self._used + size > len(self._room):
+            room = np.zeros(max(_PIECE, size) + _LINE, np.uint8)
+            self._room = room[-room.ctypes.data % _LINE :]
+            self._used = 0
+        first = self._used
+        self._used += -(-size // _LINE) * _LINE
+        return self._room[first : first + size].view(dtype)
 
 
 class Compiled(NamedTuple):
@@ -276,6 +293,7 @@ class ArrayTables(Tables):
         self.mode = mode
         arrays: dict[str, Any] = {name: np.zeros(0, DTYPES.get(name, np.int64)) for name in State._fields}
         self.state = State(**arrays)
+        self._arena = _Arena()
         self._compiled = compiled
         self._directory = np.zeros((len(State._fields), 2), np.int64)
 
@@ -292,7 +310,7 @@ class ArrayTables(Tables):
     def reserve(self, name: str, capacity: int) -> None:
         old = self._array(name)
         if capacity > len(old):
-            new = _zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
+            new = self._arena.zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
             new[: len(old)] = old
             tables: dict[str, Any] = {**self.state._asdict(), name: new}
             self.state = State(**tables)
