@@ -1,7 +1,7 @@
 """Measure the event core from 50 to 5,000 services and draw docs/images/engine-growth.svg.
 
-``python tools/engine_growth.py``; each size in a process of its own, the best of fifteen stretches, CPU time of one core.
-Prints the table of docs/performance.md.
+``python tools/engine_growth.py``; each size in a process of its own, the best of fifteen stretches, CPU time of one
+core. Prints the table of docs/performance.md.
 """
 
 from __future__ import annotations

@@ -255,5 +255,3 @@ def _reorder(body: Body, pod: ApiObject, context: TemplateContext) -> Body:
     for name, first in order:
         init = move(init, name, first=first)
     return with_containers(body, "initContainers", init)
-
-

@@ -212,9 +212,7 @@ def token_volume(context: TemplateContext) -> Body:
 
 def podinfo_volume() -> Body:
     """Labels and annotations as files."""
-    items = [
-        {"path": name, "fieldRef": {"fieldPath": f"metadata.{name}"}} for name in ("labels", "annotations")
-    ]
+    items = [{"path": name, "fieldRef": {"fieldPath": f"metadata.{name}"}} for name in ("labels", "annotations")]
     return {"name": "istio-podinfo", "downwardAPI": {"items": items}}
 
 

@@ -66,4 +66,3 @@ def json_patch(before: Mapping[str, object], after: Mapping[str, object], path: 
         elif old != new:
             operations.append({"op": "replace", "path": here, "value": new})
     return operations
-

@@ -16,9 +16,7 @@ class MeshsimError(Exception):
     code: ClassVar[str] = "MSH0000"
     exit_code: ClassVar[int] = 3
 
-    def __init__(
-        self, message: str, position: Position | None = None, hint: str = "", subject: str = ""
-    ) -> None:
+    def __init__(self, message: str, position: Position | None = None, hint: str = "", subject: str = "") -> None:
         super().__init__(message, position, hint, subject)
         self.message = message
         self.position = position

@@ -228,9 +228,7 @@ def _port_body(port: EndpointPort) -> Body:
 
 def _slice_ports(item: ApiObject) -> Ports:
     return tuple(
-        EndpointPort(
-            port.text("name"), port.integer("port"), port.text("protocol", "TCP"), port.text("appProtocol")
-        )
+        EndpointPort(port.text("name"), port.integer("port"), port.text("protocol", "TCP"), port.text("appProtocol"))
         for port in item.fields.items("ports")
     )
 

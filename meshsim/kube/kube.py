@@ -86,9 +86,7 @@ class Kube:
         self.server = ApiServer(env, self.settings, self.addresses, seed, admission)
         deletion = self._deletion = PodDeletion(self.server, self.taps)
         self.kubelets = Kubelets(env, self.server, self.addresses, deletion, self.taps)
-        self._nodes = NodeController(
-            env, self.server, self.addresses, self.network, self.kubelets, deletion, self.taps
-        )
+        self._nodes = NodeController(env, self.server, self.addresses, self.network, self.kubelets, deletion, self.taps)
         self._scheduler = Scheduler(env, self.server, self.taps)
         self._deployments = DeploymentController(env, self.server)
         self._replica_sets = ReplicaSetController(env, self.server, deletion)

@@ -369,4 +369,3 @@ def _waits_for_proxy(container: ContainerRun) -> bool:
     """Whether a postStart hook holds the next containers back (holdApplicationUntilProxyStarts)."""
     command = container.spec.fields("lifecycle").fields("postStart").fields("exec").texts("command")
     return "wait" in command
-

@@ -138,4 +138,3 @@ def _check(annotations: Mapping[str, str]) -> None:
 
 def _refusal(key: str, problem: str) -> InputError:
     return InputError(f"annotation value error for value {key}; {problem}", None, "correct the annotation", key)
-

@@ -76,6 +76,4 @@ class TrackingZone:
     untracked: bool = False
 
 
-Target: TypeAlias = (
-    Ending | Jump | Redirect | Translate | TransparentProxy | SetMark | ConnectionMark | TrackingZone
-)
+Target: TypeAlias = Ending | Jump | Redirect | Translate | TransparentProxy | SetMark | ConnectionMark | TrackingZone

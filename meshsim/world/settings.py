@@ -84,7 +84,5 @@ _DISTANCES: Final = ("same_node", "same_zone", "cross_zone", "cross_region", "ou
 def _overridden(defaults: T, node: object) -> T:
     """The defaults with every field that the node gives."""
     known = {f.name for f in fields(defaults)}  # type: ignore[arg-type]
-    given: dict[str, Any] = {
-        name: value for name, value in vars(node).items() if value is not None and name in known
-    }
+    given: dict[str, Any] = {name: value for name, value in vars(node).items() if value is not None and name in known}
     return replace(defaults, **given)  # type: ignore[type-var]

@@ -190,5 +190,3 @@ def _together(undo: list[Undo]) -> Revert:
             one()
 
     return revert
-
-

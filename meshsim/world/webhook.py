@@ -47,9 +47,7 @@ class SidecarWebhook:
                 del missing[item.name]
                 item = _labelled(item)
             out.append(item)
-        made = [
-            make_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) for name in missing
-        ]
+        made = [make_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) for name in missing]
         return [*(_labelled(item) for item in made), *out]
 
     def admit(self, pod: ApiObject) -> Mapping[str, object]:

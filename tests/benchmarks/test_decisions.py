@@ -1,8 +1,8 @@
 """What a decision costs, and what it costs to take a large route table in.
 
-Run on demand: ``python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/test_decisions.py``. Bounds for one core of a
-current machine: 60 us for a decision that was not made before, 2 us for one that was, 25 ms for a table of 1,000 hosts.
-On a busy machine read the ratios to `test_calibrator`.
+Run on demand: ``python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/test_decisions.py``. Bounds for
+one core of a current machine: 60 us for a decision that was not made before, 2 us for one that was, 25 ms for a table
+of 1,000 hosts. On a busy machine read the ratios to `test_calibrator`.
 """
 
 from __future__ import annotations

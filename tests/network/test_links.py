@@ -41,9 +41,7 @@ def test_a_quiet_network_gives_the_topologys_latency(network: Network) -> None:
 def test_a_delay_holds_in_both_directions_and_ends(network: Network) -> None:
     web, db = _pods(network)
     handle = network.add(
-        LinkState(
-            one=Selection(labels=(("app", "web"),)), other=Selection(labels=(("app", "db"),)), delay=5, jitter=3
-        )
+        LinkState(one=Selection(labels=(("app", "web"),)), other=Selection(labels=(("app", "db"),)), delay=5, jitter=3)
     )
     version = network.version
     base = DEFAULTS.cross_zone

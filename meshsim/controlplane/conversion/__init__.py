@@ -90,9 +90,7 @@ def convert(
     return found.sharing(previous) if previous is not None else found
 
 
-def convert_gateway_api(
-    objects: ObjectView, domain: str, known_host: Callable[[str, str], bool]
-) -> Converted:
+def convert_gateway_api(objects: ObjectView, domain: str, known_host: Callable[[str, str], bool]) -> Converted:
     """Convert Gateways, ListenerSets, routes and BackendTLSPolicies as they stand.
 
     `known_host` says whether a service of a host and namespace exists.

@@ -167,8 +167,10 @@ def _allows_set(inputs: ConversionInputs, gateway: ApiObject, item: ApiObject) -
     namespaces = gateway.spec.fields("allowedListeners").fields("namespaces")
     choice = namespaces.text("from")
     if choice:
-        return choice == "All" or (choice == "Same" and item.namespace == gateway.namespace) or (
-            choice == "Selector" and inputs.namespace_matches(item.namespace, namespaces.fields("selector"))
+        return (
+            choice == "All"
+            or (choice == "Same" and item.namespace == gateway.namespace)
+            or (choice == "Selector" and inputs.namespace_matches(item.namespace, namespaces.fields("selector")))
         )
     return "selector" in namespaces and inputs.namespace_matches(item.namespace, namespaces.fields("selector"))
 
@@ -211,9 +213,7 @@ def _add(
     out.gateways.append(make_config("Gateway", name, owner, annotations, {"servers": [server]}))
 
 
-def _annotations(
-    gateway: ApiObject, owner: ApiObject, section: str, deployment: _Deployment
-) -> Mapping[str, str]:
+def _annotations(gateway: ApiObject, owner: ApiObject, section: str, deployment: _Deployment) -> Mapping[str, str]:
     annotations = {
         PARENTS_ANNOTATION: f"{owner.kind}/{owner.name}/{section}.{owner.namespace}",
         GATEWAY_SEMANTICS_ANNOTATION: "gateway",

@@ -169,9 +169,7 @@ def convert_tls_routes(inputs: ConversionInputs, listeners: Listeners) -> list[A
     return found
 
 
-def _raw(
-    name: str, route: ApiObject, parent: Attachment, host: str, kind: str, routes: Sequence[Body]
-) -> ApiObject:
+def _raw(name: str, route: ApiObject, parent: Attachment, host: str, kind: str, routes: Sequence[Body]) -> ApiObject:
     annotations = {
         PARENTS_ANNOTATION: _parent_name(route),
         ROUTE_SEMANTICS_ANNOTATION: RouteSemantics.GATEWAY.value,

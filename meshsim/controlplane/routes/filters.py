@@ -64,9 +64,7 @@ def build_cors(policy: Fields) -> cors_pb2.CorsPolicy:
     else:
         origins = [string_pb2.StringMatcher(exact=origin) for origin in policy.texts("allowOrigin")]
     out = cors_pb2.CorsPolicy(
-        forward_not_matching_preflights=wrappers_pb2.BoolValue(
-            value=policy.text("unmatchedPreflights") != "IGNORE"
-        ),
+        forward_not_matching_preflights=wrappers_pb2.BoolValue(value=policy.text("unmatchedPreflights") != "IGNORE"),
         allow_origin_string_match=[origin for origin in origins if origin is not None],
         filter_enabled=base_pb2.RuntimeFractionalPercent(default_value=whole_percent(100)),
         allow_headers=",".join(policy.texts("allowHeaders")),

@@ -114,8 +114,7 @@ def config_metadata(virtual_service: VirtualService) -> base_pb2.Metadata:
     """Names the VirtualService for telemetry (istio pilot/pkg/networking/util BuildConfigInfoMetadata)."""
     out = base_pb2.Metadata()
     out.filter_metadata["istio"]["config"] = (
-        f"/apis/networking.istio.io/v1/namespaces/{virtual_service.namespace}"
-        f"/virtual-service/{virtual_service.name}"
+        f"/apis/networking.istio.io/v1/namespaces/{virtual_service.namespace}/virtual-service/{virtual_service.name}"
     )
     return out
 

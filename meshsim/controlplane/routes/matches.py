@@ -157,9 +157,7 @@ def _claim_matcher(
             single,
         ]
     )
-    segments = [
-        metadata_matcher_pb2.MetadataMatcher.PathSegment(key=key) for key in ("payload", *claims)
-    ]
+    segments = [metadata_matcher_pb2.MetadataMatcher.PathSegment(key=key) for key in ("payload", *claims)]
     return metadata_matcher_pb2.MetadataMatcher(
         filter=_JWT_FILTER, path=segments, value=value_pb2.ValueMatcher(or_match=either)
     )

@@ -103,9 +103,7 @@ def _keep_route(route: route_components_pb2.Route, patches: list[Patch]) -> bool
     return True
 
 
-def _insert_route(
-    routes: list[route_components_pb2.Route], patch: Patch, value: route_components_pb2.Route
-) -> None:
+def _insert_route(routes: list[route_components_pb2.Route], patch: Patch, value: route_components_pb2.Route) -> None:
     """Put a new route in its place; one that wants a certain neighbour needs it to be there."""
     operation = patch.operation
     if operation == "ADD":

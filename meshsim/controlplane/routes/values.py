@@ -23,6 +23,4 @@ def exact_percent(percent: Fields) -> percent_pb2.FractionalPercent:
 
 def whole_percent(percent: int) -> percent_pb2.FractionalPercent:
     """A whole percentage, in hundredths."""
-    return percent_pb2.FractionalPercent(
-        numerator=percent, denominator=percent_pb2.FractionalPercent.HUNDRED
-    )
+    return percent_pb2.FractionalPercent(numerator=percent, denominator=percent_pb2.FractionalPercent.HUNDRED)

@@ -43,7 +43,6 @@ from meshsim.xds.packing import from_json
 CLIENT = Connection(source="127.0.0.1", source_port=1000, destination="127.0.0.1", destination_port=80)
 
 
-
 def nobody() -> Subject:
     raise AssertionError("only a matcher tree looks at the subject")
 
