@@ -6,7 +6,7 @@ Rules: Envoy source/extensions/filters/http/jwt_authn (authenticator.cc, verifie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.dataplane.decide.headers import HeaderMap, query_parameters
@@ -219,6 +219,8 @@ class _Check:
     headers: HeaderMap
     now: int | None
     accepted: list[tuple[Provider, Token, TokenPlace]]
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    """Headers and parameters a good token was taken from: what is required after it does not see it any more."""
 
     def require(self, requirement: Requirement) -> str:
         """Empty when met, else the failure."""
@@ -229,13 +231,32 @@ class _Check:
             return self._any(requirement)
         if isinstance(requirement, NeedsAll):
             return next((failure for r in requirement.inner if (failure := self.require(r))), "")
-        failure = self._tokens(list(self.config.providers.values()), None, None)
+        return self._lenient(requirement, list(self.config.providers.values()))
+
+    def _optional(self, requirement: Needs) -> str:
+        """One provider, or no token: Envoy then asks for that provider's alone."""
+        provider = self.config.providers.get(requirement.provider)
+        if provider is None:
+            return UNKNOWN_ISSUER
+        failure = self._tokens([provider], provider, requirement.audiences, patient=True)
+        return "" if failure == MISSING else failure
+
+    def _lenient(self, requirement: AllowMissing, places_of: list[Provider]) -> str:
+        failure = self._tokens(places_of, None, None)
         return "" if requirement.failed or failure == MISSING else failure
 
     def _any(self, requirement: NeedsAny) -> str:
-        """The failure worth telling: a real one before an unknown issuer before a missing token."""
+        """The failure worth telling: a real one before an unknown issuer before a missing token.
+
+        One that allows a token to be missing comes last, the most lenient alone, and looks only where the providers
+        named beside it do (source/extensions/filters/http/jwt_authn/verifier.cc, AnyVerifierImpl).
+        """
         final = MISSING
-        for inner in requirement.inner:
+        lenient = [r for r in requirement.inner if isinstance(r, AllowMissing)]
+        alone = next((r for r in requirement.inner if isinstance(r, Needs)), None)
+        if alone is not None and len(requirement.inner) == 2 and lenient and not lenient[0].failed:
+            return self._optional(alone)
+        for inner in (r for r in requirement.inner if not isinstance(r, AllowMissing)):
             failure = self.require(inner)
             if not failure:
                 return ""
@@ -243,23 +264,50 @@ class _Check:
                 final = failure if final == MISSING else final
             elif failure != MISSING:
                 final = failure
-        return final
+        if not lenient:
+            return final
+        named = {r.provider for r in requirement.inner if isinstance(r, Needs)}
+        beside = [p for p in self.config.providers.values() if p.name in named]
+        last = next((r for r in lenient if r.failed), lenient[0])
+        failure = self._lenient(last, beside or list(self.config.providers.values()))
+        if not failure:
+            return ""
+        return failure if final in (MISSING, UNKNOWN_ISSUER) else final
 
-    def _tokens(self, places_of: list[Provider], only: Provider | None, audiences: tuple[str, ...] | None) -> str:
-        found = find_tokens(self.headers, places_of)
+    def _tokens(
+        self,
+        places_of: list[Provider],
+        only: Provider | None,
+        audiences: tuple[str, ...] | None,
+        patient: bool = False,
+    ) -> str:
+        """The last token found is tried first; all must be good, unless a missing one would do: then the first decides.
+
+        Envoy source/extensions/filters/http/jwt_authn/authenticator.cc, startVerify and doneWithStatus.
+        """
         failure = MISSING
-        for text, place in found:
-            failure = self._verify(text, place, only, audiences)
-            if not failure:
+        found = [(text, at) for text, at in find_tokens(self.headers, places_of) if (at.kind, at.name) not in self.gone]
+        for text, place in reversed(found):
+            failure = self._verify(text, place, places_of, only, audiences)
+            if failure and only is not None and not patient:
                 break
         return failure
 
-    def _verify(self, text: str, place: TokenPlace, only: Provider | None, audiences: tuple[str, ...] | None) -> str:
+    def _verify(
+        self,
+        text: str,
+        place: TokenPlace,
+        places_of: list[Provider],
+        only: Provider | None,
+        audiences: tuple[str, ...] | None,
+    ) -> str:
         token = parse_token(text)
         if isinstance(token, str):
             return token
-        provider = only or next((p for p in self.config.providers.values() if p.issuer == token.issuer), None)
-        if provider is None or place not in provider.places or (provider.issuer and provider.issuer != token.issuer):
+        if not any(place in p.places and p.issuer in ("", token.issuer) for p in places_of):
+            return UNKNOWN_ISSUER
+        provider = only or self._provider_of(token.issuer)
+        if provider is None:
             return UNKNOWN_ISSUER
         failure = self._time(token, provider)
         if failure:
@@ -270,7 +318,15 @@ class _Check:
         failure = verify(token, provider.keys) if provider.keys is not None else ""
         if not failure:
             self.accepted.append((provider, token, place))
+            if not provider.forward and place.kind != "cookie":
+                self.gone.append((place.kind, place.name))
         return failure
+
+    def _provider_of(self, issuer: str) -> Provider | None:
+        """The first provider of an issuer, else the first that takes any."""
+        providers = self.config.providers.values()
+        found = next((p for p in providers if p.issuer == issuer), None)
+        return found or next((p for p in providers if not p.issuer), None)
 
     def _time(self, token: Token, provider: Provider) -> str:
         expires, begins = token.payload.get("exp"), token.payload.get("nbf")
@@ -293,8 +349,12 @@ def _audience(text: str) -> str:
 
 
 def find_tokens(headers: HeaderMap, providers: list[Provider]) -> list[tuple[str, TokenPlace]]:
-    """Tokens in the places of these providers: headers, then query, then cookies."""
-    places = list(dict.fromkeys(place for p in providers for place in p.places))
+    """Tokens in the places of these providers: headers, then query, then cookies, each by name.
+
+    Envoy source/extensions/filters/http/jwt_authn/extractor.cc keeps them in ordered maps.
+    """
+    unique = dict.fromkeys(place for p in providers for place in p.places)
+    places = sorted(unique, key=lambda place: place.name + place.prefix)
     found: list[tuple[str, TokenPlace]] = []
     for place in (p for p in places if p.kind == "header"):
         value = ",".join(headers.all(place.name))

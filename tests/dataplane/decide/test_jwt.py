@@ -150,3 +150,26 @@ def test_keys_without_any_usable_one_are_refused() -> None:
     body = {"providers": {"a": {"issuer": "x", "local_jwks": {"inline_string": "{}"}}}}
     with pytest.raises(ResourceRejectedError, match="invalid local jwks"):
         decode_jwt(from_json(body, jwt_authn_pb2.JwtAuthentication), [])
+
+
+def test_all_tokens_of_a_provider_must_be_good_and_the_last_is_tried_first() -> None:
+    """Envoy source/extensions/filters/http/jwt_authn/authenticator.cc; the statuses were measured."""
+    one = config({"provider_name": "a"})
+    good, stale = token(**GOOD), token(**{**GOOD, "exp": 1})
+    assert failure(one, ("authorization", f"Bearer {good}"), path=f"/?access_token={stale}") == "Jwt is expired"
+    assert failure(one, ("authorization", f"Bearer {stale}"), path=f"/?access_token={good}") == "Jwt is expired"
+    missing = config({"allow_missing": {}})
+    assert failure(missing, ("authorization", f"Bearer {good}"), path=f"/?access_token={stale}") == ""
+    assert failure(missing, ("authorization", f"Bearer {stale}"), path=f"/?access_token={good}") == "Jwt is expired"
+
+
+def test_what_may_be_missing_is_looked_for_where_its_neighbours_look() -> None:
+    beside = config(
+        {"requires_any": {"requirements": [{"allow_missing": {}}, {"provider_name": "b"}, {"provider_name": "b"}]}}
+    )
+    assert failure(beside, bearer(**{**GOOD, "exp": 1})) == ""
+
+
+def test_a_good_token_is_gone_for_what_is_required_after_it() -> None:
+    twice = config({"requires_all": {"requirements": [{"provider_name": "a"}, {"provider_name": "a"}]}})
+    assert failure(twice, bearer(**GOOD)) == MISSING
