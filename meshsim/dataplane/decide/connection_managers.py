@@ -160,10 +160,7 @@ def decode_connection_manager(
         message.always_set_request_id_in_response,
         ForwardCert(message.forward_client_cert_details),
         CertDetails(details.subject.value, details.cert, details.chain, details.dns, details.uri),
-        tuple(
-            (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True)
-            for u in message.upgrade_configs
-        ),
+        _upgrades(message),
         message.normalize_path.value,
         message.merge_slashes,
         EscapedSlashes(escaped or EscapedSlashes.KEEP_UNCHANGED.value),
@@ -184,6 +181,13 @@ def decode_connection_manager(
         message.append_x_forwarded_port,
         message.scheme_header_transformation.scheme_to_overwrite,
         router.suppress_envoy_headers,
+    )
+
+
+def _upgrades(message: http_connection_manager_pb2.HttpConnectionManager) -> tuple[tuple[str, bool], ...]:
+    """Protocols a request may be upgraded to, and whether it may."""
+    return tuple(
+        (u.upgrade_type.lower(), u.enabled.value if u.HasField("enabled") else True) for u in message.upgrade_configs
     )
 
 
