@@ -1,7 +1,8 @@
 """Bring the parts of README.md that a program can write up to date: the output of the quick start, the commands.
 
 Usage: ``python tools/readme.py`` runs the scenario of the quick start and writes what it prints, and the list of
-commands; ``python tools/readme.py commands`` writes only the latter.
+commands; ``python tools/readme.py commands`` writes only the latter. With ``--check`` nothing is written, and the exit
+code says whether the page is up to date, but for how long the run took.
 """
 
 from __future__ import annotations
@@ -65,13 +66,32 @@ def commands_block() -> str:
     return "\n".join(["| | |", "|---|---|", *rows]) + "\n"
 
 
-def main() -> None:
-    """Write the parts."""
-    page = replaced(README.read_text(encoding="utf-8"), COMMANDS, commands_block())
-    if "commands" not in sys.argv[1:]:
-        page = replaced(page, OUTPUT, output_block())
+def without_times(page: str) -> str:
+    """A page or output, without how long a run took."""
+    return re.sub(r"simulated in [\d.]+ s", "simulated in some time", page)
+
+
+def stale_parts(page: str, made: dict[str, str]) -> list[str]:
+    """Marks of the parts that are not as they would be made now."""
+    return [mark for mark, text in made.items() if without_times(block(page, mark)) != without_times(text)]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the parts, or only say which are out of date."""
+    page = README.read_text(encoding="utf-8")
+    made = {COMMANDS: commands_block()}
+    if "commands" not in arguments:
+        made[OUTPUT] = output_block()
+    if "--check" in arguments:
+        stale = stale_parts(page, made)
+        for mark in stale:
+            print(f"README.md is out of date, run: {mark}", file=sys.stderr)
+        return 1 if stale else 0
+    for mark, text in made.items():
+        page = replaced(page, mark, text)
     README.write_text(page, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

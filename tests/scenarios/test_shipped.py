@@ -1,4 +1,7 @@
-"""Every shipped scenario: its verdicts, the same digest twice, interpreted as compiled, side by side as in sequence."""
+"""Every shipped scenario: its verdicts, the same digest twice, interpreted as compiled, side by side as in sequence.
+
+Interpreted, its tables are sound all the way; with bounds checks compiled code finds nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from meshsim.dataplane import core
+from meshsim.dataplane.invariants import check_invariants
 from meshsim.experiment import RunSettings
 from meshsim.front.running import RunRequest, run_loaded
 from meshsim.reporting.outcome import ScenarioOutcome
 from meshsim.reporting.summary import Summary
 from meshsim.scenario import load_scenario
-from meshsim.units import SECOND
+from meshsim.units import SECOND, Nanos
+from meshsim.world.explain_scenario import NullSink
+from meshsim.world.model import RunOptions, World
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.yaml"))
 CUT = {"canary": 64, "failure": 64, "policy": 50, "propagation": 24}
@@ -59,6 +66,53 @@ def test_a_sample_of_the_requests_is_judged_as_all_of_them(path: Path, tmp_path:
         assert (seen.caller, seen.destination, seen.requests) == (known.caller, known.destination, known.requests)
         assert seen.p50 == pytest.approx(known.p50, rel=0.04)
         assert seen.p99 == pytest.approx(known.p99, rel=0.07)
+
+
+def _findings(path: Path, until: Nanos) -> list[str]:
+    """What the invariant checker says of an interpreted run, at its end and a hundred times on the way."""
+    found: list[str] = []
+
+    def look(now: Nanos, finished: int) -> None:
+        found.extend(check_invariants(world.engine.tables))
+
+    options = RunOptions(mode="plain", until=until, sampling=0.01, progress=look, steps=100)
+    world = World(load_scenario(path), 1, NullSink(), options)
+    world.run()
+    return found
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_tables_are_sound_all_the_way(path: Path) -> None:
+    assert _findings(path, CUT[path.stem] * SECOND) == []
+
+
+def test_a_leak_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot that is not given back, a count that is not taken off."""
+    path = next(p for p in SCENARIOS if p.stem == "policy")
+    give = core.give_attempt
+
+    def forget(s: core.State, a: int) -> None:
+        if s.ctl[0].attempts % 50:
+            give(s, a)
+
+    with monkeypatch.context() as planted:
+        planted.setattr(core, "give_attempt", forget)
+        assert any("att" in finding for finding in _findings(path, SECOND))
+    leave = core.leave_upstream
+
+    def stay(s: core.State, a: int) -> None:
+        leave(s, a)
+        s.cluster[s.att[a].cluster].active += s.ctl[0].attempts % 50 == 0
+
+    monkeypatch.setattr(core, "leave_upstream", stay)
+    assert any("active" in finding for finding in _findings(path, SECOND))
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_compiled_with_bounds_checks_nothing_is_found(path: Path, tmp_path: Path) -> None:
+    until = CUT[path.stem] * SECOND
+    checked = _run(path, tmp_path / "checked", mode="numba-checked", until=until)
+    assert _digest(checked) == _digest(_run(path, tmp_path / "compiled", mode="numba", until=until))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
