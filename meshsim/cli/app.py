@@ -15,6 +15,7 @@ from meshsim.cli.lean import keep_out
 
 COMMANDS: Final = {
     "init": "Write a first scenario with its manifests.",
+    "import": "Make a scenario of a topology, traces or a series of rates.",
     "run": "Run scenarios and judge their expectations.",
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
@@ -30,6 +31,8 @@ COMMANDS: Final = {
     "doctor": "Check the installation.",
 }
 """Commands in the order of the help, each in the module of its name with a function `command`."""
+_MODULES: Final = {"import": "importing"}
+"""Commands whose name Python has taken."""
 
 INTERRUPTED: Final = 130
 INTERNAL: Final = 3
@@ -45,7 +48,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"meshsim.cli.{cmd_name.replace('-', '_')}")
+        module = import_module(f"meshsim.cli.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}")
         command: click.Command = module.command
         return command
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,8 @@ def test_commands_and_options_exist(page: Path) -> None:
         words = line.split()
         assert words[0] in COMMANDS, line
         command = app.get_command(None, words[0])  # type: ignore[arg-type]
+        if isinstance(command, click.Group):
+            command = command.commands[words[1]]
         assert command is not None
         known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
         used = {word.partition("=")[0] for word in words if word.startswith("-")}

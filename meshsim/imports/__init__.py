@@ -1,0 +1,1 @@
+"""Workloads of other tools to scenarios: isotope topologies, traces of Jaeger and OpenTelemetry, series of rates."""

@@ -1,0 +1,44 @@
+"""`meshsim import`: files that validate, and errors with their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+TOPOLOGY = "services: [{name: a, isEntrypoint: true, script: [call: b]}, {name: b}]\n"
+
+
+def test_isotope(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    done = meshsim("import", "isotope", "two.yaml", "-o", "out", "--rate", "20/s", "--duration", "5s")
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "wrote out/scenario.yaml",
+        "wrote out/services.yaml",
+        "next: meshsim run out/scenario.yaml",
+    ]
+    assert meshsim("validate", "out").out == "2 files checked: nothing to complain about\n"
+    again = meshsim("import", "isotope", "two.yaml", "-o", "out")
+    assert (again.code, "exists already" in again.err) == (2, True)
+    assert meshsim("import", "isotope", "two.yaml", "-o", "out", "--force").code == 0
+
+
+def test_what_is_wrong_in_a_topology(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TOPOLOGY.replace("call: b", "call: c"))
+    done = meshsim("import", "isotope", "two.yaml")
+    assert done.code == 2
+    assert done.err.startswith("two.yaml:1:57: error: there is no service 'c' to call")
+
+
+def test_findings_go_to_the_error_stream(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TOPOLOGY.replace("isEntrypoint", "isEntryPoint"))
+    done = meshsim("import", "isotope", "two.yaml")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "next: meshsim run two/scenario.yaml")
+    assert "did you mean 'isEntrypoint'?" in done.err
+    assert "clients call those that no other calls: a" in done.err
+
+
+def test_its_own_file_is_not_taken_for_a_bad_rate(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    done = meshsim("import", "isotope", "two.yaml", "--rate", "20")
+    assert (done.code, "needs a unit" in done.err) == (2, True)
