@@ -37,7 +37,12 @@ def make_experiment(
         "http_filters": [ROUTER],
         "route_config": {
             "virtual_hosts": [
-                {"name": "v", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]}
+                {
+                    "name": "v",
+                    "domains": ["*"],
+                    "include_request_attempt_count": True,
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}],
+                }
             ]
         },
     }

