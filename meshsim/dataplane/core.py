@@ -37,6 +37,10 @@ MILLION = 1_000_000
 SECOND = 1_000_000_000
 NEVER = 1 << 62
 """A time after everything."""
+JITTERS = 1
+UNIFORM_STARTS = 2
+SKIPS = 4
+"""How connections of a PERIODIC source keep to their times: bits of `Source.manner`."""
 
 SLOT_BITS = 23
 SLOTS = (1 << SLOT_BITS) - 1
@@ -159,12 +163,16 @@ MAGLEV = 5
 POISSON = 0
 CONSTANT = 1
 CLOSED_LOOP = 2
+JITTERED = 3
+REPLAYED = 4
+PERIODIC = 5
 FIXED = 0
 EXPONENTIAL = 1
 LOGNORMAL = 2
 GAMMA = 3
 PARETO = 4
 UNIFORM = 5
+EMPIRICAL = 6
 RETRY_5XX = 1
 RETRY_GATEWAY = 2
 RETRY_CONNECT = 4
@@ -281,6 +289,7 @@ P_ENFORCE = 26
 P_EJECT = 27
 P_LIMIT = 28
 P_SESSION = 25
+P_JITTER = 29
 P_PICK = 32
 P_CALL = 4096
 P_CHILD = 1 << 20
@@ -351,7 +360,10 @@ class Ctl:
 
 
 class Dist:
-    """A time distribution; `spread` is in units of 1e-9 but the maximum in nanoseconds of UNIFORM."""
+    """A time distribution; `spread` is in units of 1e-9 but the maximum in nanoseconds of UNIFORM.
+
+    Of EMPIRICAL, `spread` points stand in the `quantile` column from `scale` on, each a share of `WHOLE` and a value.
+    """
 
     family: i64
     scale: i64
@@ -711,7 +723,8 @@ class Source:
     n: i64
     next: i64
     rest: i64
-    """While the rate is 0: what was left of the wait, in 1e-9 of a mean interval."""
+    """While the rate is 0: what was left of the wait, in 1e-9 of a mean interval. With pieces: how many requests are to
+    be expected until the next one is due, in 1e-9."""
     origin: i64
     origin_n: i64
     stop: i64
@@ -722,8 +735,27 @@ class Source:
     user_at: i32
     user_n: i32
     cursor: i32
+    """The piece under way, or the user that begins next."""
     arrivals: i8
     started: i8
+    manner: i8
+    piece_at: i32
+    """First and number of its pieces, or of its instants when it is REPLAYED."""
+    piece_n: i32
+    calls: i32
+    """Requests of each connection of a PERIODIC source."""
+
+
+class Piece:
+    """A stretch of a source's time in which its rate, or its number of users, changes evenly; the last one is empty."""
+
+    begin: i64
+    span: i64
+    level: i64
+    """Requests a second in 1e-6, or users in 1e-6."""
+    end_level: i64
+    before: i64
+    """Requests to be expected before it, in 1e-9."""
 
 
 class User:
@@ -949,6 +981,9 @@ class State(NamedTuple):
     due: list[int]
     table: list[int]
     twister: list[int]
+    quantile: list[int]
+    piece: list[Piece]
+    instant: list[int]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1032,7 +1067,24 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
         return d.scale
     if d.family == EXPONENTIAL:
         return int(-math.log(unit(draw(identity, purpose))) * d.scale)
+    if d.family == EMPIRICAL:
+        return quantile_of(s, d.scale, d.spread, draw(identity, purpose))
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
+
+
+def quantile_of(s: State, first: i64, n: i64, number: i64) -> i64:
+    """The value below which a drawn share of an empirical distribution lies: even between two of its `n` points."""
+    low = 0
+    high = n - 1
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if s.quantile[first + 2 * middle] <= number:
+            low = middle
+        else:
+            high = middle
+    at = first + 2 * low
+    share = float(number - s.quantile[at]) / float(s.quantile[at + 2] - s.quantile[at])
+    return s.quantile[at + 1] + int(share * (s.quantile[at + 3] - s.quantile[at + 1]))
 
 
 def least(a: i64, b: i64) -> i64:
@@ -1410,7 +1462,9 @@ def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     c = s.ctl[0]
     src = s.source[i]
     flow = s.source_flow[src.flow_at]
-    if src.flow_n > 1:
+    if src.flow_n > 1 and src.arrivals == PERIODIC:
+        flow = s.source_flow[src.flow_at + (user - src.user_at) % src.flow_n]
+    elif src.flow_n > 1:
         flow = s.source_flow[src.flow_at + below(draw(identity, P_FLOW), src.flow_n)]
     r = take_request(s, identity, identity, flow)
     q = s.req[r]
@@ -1431,7 +1485,9 @@ def plan_arrival(s: State, i: i64) -> None:
     """Set when source `i` sends next, counted from now (POISSON) or from its last change of rate (CONSTANT)."""
     c = s.ctl[0]
     src = s.source[i]
-    if src.arrivals == POISSON:
+    if src.piece_n > 0:
+        src.next = due_in_pieces(s, i)
+    elif src.arrivals == POISSON:
         wait = -math.log(unit(draw(mix(src.id + src.n * STEP), P_ARRIVAL)))
         src.next = c.now + int(wait * src.interval * 1e-3 + 0.5)
     else:
@@ -1444,7 +1500,7 @@ def on_source(s: State, i: i64) -> None:
     """An open-loop source sends, unless its rate changed and this arrival moved."""
     c = s.ctl[0]
     src = s.source[i]
-    if src.next != c.now or src.interval == 0:
+    if src.next != c.now or src.interval == 0 or c.now >= src.stop:
         return
     identity = mix(src.id + src.n * STEP)
     src.n += 1
@@ -1452,20 +1508,157 @@ def on_source(s: State, i: i64) -> None:
     send_root(s, i, identity, -1)
 
 
+def due_in_pieces(s: State, i: i64) -> i64:
+    """When a source whose rate changes, or that is replayed, sends next, `NEVER` after its end."""
+    src = s.source[i]
+    if src.arrivals == REPLAYED:
+        if src.n < src.piece_n:
+            return src.origin + s.instant[src.piece_at + src.n]
+        return NEVER
+    if src.arrivals == POISSON:
+        src.rest += int(-math.log(unit(draw(mix(src.id + src.n * STEP), P_ARRIVAL))) * 1e9 + 0.5)
+    elif src.arrivals == CONSTANT:
+        src.rest = src.n * SECOND
+    else:
+        src.rest += jittered(src.n * SECOND - src.rest, mix(src.id + src.n * STEP))
+    return when_expected(s, i)
+
+
+def jittered(wait: i64, identity: i64) -> i64:
+    """A wait that is up to a tenth longer or shorter (fortio periodic/periodic.go, getJitter)."""
+    tenth = (wait + 5) // 10
+    if tenth <= 0:
+        return wait
+    return wait + draw(identity, P_JITTER) % (2 * tenth + 1) - tenth
+
+
+def when_expected(s: State, i: i64) -> i64:
+    """When as many requests of a source are to be expected as its `rest` says: the inverse of the integral of its
+    rate, so that equal draws give equal arrivals in the time that the rate itself measures."""
+    src = s.source[i]
+    last = src.piece_n - 1
+    while src.cursor < last and s.piece[src.piece_at + src.cursor + 1].before <= src.rest:
+        src.cursor += 1
+    p = s.piece[src.piece_at + src.cursor]
+    if src.cursor == last:
+        return NEVER
+    need = (src.rest - p.before) * 1e-9
+    rate = p.level * 1e-15
+    growth = (p.end_level - p.level) * 1e-15 / p.span
+    root = rate * rate + 2.0 * growth * need
+    if root < 0.0:
+        root = 0.0
+    speed = rate + math.sqrt(root)
+    span = 0
+    if need > 0.0 and speed > 0.0:
+        span = least(int(2.0 * need / speed + 0.5), p.span)
+    return src.origin + p.begin + span
+
+
+def when_present(s: State, i: i64, number: i64) -> i64:
+    """When user `number` of a source whose number of users changes is there, from now on; `NEVER` if not any more."""
+    src = s.source[i]
+    now = s.ctl[0].now - src.origin
+    wanted = (number + 1) * MILLION
+    for at in range(src.piece_at, src.piece_at + src.piece_n - 1):
+        p = s.piece[at]
+        if p.begin + p.span <= now:
+            continue
+        since = 0
+        if now > p.begin:
+            since = now - p.begin
+        here = p.level + int((p.end_level - p.level) * (float(since) / float(p.span)))
+        if here >= wanted:
+            return src.origin + p.begin + since
+        if p.end_level >= wanted:
+            share = (wanted - p.level) / (p.end_level - p.level)
+            return src.origin + p.begin + least(int(share * p.span) + 1, p.span)
+    return NEVER
+
+
+def go_on(s: State, u: i64, end: i64, identity: i64) -> None:
+    """A user or connection has its answer at `end` and will send again."""
+    user = s.user[u]
+    src = s.source[user.source]
+    if src.arrivals == PERIODIC:
+        due = due_of_connection(s, u, end)
+        if due < NEVER:
+            schedule(s, due, EV_USER, u)
+    else:
+        schedule(s, end + sample(s, src.think, identity, P_THINK), EV_USER, u)
+
+
+def stagger(s: State, u: i64) -> i64:
+    """How much later than its source a connection begins."""
+    user = s.user[u]
+    src = s.source[user.source]
+    if src.manner & UNIFORM_STARTS == 0 or src.calls == 0:
+        return 0
+    return (u - src.user_at) * (src.interval // 1000 * (src.calls - 1) // src.calls) // src.user_n
+
+
+def due_of_connection(s: State, u: i64, now: i64) -> i64:
+    """When a connection that is free at `now` sends next, `NEVER` after its last request.
+
+    fortio periodic/periodic.go, runOne: request i is due at i intervals after the start; who is late sends at once, or
+    leaves out what is overdue.
+    """
+    user = s.user[u]
+    src = s.source[user.source]
+    begin = src.origin + stagger(s, u)
+    while user.n < src.calls:
+        wait = begin + user.n * src.interval // 1000 - now
+        if wait >= 0 or src.manner & SKIPS == 0:
+            if wait > 0 and src.manner & JITTERS > 0:
+                wait = jittered(wait, mix(user.id + user.n * STEP))
+            if wait < 0:
+                return now
+            return now + wait
+        user.n += 1
+    return NEVER
+
+
+def on_connection(s: State, u: i64) -> None:
+    """A connection sends; after the end only its first two requests and its last one (fortio, runOne)."""
+    user = s.user[u]
+    src = s.source[user.source]
+    if user.n < src.calls and (s.ctl[0].now <= src.stop or user.n < 2 or user.n == src.calls - 1):
+        identity = mix(user.id + user.n * STEP)
+        user.n += 1
+        send_root(s, user.source, identity, u)
+
+
 def on_user(s: State, u: i64) -> None:
-    """A user of a closed loop sends its next request."""
+    """A user of a closed loop sends its next request, once it is there."""
     c = s.ctl[0]
     user = s.user[u]
-    if c.now < s.source[user.source].stop:
+    src = s.source[user.source]
+    if src.arrivals == PERIODIC:
+        on_connection(s, u)
+    elif c.now < src.stop:
+        if src.piece_n > 0:
+            there = when_present(s, user.source, u - src.user_at)
+            if there > c.now:
+                if there < src.stop:
+                    schedule(s, there, EV_USER, u)
+                return
         identity = mix(user.id + user.n * STEP)
         user.n += 1
         send_root(s, user.source, identity, u)
 
 
 def change_rate(s: State, i: i64, interval: i64) -> None:
-    """A source gets another rate: what was left of its wait is stretched, so that its draws stay the same."""
+    """A source gets another rate: what was left of its wait is stretched, so that its draws stay the same.
+
+    Users, connections and sources whose rate changes by itself end at rate 0 and hear of no other.
+    """
     c = s.ctl[0]
     src = s.source[i]
+    if src.piece_n > 0 or src.user_n > 0:
+        if interval == 0:
+            src.stop = least(src.stop, c.now - 1)
+            src.calls = 0
+        return
     if src.started == 0:
         src.interval = interval
         return
@@ -1491,7 +1684,7 @@ def start_source(s: State, i: i64) -> None:
     src = s.source[i]
     src.origin = c.now
     src.started = 1
-    if src.arrivals == CLOSED_LOOP:
+    if src.user_n > 0:
         src.cursor = 0
         push(s, DO_USERS, i)
     elif src.interval > 0:
@@ -1501,13 +1694,19 @@ def start_source(s: State, i: i64) -> None:
 
 
 def start_users(s: State, i: i64) -> None:
-    """The next users of a closed loop begin, each after a time of thinking."""
+    """The next users of a closed loop begin, each after a time of thinking; those who come later send at once."""
     c = s.ctl[0]
     src = s.source[i]
     last = least(src.cursor + CHUNK, src.user_n)
     while src.cursor < last:
         u = src.user_at + src.cursor
-        schedule(s, c.now + sample(s, src.think, s.user[u].id, P_THINK), EV_USER, u)
+        begin = c.now
+        if src.piece_n > 0:
+            begin = when_present(s, i, src.cursor)
+        if begin == c.now:
+            begin += sample(s, src.think, s.user[u].id, P_THINK) + stagger(s, u)
+        if begin < NEVER:
+            schedule(s, begin, EV_USER, u)
         src.cursor += 1
     if src.cursor < src.user_n:
         push(s, DO_USERS, i)
@@ -3512,8 +3711,7 @@ def finish(s: State, r: i64) -> None:
                 t.launching = 1
                 push(s, DO_CALLS, q.parent)
     if q.user >= 0:
-        think = sample(s, s.source[q.source].think, q.id, P_THINK)
-        schedule(s, end + think, EV_USER, q.user)
+        go_on(s, q.user, end, q.id)
     give_request(s, r)
 
 

@@ -228,7 +228,7 @@ class Engine:
     def add_source(self, spec: SourceSpec) -> int:
         """A traffic source; it sends from ``spec.start`` (or now, when that has passed) to ``spec.stop``."""
         number = self._count("source")
-        users = spec.users if spec.arrivals is Arrivals.CLOSED else 0
+        users = spec.users if spec.arrivals in (Arrivals.CLOSED, Arrivals.PERIODIC) else 0
         ids = [self._identity("user", number, user) for user in range(users)]
         source = self._layout.source(spec, self._identity("source", number), ids)
         self._change(core.CH_SOURCE, source, spec.start)
@@ -291,7 +291,7 @@ class Engine:
             self._change(core.CH_REACH, row, at, value=int(reachable))
 
     def set_rate(self, source: int, rate_per_s: float, at: Nanos | None = None) -> None:
-        """An open-loop source sends at another rate."""
+        """An open-loop source sends at another rate; users, connections and changing rates can only be ended (0)."""
         self._change(core.CH_RATE, source, at, value=interval_of(rate_per_s))
 
     def set_source_flows(self, source: int, flows: Sequence[int], at: Nanos | None = None) -> None:

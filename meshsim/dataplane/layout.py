@@ -16,6 +16,8 @@ from meshsim.dataplane.specs import (
     FlowSpec,
     HandlerSpec,
     HostSpec,
+    LevelPiece,
+    PeriodicSpec,
     PodSpec,
     ProxySpec,
     RateLimitSpec,
@@ -108,7 +110,7 @@ class Layout:
             name: ColumnAppender(name)
             for name in (
                 *("free", "turn", "hosts", "seen", "cluster_row"),
-                *("handler_call", "source_flow", "code", "payload"),
+                *("handler_call", "source_flow", "code", "payload", "quantile", "instant"),
             )
         }
         self._dists: dict[Distribution, int] = {}
@@ -134,13 +136,17 @@ class Layout:
             return -1
         found = self._dists.get(dist)
         if found is None:
-            if dist.shape in (Shape.LOGNORMAL, Shape.GAMMA, Shape.PARETO):
-                spread = round(dist.spread * 1e9)
-            else:
-                spread = round(dist.spread)
-            found = self.rows["dist"].add((int(dist.shape), dist.scale, spread))
-            self._dists[dist] = found
+            found = self._dists[dist] = self.rows["dist"].add((int(dist.shape), *self._parameters(dist)))
         return found
+
+    def _parameters(self, dist: Distribution) -> tuple[int, int]:
+        """Scale and spread of a distribution as its row has them."""
+        if dist.shape is Shape.EMPIRICAL:
+            points = [number for share, value in dist.quantiles for number in (chance(share), value)]
+            return self.columns["quantile"].extend(points), len(dist.quantiles)
+        if dist.shape in (Shape.LOGNORMAL, Shape.GAMMA, Shape.PARETO):
+            return dist.scale, round(dist.spread * 1e9)
+        return dist.scale, round(dist.spread)
 
     def timer_class(self, span: int, kind: int) -> int:
         """The class of timers of one duration, -1 for no timer."""
@@ -424,12 +430,19 @@ class Layout:
     def source(self, spec: SourceSpec, identity: int, user_ids: Sequence[int]) -> int:
         users = self.rows["user"]
         source = self.rows["source"].count + len(self.rows["source"].rows)
+        piece_at, piece_n = self._pieces(spec)
+        interval = interval_of(spec.rate_per_s)
+        if spec.arrivals is Arrivals.CLOSED or piece_n > 0:
+            interval = bool(piece_n)
+        manner = calls = 0
+        if spec.arrivals is Arrivals.PERIODIC and spec.periodic is not None:
+            interval, calls, manner = _periods(spec.periodic, spec.rate_per_s / len(user_ids))
         return self.rows["source"].add(
             row_of(
                 "source",
                 id=identity,
                 arrivals=spec.arrivals,
-                interval=0 if spec.arrivals is Arrivals.CLOSED else interval_of(spec.rate_per_s),
+                interval=interval,
                 stop=spec.stop,
                 flow_at=self.columns["source_flow"].extend(spec.flows),
                 flow_n=len(spec.flows),
@@ -437,8 +450,51 @@ class Layout:
                 think=self.dist(spec.think),
                 user_at=users.extend([row_of("user", id=i, source=source) for i in user_ids]),
                 user_n=len(user_ids),
+                piece_at=piece_at,
+                piece_n=piece_n,
+                calls=calls,
+                manner=manner,
             )
         )
+
+    def _pieces(self, spec: SourceSpec) -> tuple[int, int]:
+        """First and number of a source's pieces, or of its instants."""
+        if spec.arrivals is Arrivals.REPLAYED:
+            return self.columns["instant"].extend(spec.instants), len(spec.instants)
+        levels = spec.levels
+        if not levels and spec.arrivals is Arrivals.JITTERED:
+            levels = (LevelPiece(0, spec.rate_per_s, spec.rate_per_s),)
+        rows = _piece_rows(levels, max(spec.stop - spec.start, 1))
+        return self.rows["piece"].extend(rows), len(rows)
+
+
+def _piece_rows(levels: Sequence[LevelPiece], length: int) -> list[Row]:
+    """Rows of the pieces within a length, and an empty one that ends them."""
+    if not levels:
+        return []
+    rows: list[Row] = []
+    before = 0
+    ends = [*(level.begin for level in levels[1:]), 0]
+    for (begin, level, end_level), end in zip(levels, ends, strict=True):
+        if begin >= length:
+            break
+        span = (end or max(length, begin + 1)) - begin
+        first, last = round(level * core.MILLION), round(end_level * core.MILLION)
+        rows.append((begin, span, first, last, before))
+        before = min(before + (first + last) * span // (2 * core.MILLION), core.MASK)
+    return [*rows, (length, 0, 0, 0, before)]
+
+
+def _periods(spec: PeriodicSpec, rate_per_s: float) -> tuple[int, int, int]:
+    """Interval in picoseconds, number of requests and manner of each of a source's connections.
+
+    fortio periodic/periodic.go: a connection sends as many requests as fit into the run, two at least, and its interval
+    is stretched so that the last one is due at the end of the run.
+    """
+    calls = max(int(rate_per_s * spec.length / core.SECOND + 1e-9), 2)
+    interval = round(1e12 / rate_per_s * calls / (calls - 1))
+    manner = core.JITTERS * spec.jitter + core.UNIFORM_STARTS * spec.uniform + core.SKIPS * (not spec.catch_up)
+    return interval, calls, manner
 
 
 def _health(spec: HostSpec) -> int:

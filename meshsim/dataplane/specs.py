@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshsim.units import SECOND, Nanos
 
@@ -26,18 +26,21 @@ class Shape(IntEnum):
     GAMMA = 3
     PARETO = 4
     UNIFORM = 5
+    EMPIRICAL = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """A time distribution: `scale` is the mean of FIXED, EXPONENTIAL and GAMMA, the median of LOGNORMAL, the minimum of
-    PARETO and UNIFORM; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the maximum of
-    UNIFORM.
+    PARETO, UNIFORM and EMPIRICAL; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the
+    maximum of UNIFORM.
     """
 
     shape: Shape
     scale: Nanos
     spread: float = 0.0
+    quantiles: tuple[tuple[float, Nanos], ...] = ()
+    """Of EMPIRICAL: (share of 1, value), from share 0 to share 1; values lie evenly between two of them."""
 
 
 class LbPolicy(IntEnum):
@@ -443,6 +446,37 @@ class Arrivals(IntEnum):
     CONSTANT = 1
     CLOSED = 2
     """`SourceSpec.users` users, each waits `SourceSpec.think` after an answer."""
+    JITTERED = 3
+    """CONSTANT, each wait up to a tenth longer or shorter."""
+    REPLAYED = 4
+    """At `SourceSpec.instants`."""
+    PERIODIC = 5
+    """`SourceSpec.users` connections that share the rate, each of which waits for its answer (`PeriodicSpec`)."""
+
+
+class LevelPiece(NamedTuple):
+    """A stretch of time in which a rate (a second) or a number of users goes evenly from one value to another.
+
+    It begins so long after its source and lasts until the next one.
+    """
+
+    begin: Nanos
+    level: float
+    end_level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodicSpec:
+    """How connections keep to their times (fortio periodic/periodic.go, runOne)."""
+
+    length: Nanos
+    """How long they send: their last requests are due at its end."""
+    jitter: bool = False
+    """Each wait is up to a tenth longer or shorter."""
+    uniform: bool = False
+    """They begin one after the other within one interval instead of together."""
+    catch_up: bool = True
+    """Whether requests that are late are sent at once, or left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,7 +484,7 @@ class SourceSpec:
     """A traffic source."""
 
     flows: tuple[int, ...]
-    """One flow an entry proxy; requests go to them in turn by keyed draw."""
+    """One flow an entry proxy; requests go to them in turn by keyed draw, those of a connection all to one."""
     arrivals: Arrivals
     rate_per_s: float
     """Requests a second of an open loop; rates change through `Engine.set_rate`."""
@@ -460,3 +494,9 @@ class SourceSpec:
     stop: Nanos
     latency: Nanos
     """One-way latency between the source and the entry proxy."""
+    levels: tuple[LevelPiece, ...] = ()
+    """The rate of an open loop by time, in the place of `rate_per_s`, or how many of the users there are."""
+    instants: tuple[Nanos, ...] = ()
+    """Of REPLAYED: when requests are sent, counted from the start, rising."""
+    periodic: PeriodicSpec | None = None
+    """Of PERIODIC."""

@@ -47,6 +47,7 @@ ROWS: Final[Mapping[str, type]] = {
     "bucket": core.Bucket,
     "tally": core.Tally,
     "cell": core.Cell,
+    "piece": core.Piece,
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)

@@ -1,5 +1,6 @@
 """The scenario file as data: schema, loader with positions, timeline actions, expectations."""
 
+from meshsim.scenario.arrivals import Arrivals, Burst, Connections, RampPoint, Replay, Series, UserPoint
 from meshsim.scenario.call_graph import CallGraph, Member, ServiceKey, build_call_graph
 from meshsim.scenario.expectations import (
     Bounds,
@@ -18,7 +19,6 @@ from meshsim.scenario.expectations import (
 from meshsim.scenario.instants import Anchors, Instant, Span, Window, parse_instant
 from meshsim.scenario.inventory import Inventory, PodTemplate
 from meshsim.scenario.load import (
-    Arrivals,
     Call,
     Failures,
     Gateway,
@@ -48,8 +48,10 @@ __all__ = [
     "Anchors",
     "Arrivals",
     "Bounds",
+    "Burst",
     "Call",
     "CallGraph",
+    "Connections",
     "Delayed",
     "End",
     "Expectation",
@@ -71,12 +73,15 @@ __all__ = [
     "PodTemplate",
     "Pods",
     "Propagation",
+    "RampPoint",
+    "Replay",
     "Request",
     "RequestCount",
     "Restarted",
     "Scaled",
     "Scenario",
     "Selection",
+    "Series",
     "Serve",
     "ServiceKey",
     "Share",
@@ -86,6 +91,7 @@ __all__ = [
     "TimedAction",
     "TimelineEntry",
     "Traffic",
+    "UserPoint",
     "Window",
     "Windowed",
     "Workload",

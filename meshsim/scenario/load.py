@@ -8,9 +8,21 @@ from typing import Annotated, Any, Final, Self, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from meshsim.scenario.arrivals import (
+    MOST_USERS,
+    Arrivals,
+    Burst,
+    CountOrConnections,
+    RampPoint,
+    Replay,
+    Series,
+    UserPoint,
+    assert_rising,
+)
 from meshsim.scenario.node import Headers, Labels, Many, Name, Node, exactly_one
 from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
 
+_LOADS: Final = ("rate", "ramp", "series", "bursts", "replay", "users", "user_ramp")
 _AUTHORITY: Final = re.compile(r"^(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?$")
 
 Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
@@ -184,15 +196,8 @@ def _gateway(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-class Arrivals(Enum):
-    """How an open loop spaces its requests."""
-
-    POISSON = "poisson"
-    CONSTANT = "constant"
-
-
 class Traffic(Node):
-    """A stream of requests: an open loop with a rate, or a closed loop of users who wait for the answer and think."""
+    """A stream of requests: an open loop, connections that share a rate, or users who wait for the answer and think."""
 
     name: Name
     """Name, for expectations and results."""
@@ -203,11 +208,23 @@ class Traffic(Node):
     request: Request
     """What is asked for."""
     rate: Rate | None = None
-    """Open loop: requests a second of all sending pods together."""
+    """Requests a second of all sending pods together."""
+    ramp: Annotated[Many[RampPoint], Field(min_length=1)] | None = None
+    """Open loop whose rate changes evenly from point to point; before the first and after the last it stays."""
+    series: Series | None = None
+    """Open loop with a rate for each interval."""
+    bursts: Annotated[Many[Burst], Field(min_length=2)] | None = None
+    """Open loop with rates that hold for random times: a Markov-modulated Poisson process."""
+    replay: Replay | None = None
+    """Requests at exact instants."""
     arrivals: Annotated[Arrivals, Field(strict=False)] = Arrivals.POISSON
     """Spacing of an open loop's requests."""
-    users: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    connections: CountOrConnections | None = None
+    """Has the `rate` sent by so many connections, each of which waits for its answer."""
+    users: Annotated[int, Field(ge=1, le=MOST_USERS)] | None = None
     """Closed loop: how many users."""
+    user_ramp: Annotated[Many[UserPoint], Field(min_length=1)] | None = None
+    """Closed loop whose number of users changes evenly from point to point; outside of them it stays."""
     think: Time | None = None
     """Closed loop: time between an answer and the user's next request."""
     start: Duration = 0
@@ -218,13 +235,37 @@ class Traffic(Node):
     @model_validator(mode="after")
     def _check(self) -> Self:
         exactly_one(self, "traffic", "from_", "through")
-        exactly_one(self, "traffic", "rate", "users")
-        if self.rate is not None and self.think is not None:
-            raise PydanticCustomError("think", "'think' belongs to 'users', an open loop ('rate') does not wait")
-        if self.users is not None and "arrivals" in self.model_fields_set:
-            raise PydanticCustomError("arrivals", "'arrivals' belongs to 'rate'; users send when they have thought")
-        if self.users is not None and self.think is None:
+        load = exactly_one(self, "traffic", *_LOADS)
+        closed = load in ("users", "user_ramp")
+        if not closed and self.think is not None:
+            raise PydanticCustomError("think", f"'think' belongs to 'users', an open loop ('{load}') does not wait")
+        if closed and self.think is None:
             raise PydanticCustomError("think", "'users' need 'think', the time between an answer and the next request")
+        self._check_arrivals(load)
+        assert_rising(self.ramp or (), "ramp")
+        assert_rising(self.user_ramp or (), "userRamp")
         if self.stop is not None and self.stop <= self.start:
             raise PydanticCustomError("stop", "'stop' must be later than 'start'")
         return self
+
+    @property
+    def columns(self) -> tuple[float, ...]:
+        """The numbers that come from a file."""
+        if self.series is not None and self.series.file is not None:
+            return self.series.rates or ()
+        if self.replay is not None and self.replay.file is not None:
+            return self.replay.at or ()
+        return ()
+
+    def _check_arrivals(self, load: str) -> None:
+        if self.connections is not None and load != "rate":
+            raise PydanticCustomError("connections", "'connections' share a 'rate'; give one")
+        given = "arrivals" in self.model_fields_set
+        if given and self.connections is not None:
+            raise PydanticCustomError("arrivals", "'arrivals' belongs to an open loop; 'connections' have 'jitter'")
+        if given and load not in ("rate", "ramp", "series"):
+            reason = {
+                "bursts": "bursts are Poisson arrivals",
+                "replay": "a replay has exact instants",
+            }.get(load, "users send when they have thought")
+            raise PydanticCustomError("arrivals", f"'arrivals' belongs to 'rate', 'ramp' or 'series'; {reason}")

@@ -87,11 +87,14 @@ class LoadedScenario:
 
     def digest(self) -> str:
         """A hash of everything the scenario means: its document and all objects it names."""
-        content = {
+        content: dict[str, object] = {
             "scenario": self.document,
             "objects": [_content(item) for item in self.objects],
             "actions": [[_content(item) for item in action.objects] for action in self.actions],
         }
+        columns = {traffic.name: traffic.columns for traffic in self.scenario.traffic if traffic.columns}
+        if columns:
+            content["columns"] = columns
         text = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

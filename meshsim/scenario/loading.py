@@ -24,6 +24,7 @@ from meshsim.api import (
 from meshsim.api.schema.mesh_config import check_mesh_config
 from meshsim.errors import Finding, InputError, InputErrors, Position, Severity
 from meshsim.scenario.checking import check_references
+from meshsim.scenario.columns import read_files
 from meshsim.scenario.loaded import LoadedScenario, TimedAction
 from meshsim.scenario.model import Scenario
 from meshsim.scenario.problems import input_errors, shown
@@ -68,6 +69,7 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
     except ValidationError as error:
         found = input_errors(error, Scenario, document, origin)
         raise InputErrors((*found, *_errors_of_manifests(document, origin, Path(folder)))) from None
+    scenario = read_files(scenario, origin, Path(folder), errors)
     reader = _Reader(origin, Path(folder))
     objects = reader.sources("resources", scenario.resources)
     timeline = resolve_timeline(scenario, origin, errors)

@@ -29,6 +29,7 @@ from meshsim.units import (
 
 _LONGEST: Final = 87_600 * HOUR
 _RATES: Final = (1 / (7 * 86_400), 1e9)
+_RATE_PATTERN: Final = r"^[0-9.]+ *[kM]? */ *(ms|sec|s|min|m|h|d)$"
 _DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
 
 
@@ -78,6 +79,17 @@ def _time(text: str) -> Distribution:
     return time
 
 
+def _some_time(text: str) -> Nanos:
+    span = _span(text)
+    if span == 0:
+        raise InputError(f"'{text}' is no time at all")
+    return span
+
+
+def _load(text: str) -> float:
+    return 0.0 if parse_rate(text) == 0 else _positive_rate(text)
+
+
 def _positive_rate(text: str) -> float:
     rate = parse_rate(text)
     if not rate > 0:
@@ -97,6 +109,16 @@ Duration: TypeAlias = Annotated[
 ]
 """A span of time in nanoseconds, not negative."""
 
+Span: TypeAlias = Annotated[
+    Nanos,
+    BeforeValidator(_reader("a duration", "200ms or 1m30s", _some_time)),
+    PlainSerializer(format_duration),
+    WithJsonSchema(
+        {"x-type": "duration", "type": "string", "pattern": _DURATION_PATTERN, "examples": ["200ms", "1m30s"]}
+    ),
+]
+"""A span of time in nanoseconds, longer than 0."""
+
 Rate: TypeAlias = Annotated[
     float,
     BeforeValidator(_reader("a rate", "50/s or 1200/m", _positive_rate)),
@@ -105,12 +127,22 @@ Rate: TypeAlias = Annotated[
         {
             "x-type": "rate",
             "type": "string",
-            "pattern": r"^[0-9.]+ *[kM]? */ *(ms|sec|s|min|m|h|d)$",
+            "pattern": _RATE_PATTERN,
             "examples": ["50/s", "1200/m"],
         }
     ),
 ]
 """Requests a second."""
+
+Load: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_reader("a rate", "50/s or 1200/m", _load)),
+    PlainSerializer(format_rate),
+    WithJsonSchema(
+        {"x-type": "rate", "type": "string", "pattern": _RATE_PATTERN, "examples": ["50/s", "1200/m", "0/s"]}
+    ),
+]
+"""Requests a second, 0 for none."""
 
 Ratio: TypeAlias = Annotated[
     float,
@@ -128,7 +160,7 @@ Time: TypeAlias = Annotated[
         {
             "x-type": "duration or distribution",
             "type": "string",
-            "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)"],
+            "examples": ["5ms", "exponential(5ms)", "lognormal(8ms, 1.4)", "empirical(p0 1ms, p50 8ms, p100 90ms)"],
         }
     ),
 ]

@@ -19,6 +19,8 @@ from meshsim.dataplane.specs import (
     HostSpec,
     InboundKind,
     LbPolicy,
+    LevelPiece,
+    PeriodicSpec,
     PodSpec,
     PodState,
     ProxySpec,
@@ -80,6 +82,7 @@ class RandomMesh:
                 Distribution(Shape.GAMMA, mean, self._chance.choice((0.5, 2.0))),
                 Distribution(Shape.PARETO, mean, 2.5),
                 Distribution(Shape.UNIFORM, mean, 2.0 * mean),
+                Distribution(Shape.EMPIRICAL, 0, quantiles=((0.0, 0), (0.3, mean), (0.99, 2 * mean), (1.0, 9 * mean))),
                 Distribution(Shape.FIXED, 0),
             )
         )
@@ -286,22 +289,35 @@ class RandomMesh:
         for _ in range(chance.randint(1, 2)):
             proxy = self._add_proxy() if chance.random() < 0.9 else -1
             flows.append(self._add_flow(proxy, -1, -1, self._services[-1]))
-        for arrivals in (Arrivals.POISSON, Arrivals.CONSTANT, Arrivals.CLOSED):
+        for arrivals in Arrivals:
             if chance.random() < 0.6 or arrivals is Arrivals.POISSON:
-                self._sources.append(
-                    self.engine.add_source(
-                        SourceSpec(
-                            flows=tuple(flows),
-                            arrivals=arrivals,
-                            rate_per_s=chance.uniform(20, 300),
-                            users=chance.randint(1, 4),
-                            think=Distribution(Shape.EXPONENTIAL, chance.randint(1, 30) * MILLISECOND),
-                            start=chance.choice((0, self.span // 4)),
-                            stop=self.span,
-                            latency=chance.choice((0, MILLISECOND)),
-                        )
-                    )
-                )
+                self._sources.append(self.engine.add_source(self._source(tuple(flows), arrivals)))
+
+    def _source(self, flows: tuple[int, ...], arrivals: Arrivals) -> SourceSpec:
+        chance = self._chance
+        users = chance.randint(1, 4)
+        top = float(users) if arrivals is Arrivals.CLOSED else 400.0
+        turns = sorted(chance.sample(range(1, self.span), 3))
+        levels = tuple(LevelPiece(at, chance.choice((0.0, top / 2, top)), chance.uniform(0, top)) for at in (0, *turns))
+        start = chance.choice((0, self.span // 4))
+        return SourceSpec(
+            flows=flows,
+            arrivals=arrivals,
+            rate_per_s=chance.uniform(20, 300),
+            users=users,
+            think=Distribution(Shape.EXPONENTIAL, chance.randint(1, 30) * MILLISECOND),
+            start=start,
+            stop=self.span,
+            latency=chance.choice((0, MILLISECOND)),
+            levels=levels if arrivals < Arrivals.REPLAYED and chance.random() < 0.3 else (),
+            instants=tuple(sorted(chance.randrange(self.span) for _ in range(20))),
+            periodic=PeriodicSpec(
+                length=self.span - start,
+                jitter=chance.random() < 0.5,
+                uniform=chance.random() < 0.5,
+                catch_up=chance.random() < 0.5,
+            ),
+        )
 
     # -- changes -----------------------------------------------------------------------------------------------------
 

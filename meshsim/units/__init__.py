@@ -1,6 +1,13 @@
 """Durations to integer nanoseconds, rates, sizes, percentages, distributions: parsing and printing."""
 
-from meshsim.units.distribution import Distribution, Family, format_distribution, parse_distribution
+from meshsim.units.distribution import (
+    Distribution,
+    Family,
+    Quantile,
+    empirical,
+    format_distribution,
+    parse_distribution,
+)
 from meshsim.units.duration import (
     HOUR,
     MICROSECOND,
@@ -22,6 +29,8 @@ __all__ = [
     "Distribution",
     "Family",
     "Nanos",
+    "Quantile",
+    "empirical",
     "format_distribution",
     "format_duration",
     "format_percent",

@@ -1,4 +1,5 @@
-"""Distributions of times as a scenario writes them: ``lognormal(8ms, 1.4)``, ``exponential(10ms)``, a bare ``5ms``.
+"""Distributions of times as a scenario writes them: ``lognormal(8ms, 1.4)``, ``exponential(10ms)``,
+``empirical(p0 1ms, p50 8ms, p99 40ms, p100 90ms)``, a bare ``5ms``.
 
 Only text and values; drawing from a distribution is the event core's work.
 """
@@ -6,9 +7,12 @@ Only text and values; drawing from a distribution is the event core's work.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from meshsim.errors import InputError
 from meshsim.units.duration import Nanos, format_duration, parse_duration
@@ -30,6 +34,16 @@ class Family(Enum):
     """Least value `first`, tail index `factor`; the mean exists when it exceeds 1."""
     UNIFORM = "uniform"
     """Evenly from `first` to `second`."""
+    EMPIRICAL = "empirical"
+    """By `quantiles`, evenly between two neighbours."""
+
+
+class Quantile(NamedTuple):
+    """A point of an inverse distribution function: this share of the values is not greater than `value`."""
+
+    share: float
+    """Of 1."""
+    value: Nanos
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class Distribution:
     """The greatest value of a uniform distribution."""
     factor: float = 0.0
     """The dimensionless second parameter: geometric standard deviation, shape or tail index."""
+    quantiles: tuple[Quantile, ...] = ()
+    """Of an empirical distribution, from share 0 to share 1, neither shares nor values ever falling."""
 
     def __str__(self) -> str:
         return format_distribution(self)
@@ -57,6 +73,7 @@ _SIGNATURES: Final = {
     Family.PARETO: ("least", "tail index"),
     Family.UNIFORM: ("least", "most"),
 }
+_QUANTILE: Final = re.compile(r"[pP](\d+(?:\.\d*)?|\.\d+)\s*[ :=]\s*(\S.*)\Z")
 _EXAMPLES: Final = {
     Family.FIXED: "fixed(5ms)",
     Family.EXPONENTIAL: "exponential(10ms)",
@@ -64,6 +81,7 @@ _EXAMPLES: Final = {
     Family.GAMMA: "gamma(10ms, 2)",
     Family.PARETO: "pareto(5ms, 2.5)",
     Family.UNIFORM: "uniform(5ms, 20ms)",
+    Family.EMPIRICAL: "empirical(p0 1ms, p50 8ms, p99 40ms, p100 90ms)",
 }
 
 
@@ -78,6 +96,8 @@ def parse_distribution(text: str | float) -> Distribution:
         return Distribution(Family.FIXED, _time(body, body, Family.FIXED))
     family = _family(found.group(1).lower(), body)
     written = [part.strip() for part in found.group(2).split(",")] if found.group(2).strip() else []
+    if family is Family.EMPIRICAL:
+        return _empirical(written, body)
     names = _SIGNATURES[family]
     if len(written) != len(names):
         expected = ", ".join(names)
@@ -102,7 +122,45 @@ def format_distribution(distribution: Distribution) -> str:
         return f"uniform({first}, {format_duration(distribution.second)})"
     if family in (Family.FIXED, Family.EXPONENTIAL):
         return first if family is Family.FIXED else f"exponential({first})"
+    if family is Family.EMPIRICAL:
+        points = (f"p{_percent(point.share)} {format_duration(point.value)}" for point in distribution.quantiles)
+        return f"empirical({', '.join(points)})"
     return f"{family.value}({first}, {distribution.factor!r})"
+
+
+def empirical(quantiles: Iterable[tuple[float, Nanos]]) -> Distribution:
+    """The distribution with these quantiles, given as (share of 1, value); raises `InputError`.
+
+    It needs the least value (share 0) and the greatest one (share 1): between two quantiles values lie evenly, and
+    nothing is known outside of the first and the last.
+    """
+    points = tuple(Quantile(*point) for point in quantiles)
+    hint = f"such as {_EXAMPLES[Family.EMPIRICAL]}"
+    if len(points) < 2 or points[0].share != 0.0 or points[-1].share != 1.0:
+        raise InputError("an empirical distribution goes from p0, the least value, to p100, the greatest", None, hint)
+    for before, after in pairwise(points):
+        if after.share <= before.share or after.value < before.value:
+            names = f"p{_percent(before.share)} and p{_percent(after.share)}"
+            raise InputError(f"the quantiles {names} of an empirical distribution do not rise", None, hint)
+    if points[0].value < 0:
+        raise InputError("a quantile of an empirical distribution is negative", None, hint)
+    return Distribution(Family.EMPIRICAL, points[0].value, points[-1].value, quantiles=points)
+
+
+def _empirical(written: list[str], body: str) -> Distribution:
+    points: list[tuple[float, Nanos]] = []
+    for text in written:
+        found = _QUANTILE.match(text)
+        share = Decimal(found.group(1)) / 100 if found is not None else Decimal(2)
+        if found is None or share > 1:
+            hint = f"write p, a percentage and a time, such as {_EXAMPLES[Family.EMPIRICAL]}"
+            raise InputError(f"'{text}' in '{body}' is not a quantile", None, hint)
+        points.append((float(share), _time(found.group(2), body, Family.FIXED)))
+    return empirical(points)
+
+
+def _percent(share: float) -> str:
+    return f"{(Decimal(repr(share)) * 100).normalize():f}"
 
 
 def _family(name: str, body: str) -> Family:

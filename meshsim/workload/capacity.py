@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Final
 
 from meshsim.api import ApiObject
@@ -22,6 +23,9 @@ def mean_time(time: Distribution) -> float:
         return time.first * time.factor / (time.factor - 1) if time.factor > 1 else math.inf
     if time.family is Family.UNIFORM:
         return (time.first + time.second) / 2
+    if time.family is Family.EMPIRICAL:
+        steps = pairwise(time.quantiles)
+        return sum((after.share - before.share) * (before.value + after.value) / 2 for before, after in steps)
     return float(time.first)
 
 

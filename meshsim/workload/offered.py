@@ -10,17 +10,20 @@ from collections.abc import Mapping
 
 from meshsim.api.rules.names import covers
 from meshsim.scenario import CallGraph, Inventory, LoadedScenario, Member, ServiceKey, Traffic, Workload
+from meshsim.workload.profiles import mean_rate
 
 
 def offered_load(loaded: LoadedScenario, inventory: Inventory, graph: CallGraph) -> Mapping[ServiceKey, float]:
     """Requests a second that reach each service at least; services without any are left out."""
     load: dict[ServiceKey, float] = {}
     for traffic in loaded.scenario.traffic:
-        if traffic.rate is None:
-            continue  # users wait for their answers, so a slow service slows them down instead of piling up
+        stop = loaded.scenario.duration if traffic.stop is None else traffic.stop
+        rate = mean_rate(traffic, stop - traffic.start)
+        if rate is None:
+            continue  # who waits for answers is slowed down by a slow service instead of piling up
         target = _target(traffic, loaded, inventory)
         if target is not None:
-            load[target] = load.get(target, 0.0) + traffic.rate
+            load[target] = load.get(target, 0.0) + rate
     for key in graph.order():
         for callee in graph.callees(key):
             calls = min(_calls_of(member, callee, loaded.scenario.workloads) for member in graph.services[key])

@@ -20,6 +20,7 @@ _SHAPES: Final = {
     Family.GAMMA: Shape.GAMMA,
     Family.PARETO: Shape.PARETO,
     Family.UNIFORM: Shape.UNIFORM,
+    Family.EMPIRICAL: Shape.EMPIRICAL,
 }
 INSTANT: Final = Distribution(Shape.FIXED, 0)
 
@@ -31,6 +32,8 @@ def to_distribution(time: TimeDistribution) -> Distribution:
         return Distribution(shape, time.first, math.log(time.factor))
     if time.family is Family.UNIFORM:
         return Distribution(shape, time.first, float(time.second))
+    if time.family is Family.EMPIRICAL:
+        return Distribution(shape, time.first, quantiles=tuple(time.quantiles))
     return Distribution(shape, time.first, time.factor)
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject
-from meshsim.dataplane.specs import Arrivals, FlowSpec, RouteKind, RouteSpec, SourceSpec
+from meshsim.dataplane.specs import Arrivals, FlowSpec, LevelPiece, PeriodicSpec, RouteKind, RouteSpec, SourceSpec
 from meshsim.errors import InputError
 from meshsim.network import OUTSIDE_PARTY
 from meshsim.recording import TrafficInfo
 from meshsim.scenario import Arrivals as Spacing
-from meshsim.scenario import Gateway, Traffic
+from meshsim.scenario import Connections, Gateway, Traffic
 from meshsim.units import Nanos
+from meshsim.workload import connection_count, most_users, rate_pieces, user_pieces
 from meshsim.world.behaviour import to_distribution
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.flows import Flow
@@ -70,17 +71,22 @@ class TrafficControl:
             self._world.engine.set_rate(stream.source, 0.0, self._world.env.instant)
 
     def _spec(self, traffic: Traffic, flows: tuple[int, ...]) -> SourceSpec:
-        closed = traffic.users is not None
-        spacing = Arrivals.CLOSED if closed else _spacing(traffic.arrivals)
+        stop = traffic.stop if traffic.stop is not None else self._world.loaded.scenario.duration
+        length = stop - traffic.start
+        connections = connection_count(traffic, length)
+        levels = user_pieces(traffic) or rate_pieces(traffic, length, self._world.seed)
         return SourceSpec(
             flows=flows,
-            arrivals=spacing,
+            arrivals=_spacing(traffic),
             rate_per_s=traffic.rate or 0.0,
-            users=traffic.users or 0,
+            users=connections or most_users(traffic),
             think=to_distribution(traffic.think) if traffic.think is not None else None,
             start=traffic.start,
-            stop=traffic.stop if traffic.stop is not None else self._world.loaded.scenario.duration,
+            stop=stop,
             latency=self._client_latency(traffic),
+            levels=tuple(LevelPiece(*piece) for piece in levels),
+            instants=tuple(traffic.replay.at or ()) if traffic.replay is not None else (),
+            periodic=_periodic(traffic.connections, length) if traffic.connections is not None else None,
         )
 
     def _client_latency(self, traffic: Traffic) -> Nanos:
@@ -218,8 +224,27 @@ class TrafficControl:
         )
 
 
-def _spacing(arrivals: Spacing) -> Arrivals:
-    return Arrivals.CONSTANT if arrivals is Spacing.CONSTANT else Arrivals.POISSON
+_SPACINGS: Final = {
+    Spacing.POISSON: Arrivals.POISSON,
+    Spacing.CONSTANT: Arrivals.CONSTANT,
+    Spacing.JITTERED: Arrivals.JITTERED,
+}
+
+
+def _spacing(traffic: Traffic) -> Arrivals:
+    if traffic.users is not None or traffic.user_ramp is not None:
+        return Arrivals.CLOSED
+    if traffic.connections is not None:
+        return Arrivals.PERIODIC
+    if traffic.replay is not None:
+        return Arrivals.REPLAYED
+    return _SPACINGS[traffic.arrivals]
+
+
+def _periodic(connections: Connections, length: Nanos) -> PeriodicSpec:
+    return PeriodicSpec(
+        length=length, jitter=connections.jitter, uniform=connections.uniform, catch_up=connections.catch_up
+    )
 
 
 def _client(traffic: Traffic) -> Group:

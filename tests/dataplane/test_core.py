@@ -21,12 +21,15 @@ from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.specs import (
+    Arrivals,
     CallSpec,
     Distribution,
     Flag,
     FlowSpec,
     InboundKind,
     LbPolicy,
+    LevelPiece,
+    PeriodicSpec,
     PodState,
     ProxySpec,
     RateLimitSpec,
@@ -795,6 +798,11 @@ def test_connections_set_up_in_a_partition_time_out_or_go_on_at_the_next_syn() -
         (Distribution(Shape.GAMMA, MS, 0.4), 1.0, math.sqrt(1 / 0.4)),
         (Distribution(Shape.PARETO, MS, 5.0), 1.25, math.sqrt(5 / 3) / 4),
         (Distribution(Shape.UNIFORM, MS, 3.0 * MS), 2.0, math.sqrt(4 / 12)),
+        (
+            Distribution(Shape.EMPIRICAL, 0, quantiles=((0.0, MS), (0.5, 2 * MS), (1.0, 5 * MS))),
+            2.5,
+            math.sqrt(23 / 3 - 6.25),
+        ),
     ],
 )
 def test_distributions_have_their_mean_and_deviation(dist: Distribution, mean: float, deviation: float) -> None:
@@ -805,6 +813,20 @@ def test_distributions_have_their_mean_and_deviation(dist: Distribution, mean: f
     times = np.array([core.sample(state, 0, core.mix(i * 7 + 1), core.P_SERVICE) for i in range(count)]) / MS
     assert abs(times.mean() - mean) <= 4 * deviation / math.sqrt(count) + 1e-6
     assert times.std() == pytest.approx(deviation, rel=0.06, abs=1e-9)
+
+
+def test_empirical_values_have_their_quantiles() -> None:
+    points = ((0.0, MS), (0.5, 4 * MS), (0.9, 20 * MS), (0.99, 21 * MS), (1.0, 100 * MS))
+    engine = make()
+    engine.add_handler(replace(HANDLER, service=Distribution(Shape.EMPIRICAL, 0, quantiles=points)))
+    state = engine.tables.state
+    count = 40_000
+    times = np.array([core.sample(state, 0, core.mix(i * 7 + 1), core.P_SERVICE) for i in range(count)])
+    assert times.min() >= MS
+    assert times.max() <= 100 * MS
+    between = (0.25, 5 * MS // 2), (0.7, 12 * MS), (0.995, 121 * MS // 2)
+    for share, value in (*points[1:-1], *between):
+        assert abs((times <= value).mean() - share) < 4 * math.sqrt(share * (1 - share) / count)
 
 
 def test_draws_look_independent_and_uniform() -> None:
@@ -1133,3 +1155,137 @@ def test_a_limit_may_be_for_some_requests(enabled: int, enforced: int) -> None:
     service = add_service(engine, route={"limit": limit})
     refused = sum(status == 429 for status, _ in outcomes(send(engine, service, *(n * MS for n in range(400)))))
     assert 160 < refused < 240
+
+
+# -- traffic ---------------------------------------------------------------------------------------------------------
+
+
+def starts(**changes: Any) -> list[int]:
+    """When the requests of a source begin, in milliseconds; its service answers after `time`."""
+    engine = make()
+    service = add_service(engine, handler={"service": Distribution(Shape.FIXED, changes.pop("time", 0))})
+    add_traffic(engine, [service.flow], changes.pop("rate", 0.0), **changes)
+    engine.run_until(changes.get("stop", 10 * SECOND) + 10 * SECOND)
+    return sorted(int(start) for start in engine.drain()["start"])
+
+
+def periodic(**changes: Any) -> dict[str, Any]:
+    return {"arrivals": Arrivals.PERIODIC, "stop": SECOND, "periodic": PeriodicSpec(length=SECOND, **changes)}
+
+
+def test_connections_begin_together_and_send_their_last_at_the_end() -> None:
+    """fortio -qps 8 -c 2 -t 1s: four calls each, their targets stretched over the second."""
+    times = starts(rate=8.0, users=2, **periodic())
+    assert times == pytest.approx(sorted(2 * [0, SECOND / 3, SECOND * 2 / 3, SECOND]), abs=1)
+
+
+def test_a_connection_waits_for_its_answer_and_catches_up() -> None:
+    """Its second answer is slow; it sends at once until it is in time again."""
+    engine = make()
+    service = add_service(engine, handler={"service": Distribution(Shape.FIXED, 10 * MS)})
+    engine.set_host_reachable(service.cluster, service.pods[0], False, at=85 * MS)
+    engine.set_host_reachable(service.cluster, service.pods[0], True, at=300 * MS)
+    add_traffic(engine, [service.flow], 20.0, users=1, **periodic())
+    engine.run_until(3 * SECOND)
+    rows = engine.drain()
+    interval = SECOND / 19
+    sent = rows["start"].tolist()
+    assert sent[:2] == [0, int(interval)]
+    assert len(sent) == 20
+    for number, (begin, answered) in enumerate(zip(sent[1:], rows["end"].tolist(), strict=False), 1):
+        assert begin == pytest.approx(max(number * interval, answered), abs=1)
+    assert any(begin > number * interval + MS for number, begin in enumerate(sent))
+
+
+def test_overdue_requests_may_be_left_out() -> None:
+    late = starts(rate=20.0, users=1, time=130 * MS, **periodic(catch_up=False))
+    interval = SECOND / 19
+    assert [round(start / interval) for start in late] == [0, 3, 6, 9, 12, 15, 18]
+    behind = starts(rate=20.0, users=1, time=130 * MS, **periodic())
+    assert behind == [number * 130 * MS for number in range(8)], "no more than fit into the second"
+
+
+def test_connections_may_be_staggered_and_jittered() -> None:
+    times = starts(rate=8.0, users=2, **periodic(uniform=True))
+    assert times[:4] == [0, 125 * MS - 1, 333_333_333, 333_333_333 + 125 * MS - 1]
+    times = starts(rate=100.0, users=1, **periodic(jitter=True))
+    interval = SECOND / 99
+    offsets = [start - number * interval for number, start in enumerate(times)]
+    assert len(times) == 100
+    assert len({round(offset) for offset in offsets}) > 50
+    assert max(map(abs, offsets)) <= interval / 9
+
+
+def test_connections_keep_to_their_pod() -> None:
+    engine = make()
+    services = [add_service(engine) for _ in range(3)]
+    add_traffic(engine, [one.flow for one in services], 120.0, users=6, **periodic())
+    engine.run_until(3 * SECOND)
+    rows = engine.drain()
+    assert [int((rows["flow"] == one.flow).sum()) for one in services] == [40, 40, 40]
+
+
+def test_jittered_requests_are_up_to_a_tenth_of_their_wait_off() -> None:
+    times = starts(rate=100.0, arrivals=Arrivals.JITTERED, stop=SECOND)
+    assert times[0] == 0
+    assert len(times) == pytest.approx(100, abs=1)
+    offsets = [start - 10 * MS * number for number, start in enumerate(times)]
+    assert max(map(abs, offsets)) <= 10 * MS / 9
+    for (before, offset), number in zip(pairwise(offsets), range(1, 200), strict=False):
+        assert abs(offset) <= (10 * MS - before) / 10 + 1, number
+
+
+def test_constant_arrivals_follow_the_integral_of_their_rate() -> None:
+    levels = (LevelPiece(0, 0.0, 20.0), LevelPiece(SECOND, 20.0, 20.0), LevelPiece(2 * SECOND, 0.0, 0.0))
+    levels = (*levels, LevelPiece(3 * SECOND, 10.0, 0.0))
+    times = starts(arrivals=Arrivals.CONSTANT, stop=4 * SECOND, levels=levels)
+    expected = [math.sqrt(number / 10) for number in range(10)]
+    expected += [1 + number / 20 for number in range(20)]
+    expected += [3 + 1 - math.sqrt(1 - number / 5) for number in range(5)]
+    assert [start / SECOND for start in times] == pytest.approx(expected, abs=2e-9)
+
+
+def test_replayed_requests_come_at_their_instants() -> None:
+    instants = (0, 5 * MS, 5 * MS, 70 * MS, 2 * SECOND)
+    times = starts(arrivals=Arrivals.REPLAYED, instants=instants, start=SECOND, stop=2 * SECOND)
+    assert times == [SECOND, SECOND + 5 * MS, SECOND + 5 * MS, SECOND + 70 * MS]
+
+
+def test_users_come_and_go_with_their_ramp() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": Distribution(Shape.FIXED, 10 * MS)})
+    levels = (LevelPiece(0, 0.0, 10.0), LevelPiece(10 * SECOND, 10.0, 10.0), LevelPiece(20 * SECOND, 10.0, 0.0))
+    levels = (*levels, LevelPiece(30 * SECOND, 0.0, 0.0), LevelPiece(40 * SECOND, 2.0, 2.0))
+    add_traffic(
+        engine,
+        [service.flow],
+        0.0,
+        arrivals=Arrivals.CLOSED,
+        users=10,
+        think=Distribution(Shape.FIXED, 90 * MS),
+        levels=levels,
+        stop=45 * SECOND,
+    )
+    engine.run_until(60 * SECOND)
+    starting = engine.drain()["start"] / SECOND
+    for second, present in ((1.5, 1), (5.5, 5), (9.5, 9), (15, 10), (24.5, 5), (28.5, 1), (35, 0), (44, 2)):
+        sent = int(((starting >= second - 0.2) & (starting < second + 0.2)).sum())
+        assert sent == pytest.approx(4 * present, abs=1), second
+    assert starting.min() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_what_is_silenced_ends() -> None:
+    for changes in (
+        {"arrivals": Arrivals.CLOSED, "users": 2, "think": Distribution(Shape.FIXED, 10 * MS)},
+        {**periodic(), "users": 2, "rate": 50.0},
+        {"arrivals": Arrivals.JITTERED, "rate": 50.0},
+        {"arrivals": Arrivals.REPLAYED, "instants": tuple(range(0, SECOND, 10 * MS))},
+    ):
+        engine = make()
+        service = add_service(engine)
+        rate = float(changes.pop("rate", 0.0))
+        source = add_traffic(engine, [service.flow], rate, **{**changes, "stop": SECOND})
+        engine.set_rate(source, 0.0, at=500 * MS)
+        engine.run_until(5 * SECOND)
+        begun = engine.drain()["start"]
+        assert 400 * MS < begun.max() < 500 * MS

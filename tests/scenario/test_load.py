@@ -59,8 +59,8 @@ def test_a_closed_loop_has_users_who_think() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "needs one of 'rate' or 'users'"),
-        ({"rate": "1/s", "users": 1}, "only one of 'rate' or 'users'"),
+        ({}, "needs one of 'rate', 'ramp', 'series', 'bursts', 'replay', 'users' or 'userRamp'"),
+        ({"rate": "1/s", "users": 1}, "not 'rate' and 'users'"),
         ({"rate": "1/s", "through": None}, "needs one of 'from' or 'through'"),
         ({"rate": "1/s", "from": {"match": {"app": "x"}}}, "not 'from' and 'through'"),
         ({"users": 3}, "need 'think'"),

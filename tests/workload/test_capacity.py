@@ -23,6 +23,7 @@ from meshsim.workload import check_capacity, mean_time
         ("uniform(10ms, 20ms)", 15),
         ("pareto(5ms, 2)", 10),
         ("lognormal(8ms, 1)", 8),
+        ("empirical(p0 2ms, p50 4ms, p100 12ms)", 0.5 * 3 + 0.5 * 8),
     ],
 )
 def test_means(text: str, mean_ms: float) -> None:

@@ -31,6 +31,12 @@ def test_distributions_become_the_engines(text: str, shape: Shape, scale: int, s
     assert made.spread == pytest.approx(spread)
 
 
+def test_quantiles_become_the_engines() -> None:
+    made = to_distribution(parse_distribution("empirical(p0 1ms, p50 2ms, p100 9ms)"))
+    assert made.shape is Shape.EMPIRICAL
+    assert made.quantiles == ((0.0, MILLISECOND), (0.5, 2 * MILLISECOND), (1.0, 9 * MILLISECOND))
+
+
 def test_the_first_entry_that_matches_counts() -> None:
     workloads = (
         Workload.model_validate({"match": {"app": "a", "version": "v2"}, "serve": {"concurrency": 2}}),

@@ -6,7 +6,7 @@ import pytest
 
 from meshsim.errors import InputError
 from meshsim.recording import TrafficInfo
-from meshsim.units import MILLISECOND
+from meshsim.units import MILLISECOND, SECOND
 
 from .conftest import build, run, seconds
 
@@ -106,3 +106,45 @@ def test_when_nobody_is_left_requests_find_nobody() -> None:
 def test_a_port_the_gateway_does_not_have_is_refused() -> None:
     with pytest.raises(InputError, match="port 8443"):
         build(more=GATEWAY, timeline=_THROUGH.replace("www.example.com, path", "'www.example.com:8443', path"))
+
+
+def _traffic(*lines: str) -> str:
+    """Another traffic from the front, after the one that every test has."""
+    head = "  - name: other\n    from: {match: {app: front}}\n    request: {host: stock, path: /other}\n"
+    return head + "".join(f"    {line}\n" for line in lines)
+
+
+def _begun(*lines: str, **options: str) -> list[float]:
+    """When its requests were sent, in seconds."""
+    ran = run(timeline=_traffic(*lines), **options)
+    return sorted(row["start"] / SECOND for row in ran.sink.rows if row["traffic"] == "other")
+
+
+def test_rates_follow_a_series() -> None:
+    times = _begun("series: {every: 500ms, rates: [100/s, 0/s, 40/s]}", "arrivals: constant", "start: 1s")
+    assert [sum(at <= time < at + 0.5 for time in times) for at in (0.5, 1, 1.5, 2, 2.5)] == [0, 50, 0, 20, 0]
+
+
+def test_requests_are_replayed() -> None:
+    assert _begun("replay: {at: [0s, 250ms, 1s]}", "start: 500ms") == [0.5, 0.75, 1.5]
+
+
+def test_connections_share_their_rate_and_wait() -> None:
+    times = _begun("rate: 10/s", "connections: 2")
+    assert len(times) == 39, "the last two are due when the run is over"
+    assert times[:4] == pytest.approx([0, 0, 4 / 19, 4 / 19])
+
+
+def test_bursts_differ_by_seed_alone() -> None:
+    lines = ("bursts: [{rate: 400/s, dwell: 300ms}, {rate: 0/s, dwell: 300ms}]",)
+    once, again = _begun(*lines), _begun(*lines)
+    assert once == again
+    seconds_used = {int(time * 20) for time in once}
+    assert 10 < len(seconds_used) < 75, "some twentieths of a second are silent"
+
+
+def test_users_join_by_their_ramp() -> None:
+    times = _begun("userRamp: [{at: 0s, users: 0}, {at: 4s, users: 8}]", "think: 100ms")
+    late = sum(time > 3 for time in times)
+    assert 0.5 <= times[0] < 0.51
+    assert late > 2 * sum(time < 2 for time in times)
