@@ -1,6 +1,6 @@
 """How the load of a traffic changes over time: ramps, series, bursts, replayed instants, connections and users."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
@@ -139,7 +139,7 @@ CountOrConnections: TypeAlias = Annotated[
 """Connections, which may be written as their number."""
 
 
-def assert_rising(points: tuple[RampPoint, ...] | tuple[UserPoint, ...], what: str) -> None:
+def assert_rising(points: Sequence[RampPoint | UserPoint], what: str) -> None:
     """Refuse points of a ramp that are not in the order of time."""
     if any(after.at <= before.at for before, after in pairwise(points)):
         raise PydanticCustomError("rising", f"the points of '{what}' must be in the order of time")

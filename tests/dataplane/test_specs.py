@@ -10,9 +10,10 @@ def test_the_core_uses_the_same_numbers() -> None:
     policies = (core.LEAST_REQUEST, core.ROUND_ROBIN, core.RANDOM, core.ORIGINAL_DST, core.RING_HASH, core.MAGLEV)
     assert tuple(LbPolicy) == policies
     assert tuple(InboundKind) == (core.IN_SERVE, core.IN_REPLY, core.IN_RESET, core.IN_REFUSE)
-    assert tuple(Arrivals) == (core.POISSON, core.CONSTANT, core.CLOSED_LOOP)
+    spacings = (core.POISSON, core.CONSTANT, core.CLOSED_LOOP, core.JITTERED, core.REPLAYED, core.PERIODIC)
+    assert tuple(Arrivals) == spacings
     assert tuple(PodState) == (core.POD_READY, core.POD_DRAINING, core.POD_DEAD)
-    shapes = (core.FIXED, core.EXPONENTIAL, core.LOGNORMAL, core.GAMMA, core.PARETO, core.UNIFORM)
+    shapes = (core.FIXED, core.EXPONENTIAL, core.LOGNORMAL, core.GAMMA, core.PARETO, core.UNIFORM, core.EMPIRICAL)
     assert shapes == tuple(Shape)
     assert RouteKind.LOCAL_REPLY == core.LOCAL_REPLY
     for name in ("UH", "UF", "UO", "NR", "URX", "UT", "UC", "NC", "DI", "FI", "DC"):
