@@ -388,7 +388,22 @@ class Envoy:
                 self.process.wait(5)
 
 
+class Answer(NamedTuple):
+    """An answer as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
 def ask(port: int, requests: Sequence[Sent]) -> Iterator[Seen]:
+    """What `converse` hears, in the words of the routing comparison."""
+    for status, raw, _ in converse(port, requests):
+        arrived = tuple(raw.get(name, "") for name in ECHO) if "e-path" in raw else ()
+        yield Seen(status, raw.get("x-route", ""), raw.get("x-path", ""), raw.get("location", ""), arrived)
+
+
+def converse(port: int, requests: Sequence[Sent]) -> Iterator[Answer]:
     """Send requests one after another on one connection, opening a new one when it was closed."""
     stream: socket.socket | None = None
     for one in requests:
@@ -399,8 +414,8 @@ def ask(port: int, requests: Sequence[Sent]) -> Iterator[Seen]:
         if one.method == "POST":
             lines.append("content-length: 0")
         stream.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        seen, closed = _answer(stream)
-        yield seen
+        answer, closed = _answer(stream)
+        yield answer
         if closed:
             stream.close()
             stream = None
@@ -408,21 +423,17 @@ def ask(port: int, requests: Sequence[Sent]) -> Iterator[Seen]:
         stream.close()
 
 
-def _answer(stream: socket.socket) -> tuple[Seen, bool]:
+def _answer(stream: socket.socket) -> tuple[Answer, bool]:
     data = b""
     while b"\r\n\r\n" not in data:
         part = stream.recv(65536)
         if not part:
-            return Seen(0, "", "", ""), True
+            return Answer(0, {}, ""), True
         data += part
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
-    fields = dict(line.lower().split(": ", 1) if ": " in line else (line, "") for line in lines[1:])
     raw = dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in lines[1:])
-    length = int(fields.get("content-length", 0))
+    length = int(raw.get("content-length", 0))
     while len(body) < length:
         body += stream.recv(65536)
-    closed = fields.get("connection") == "close"
-    status = int(lines[0].split()[1])
-    arrived = tuple(raw.get(name, "") for name in ECHO) if "e-path" in raw else ()
-    return Seen(status, raw.get("x-route", ""), raw.get("x-path", ""), raw.get("location", ""), arrived), closed
+    return Answer(int(lines[0].split()[1]), raw, body.decode("latin-1")), raw.get("connection", "").lower() == "close"

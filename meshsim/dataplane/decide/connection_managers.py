@@ -17,7 +17,7 @@ from meshsim.dataplane.decide.filter_configs import (
     RouterConfig,
     decode_filter_config,
 )
-from meshsim.dataplane.decide.jwt import JwtConfig
+from meshsim.dataplane.decide.jwt_config import JwtConfig
 from meshsim.dataplane.decide.paths import EscapedSlashes
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_decoding import decode_route_configuration

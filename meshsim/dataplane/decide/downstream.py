@@ -62,7 +62,7 @@ class Prepared(NamedTuple):
 
 
 def early_headers(connection: Connection, request: Request, tls: bool) -> HeaderMap:
-    """Headers as the codec hands them over."""
+    """Headers as the codec hands them over; HTTP/1 values lose the blanks around them."""
     pseudo = [(":method", request.method)]
     if request.path or request.method != "CONNECT":
         pseudo.append((":path", request.path))
@@ -71,7 +71,10 @@ def early_headers(connection: Connection, request: Request, tls: bool) -> Header
     if connection.protocol is Protocol.HTTP2:
         pseudo.append((":scheme", "https" if tls else "http"))
     headers = HeaderMap(pseudo)
-    headers.add_all(request.headers)
+    if connection.protocol is Protocol.HTTP2:
+        headers.add_all(request.headers)
+    else:
+        headers.add_all([(name, value.strip(" \t")) for name, value in request.headers])
     return headers
 
 

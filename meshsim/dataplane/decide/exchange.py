@@ -31,7 +31,8 @@ from meshsim.dataplane.decide.filter_configs import (
 )
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.jwt import FILTER_NAME as JWT_FILTER
-from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, check_jwt, payload_metadata
+from meshsim.dataplane.decide.jwt import check_jwt
+from meshsim.dataplane.decide.jwt_config import JwtConfig, JwtPerRoute
 from meshsim.dataplane.decide.metadata import Json
 from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig
@@ -194,33 +195,15 @@ class Exchange:
         return Reply(403, "RBAC: access denied", f"rbac_access_denied_matched_policy[{verdict.policy or 'none'}]")
 
     def _jwt(self, config: JwtConfig, own: JwtPerRoute | None) -> Reply | None:
-        headers = self.prepared.headers
         verdict = check_jwt(config, own, self.stream, self.surroundings.now)
-        if verdict.failure:
-            status = 403 if verdict.failure == "Audiences in Jwt are not allowed" else 401
-            realm = (
-                f"{headers.get(':scheme') or 'http'}://{headers.get(':authority') or ''}{headers.get(':path') or ''}"
-            )
-            challenge = f'Bearer realm="{realm}"' + (', error="invalid_token"' if verdict.had_token else "")
-            details = f"jwt_authn_access_denied{{{verdict.failure.replace(' ', '_')}}}"
-            return Reply(status, verdict.failure, details, headers=(("www-authenticate", challenge),))
-        reroute = False
-        for provider, token, place in verdict.accepted:
-            if provider.payload_in_metadata:
-                left = self.metadata.setdefault(JWT_FILTER, {})
-                left[provider.payload_in_metadata] = payload_metadata(provider, token)
-            if provider.forward_payload_header:
-                headers.set(provider.forward_payload_header, token.payload_text)
-            for header, claim in provider.claim_headers:
-                value = token.payload.get(claim)
-                if isinstance(value, str):
-                    headers.set(header, value)
-            if not provider.forward and place.kind == "header":
-                headers.remove(place.name)
-            reroute = reroute or provider.clear_route_cache
+        if verdict.metadata:
+            self.metadata.setdefault(JWT_FILTER, {}).update(verdict.metadata)
+        if verdict.status != 200:
+            headers = (("www-authenticate", verdict.challenge),) if verdict.challenge else ()
+            return Reply(verdict.status, verdict.failure, verdict.details, headers=headers)
         if self.trail and verdict.accepted:
-            self.trail.add("jwt", ", ".join(p.name for p, _, _ in verdict.accepted), "token accepted")
-        if reroute:
+            self.trail.add("jwt", ", ".join(dict.fromkeys(verdict.accepted)), "token accepted")
+        if verdict.reroute:
             self.route()
         return None
 

@@ -14,7 +14,7 @@ from google.protobuf import any_pb2
 from meshsim.dataplane.decide.chances import ALWAYS, Fractional, decode_fraction
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matcher
-from meshsim.dataplane.decide.jwt import JwtConfig, JwtPerRoute, decode_jwt, decode_jwt_per_route
+from meshsim.dataplane.decide.jwt_config import JwtConfig, JwtPerRoute, decode_jwt, decode_jwt_per_route
 from meshsim.dataplane.decide.metadata import MetadataMatcher, decode_metadata_matcher
 from meshsim.dataplane.decide.mutations import HeaderMutations, decode_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac

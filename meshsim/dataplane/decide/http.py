@@ -110,11 +110,8 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
         trail.add("route table", table.name if table else "none", (manager.route_config_name and "by RDS") or "inline")
     exchange.route()
     router.trace_request()
-    no_upgrade = router.upgrade_refused()
-    if no_upgrade is not None:
-        return router.reply(no_upgrade)
-    reply = exchange.run_filters()
-    return router.reply(reply) if reply is not None else router.run()
+    reply = router.upgrade_refused() or exchange.run_filters()
+    return router.reply(reply, by_route=False) if reply is not None else router.run()
 
 
 class _Router:
@@ -313,12 +310,13 @@ class _Router:
             cluster,
             self.context.connection.protocol.value,
             status,
+            self.exchange.metadata,
         )
 
-    def reply(self, reply: Reply, upstreams: tuple[Upstream, ...] = ()) -> Decision:
-        """A local reply; to gRPC it is a status in an HTTP 200."""
+    def reply(self, reply: Reply, upstreams: tuple[Upstream, ...] = (), by_route: bool = True) -> Decision:
+        """A local reply; to gRPC it is a status in an HTTP 200. The route has its say on what its router answers."""
         made = local_reply(reply, is_grpc(self.headers))
-        response, removed = self._response(reply, made.headers)
+        response, removed = self._response(reply, made.headers, by_route)
         route = self.route
         if not upstreams and route and isinstance(route.action, Forward):
             authority = self.headers.get(":authority") or ""
@@ -331,7 +329,7 @@ class _Router:
         )
 
     def _response(
-        self, reply: Reply | None, made: HeaderMap | None = None
+        self, reply: Reply | None, made: HeaderMap | None = None, by_route: bool = True
     ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """Headers that the proxy sets on the answer, and those that it takes away."""
         exchange, context = self.exchange, self.context
@@ -339,7 +337,8 @@ class _Router:
         levels: list[HeaderMutations] = []
         if route is not None and exchange.table is not None:
             weighted = exchange.chosen.weighted
-            levels = mutation_levels(exchange.table, virtual_host, route, weighted, lambda level: level.response)
+            if by_route:
+                levels = mutation_levels(exchange.table, virtual_host, route, weighted, lambda level: level.response)
             levels += exchange.response_mutations
         inbound = context.direction is not Direction.OUTBOUND
         operation = route.decorator if route and inbound and context.manager.tracing else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, Union
 
@@ -116,3 +117,33 @@ def to_json_value(value: struct_pb2.Value) -> Json:
     if kind == "bool_value":
         return value.bool_value
     return None
+
+
+def json_text(value: Json) -> str:
+    """A value as protobuf writes it: no blanks, whole numbers without a fraction, angle brackets escaped.
+
+    Envoy writes the fields of a structure in no order; here they stand by name.
+    """
+
+    def plain(item: Json) -> object:
+        if isinstance(item, Mapping):
+            return {name: plain(item[name]) for name in sorted(item)}
+        if isinstance(item, list):
+            return [plain(part) for part in item]
+        return int(item) if isinstance(item, float) and item == int(item) else item
+
+    text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def metadata_text(metadata: DynamicMetadata, path: Sequence[str]) -> str | None:
+    """What ``%DYNAMIC_METADATA(filter:key:...)%`` says: a string as it is, else JSON; None where there is nothing.
+
+    Envoy source/common/formatter/stream_info_formatter.cc, MetadataFormatter.
+    """
+    value: Json = metadata
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    return value if isinstance(value, str) else json_text(value)

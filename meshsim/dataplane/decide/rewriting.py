@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from meshsim.dataplane.decide.decision import Surroundings
 from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.metadata import NO_METADATA, DynamicMetadata, metadata_text
 from meshsim.dataplane.decide.mutations import NO_MUTATIONS, HeaderMutations, apply_mutations, format_text
 from meshsim.dataplane.decide.re2 import global_replace
 from meshsim.dataplane.decide.route_match import RouteMatch, without_query
@@ -40,6 +41,7 @@ class FormatContext(NamedTuple):
     cluster: str
     protocol: str
     status: int = 0
+    metadata: DynamicMetadata = NO_METADATA
 
     def format(self, text: str) -> str:
         """The text with its commands substituted."""
@@ -51,6 +53,8 @@ class FormatContext(NamedTuple):
             first, _, second = argument.partition("?")
             value = self.headers.get(first.lower())
             return value if value is not None or not second else self.headers.get(second.lower())
+        if command == "DYNAMIC_METADATA":
+            return metadata_text(self.metadata, argument.split(":"))
         connection = self.connection
         certificate = connection.certificate
         values: dict[str, str | None] = {

@@ -10,7 +10,7 @@ from xds_bodies import manager as manager_body
 
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
 from meshsim.dataplane.decide.decision import Surroundings
-from meshsim.dataplane.decide.downstream import Prepared, prepare
+from meshsim.dataplane.decide.downstream import Prepared, early_headers, prepare
 from meshsim.dataplane.decide.handshake import Handshake
 from meshsim.dataplane.decide.values import Connection, PeerCertificate, Protocol, Request, Transport
 from meshsim.xds.messages import http_connection_manager_pb2
@@ -128,3 +128,10 @@ def test_underscores() -> None:
     assert reply is not None
     dropped = {"headers_with_underscores_action": "DROP_HEADER"}
     assert "a_b" not in prepared(request, manager(common_http_protocol_options=dropped)).headers
+
+
+@pytest.mark.parametrize(("protocol", "kept"), [(Protocol.HTTP11, "Bearer"), (Protocol.HTTP2, "Bearer ")])
+def test_values_lose_the_blanks_around_them_in_http1(protocol: Protocol, kept: str) -> None:
+    connection = replace(CLIENT, protocol=protocol)
+    headers = early_headers(connection, Request(authority="a", headers=(("authorization", "Bearer "),)), False)
+    assert headers.get("authorization") == kept

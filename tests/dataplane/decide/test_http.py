@@ -180,3 +180,14 @@ def test_https_may_be_asked_for(build: Any) -> None:
 def test_methods_that_have_a_body_say_that_there_is_none(build: Any) -> None:
     assert dict(decide(build, to("c"), request=replace(GET, method="POST")).headers)["content-length"] == "0"
     assert "content-length" not in dict(decide(build, to("c")).headers)
+
+
+def test_response_headers_of_a_route_are_on_what_its_router_answers(build: Any) -> None:
+    """Envoy source/common/router/router.cc (modify_headers_); an upgrade is refused before there is a router."""
+    added = [{"header": {"key": "x-route", "value": "r"}}]
+    for action in ({"route": {"cluster": "empty"}}, {"direct_response": {"status": 200}}):
+        route = {"match": {"prefix": "/"}, "response_headers_to_add": added, **action}
+        assert dict(decide(build, route).response_headers)["x-route"] == "r"
+        upgrade = replace(GET, headers=(("connection", "upgrade"), ("upgrade", "x")))
+        refused = decide(build, route, request=upgrade)
+        assert (refused.status, dict(refused.response_headers).get("x-route")) == (403, None)

@@ -73,7 +73,7 @@ def signed(text: str, algorithm: str) -> Token:
     head, payload, signature = text.split(".")
     content = decode_base64url(signature)
     assert content is not None
-    return Token(algorithm, "", {}, payload, f"{head}.{payload}".encode(), content)
+    return Token({}, algorithm, "", {}, payload, f"{head}.{payload}".encode(), content)
 
 
 @pytest.mark.parametrize("algorithm", JOSE)
@@ -177,11 +177,32 @@ def test_choosing_the_key() -> None:
             f"{encode({'alg': 'RS256'})}.{encode({'aud': [1]})}.b",
             "Jwt payload [aud] field is not a string or string list",
         ),
+        (
+            f"{encode({'alg': 'RS256'})}.{encode({'exp': -1})}.b",
+            "Jwt payload [exp] field is not a positive 64 bit integer",
+        ),
+        (f"{encode({'alg': 'RS256'})}.{encode({'nbf': 'x'})}.b", "Jwt payload [nbf] field is not an integer"),
+        (
+            f"{encode({'alg': 'RS256'})}.{encode({})}.",
+            "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
+        ),
         (f"{encode({'alg': 'RS256'})}.{encode({})}.?", "Jwt signature is an invalid Base64url encoded"),
     ],
 )
 def test_what_is_no_token(text: str, reason: str) -> None:
     assert parse_token(text) == reason
+
+
+def test_empty_sections_do_not_count() -> None:
+    text, _ = RFC["HS256"]
+    assert parse_token(f".{text}.") == parse_token(text)
+    assert isinstance(parse_token(text), Token)
+
+
+def test_base64_may_be_padded_and_blank() -> None:
+    """absl::WebSafeBase64Unescape."""
+    assert decode_base64url("YQ") == decode_base64url("YQ==") == decode_base64url(" Y Q\t") == b"a"
+    assert [decode_base64url(text) for text in ("YQ=", "Y", "Y=Q=", "=", "YWI==")] == [None] * 5
 
 
 def test_key_sets() -> None:

@@ -100,6 +100,10 @@ def test_values_of_the_connection() -> None:
         "c",
         "HTTP/1.1",
         200,
+        {"f": {"k": {"s": "x", "n": 1.0}}},
+    )
+    assert context.format("%DYNAMIC_METADATA(f:k:s)% [%DYNAMIC_METADATA(f:none)%] %DYNAMIC_METADATA(f:k)%") == (
+        'x [] {"n":1,"s":"x"}'
     )
     text = (
         "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %DOWNSTREAM_PEER_URI_SAN% "
