@@ -6,8 +6,8 @@ Rules: Envoy 1.40 source/extensions/filters/http/jwt_authn (filter_config.cc, ve
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.dataplane.decide.jwt_places import DEFAULT_PLACES, PlaceKind, Places, TokenPlace, places_of
 from meshsim.dataplane.decide.jwt_token import Key, key_set_fault, parse_key_set
@@ -16,9 +16,8 @@ from meshsim.dataplane.decide.route_match import RouteMatch, decode_match
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.xds.messages import jwt_authn_pb2, route_components_pb2
 
-_IGNORED_IN_RULES = ("runtime_fraction", "grpc", "tls_context", "dynamic_metadata", "filter_state")
-"""Conditions of a route match that the filter's own matcher does not know."""
-_CLOCK_SKEW = 60
+_CLOCK_SKEW: Final = 60
+"""Seconds, where a provider names none."""
 
 
 class Left(NamedTuple):
@@ -154,13 +153,16 @@ def decode_jwt(message: jwt_authn_pb2.JwtAuthentication, notes: Notes) -> JwtCon
 
 
 def _match(message: route_components_pb2.RouteMatch, notes: Notes) -> RouteMatch:
-    if any(field.name in _IGNORED_IN_RULES for field, _ in message.ListFields()):
-        known = route_components_pb2.RouteMatch()
-        known.CopyFrom(message)
-        for name in _IGNORED_IN_RULES:
-            known.ClearField(name)
-        message = known
-    return decode_match(message, notes)
+    """A route match as the filter's own matcher knows it: path, headers and query (matcher.cc)."""
+    return replace(
+        decode_match(message, notes),
+        fraction=None,
+        grpc=False,
+        certificate_presented=None,
+        certificate_validated=None,
+        metadata=(),
+        unmodelled="",
+    )
 
 
 def _of_rule(
