@@ -680,6 +680,8 @@ class Inbound:
     connection closes after it."""
     after: i8
     """How the attempt ends once `body` has passed since the answer's headers: `ANSWERED` or a reset."""
+    handler: i32
+    """1 + the handler that a request which is served reaches, 0 = that of the host."""
     body: i64
     wait: i64
     """The back-off that the answer asks for, 0 = none."""
@@ -2949,6 +2951,8 @@ def on_arrive(s: State, a: i64) -> None:
         return
     pod = s.pod[t.pod]
     row = inbound_of(s, a)
+    if s.inbound[row].handler > 0:
+        t.handler = s.inbound[row].handler - 1
     if pod.state == POD_DEAD:
         reset_from_server(s, a)
     elif s.inbound[row].kind == IN_REPLY:

@@ -413,10 +413,18 @@ class Layout:
     def _inbounds(self, spec: HostSpec) -> int:
         """First row of what each class of requests meets at a host; equal ones share theirs."""
         met = ((spec.inbound, spec.inbound_status, spec.inbound_flag), *spec.by_class)
+        handlers = (spec.handler, *spec.handlers) if spec.handlers else (spec.handler,) * len(met)
         return self.met(
             tuple(
-                row_of("inbound", flag=int(flag), status=status, kind=int(kind), how=core.TERMINATED)
-                for kind, status, flag in met
+                row_of(
+                    "inbound",
+                    flag=int(flag),
+                    status=status,
+                    kind=int(kind),
+                    how=core.TERMINATED,
+                    handler=1 + handler if handler != spec.handler else 0,
+                )
+                for (kind, status, flag), handler in zip(met, handlers, strict=True)
             )
         )
 

@@ -219,6 +219,8 @@ class HostSpec:
     inbound_flag: Flag = Flag.NONE
     by_class: tuple[tuple[InboundKind, int, Flag], ...] = ()
     """The same for requests of class 1, 2, ...: those that the other end treats differently."""
+    handlers: tuple[int, ...] = ()
+    """Handlers that those reach there, nothing where all reach `handler`."""
     reachable: bool = True
     """False while the network between both is partitioned: connects time out, sent requests hang."""
     lost: float = 0.0

@@ -1,7 +1,7 @@
 """The scenario file as data: schema, loader with positions, timeline actions, expectations."""
 
 from meshsim.scenario.arrivals import Arrivals, Burst, Connections, RampPoint, Replay, Series, UserPoint
-from meshsim.scenario.call_graph import CallGraph, Member, ServiceKey, build_call_graph
+from meshsim.scenario.call_graph import Asked, CallGraph, Member, ServiceKey, build_call_graph, references
 from meshsim.scenario.expectations import (
     Bounds,
     End,
@@ -22,13 +22,16 @@ from meshsim.scenario.load import (
     Call,
     Failures,
     Gateway,
+    Operation,
     Parallel,
     PodSelector,
     Request,
     Serve,
     Style,
     Traffic,
+    Work,
     Workload,
+    call_groups,
 )
 from meshsim.scenario.loaded import LoadedScenario, TimedAction
 from meshsim.scenario.loading import load_document, load_scenario, load_text
@@ -47,6 +50,7 @@ from meshsim.scenario.timeline import (
 __all__ = [
     "Anchors",
     "Arrivals",
+    "Asked",
     "Bounds",
     "Burst",
     "Call",
@@ -67,6 +71,7 @@ __all__ = [
     "Mesh",
     "Nacks",
     "ObjectReference",
+    "Operation",
     "Parallel",
     "Place",
     "PodSelector",
@@ -94,10 +99,13 @@ __all__ = [
     "UserPoint",
     "Window",
     "Windowed",
+    "Work",
     "Workload",
     "build_call_graph",
+    "call_groups",
     "load_document",
     "load_scenario",
     "load_text",
     "parse_instant",
+    "references",
 ]

@@ -25,6 +25,8 @@ class Reference(NamedTuple):
 
     path: str
     call: Call
+    operation: int
+    """Operation that makes it, -1 for all other requests."""
 
 
 class CallEdge(NamedTuple):
@@ -34,6 +36,8 @@ class CallEdge(NamedTuple):
     callee: ServiceKey | None
     """``None`` for a host outside of kube (a ServiceEntry's)."""
     path: str
+    operation: int = -1
+    """Operation of the caller's workload, -1 for what it does for all other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ class Member:
     entry: int | None
     """Index in `workloads`; ``None`` for pods that answer at once."""
     edges: tuple[CallEdge, ...]
+    workload: Workload | None = None
+
+
+class Asked(NamedTuple):
+    """A service asked for something: what the pods behind it do depends on the request."""
+
+    service: ServiceKey
+    operations: tuple[int, ...]
+    """Operation of each member that takes the request, -1 for what it does for all others."""
 
 
 class Circle(NamedTuple):
@@ -65,52 +78,76 @@ class CallGraph:
 
     services: Mapping[ServiceKey, tuple[Member, ...]]
 
-    def order(self) -> list[ServiceKey]:
-        """Every service after all that call it; the graph must have no circles."""
+    def asked(self, service: ServiceKey, method: str = "GET", path: str = "") -> Asked:
+        """What a request to a service asks of the pods behind it; without a path, what none of the operations takes."""
+        members = self.services.get(service, ())
+        found = (m.workload.operation_of(method, path) if m.workload is not None and path else -1 for m in members)
+        return Asked(service, tuple(found))
+
+    def order(self) -> list[Asked]:
+        """Everything that is asked, after all that asks for it; the graph must have no circles."""
         return self._walk()[0][::-1]
 
-    def callees(self, key: ServiceKey) -> list[ServiceKey]:
-        """The services that any pod behind a service calls, each once."""
-        return list(dict.fromkeys(edge.callee for edge in self._edges(key) if edge.callee is not None))
+    def callees(self, asked: Asked) -> list[Asked]:
+        """What any pod behind a service asks for then, each once."""
+        return list(dict.fromkeys(callee for _, callee in self._calls(asked)))
+
+    def calls(self, asked: Asked, member: int) -> Iterator[tuple[CallEdge, Asked]]:
+        """The calls of one member, and what they ask for."""
+        for edge in self.services[asked.service][member].edges:
+            if edge.operation == asked.operations[member] and edge.callee is not None:
+                yield edge, self.asked(edge.callee, edge.call.method, edge.call.path)
 
     def circles(self) -> list[Circle]:
         """Every circle that a walk along the calls meets, one for each call that closes one."""
         return self._walk()[1]
 
-    def _walk(self) -> tuple[list[ServiceKey], list[Circle]]:
+    def _walk(self) -> tuple[list[Asked], list[Circle]]:
         """Depth first along the calls: services after all they call, and the circles; chains may be long."""
-        left: dict[ServiceKey, None] = {}
+        left: dict[Asked, None] = {}
         circles: dict[str, Circle] = {}
-        for first in self.services:
-            way = {first: self._edges(first)} if first not in left else {}
+        for first in self._everything():
+            way = {first: self._calls(first)} if first not in left else {}
             while way:
-                key, edges = next(reversed(way.items()))
-                edge = next((edge for edge in edges if edge.callee not in left), None)
-                if edge is None:
-                    left[key] = None
-                    del way[key]
-                elif edge.callee in way:
-                    names = list(way)
-                    circle = (*names[names.index(edge.callee) :], edge.callee)
-                    circles.setdefault(edge.path, Circle(circle, edge.path))
-                elif edge.callee is not None:
-                    way[edge.callee] = self._edges(edge.callee)
+                asked, calls = next(reversed(way.items()))
+                edge, callee = next(((edge, callee) for edge, callee in calls if callee not in left), (None, None))
+                if edge is None or callee is None:
+                    left[asked] = None
+                    del way[asked]
+                elif callee in way:
+                    around = list(way)
+                    services = tuple(item.service for item in (*around[around.index(callee) :], callee))
+                    circles.setdefault(edge.path, Circle(services, edge.path))
+                else:
+                    way[callee] = self._calls(callee)
         return list(left), list(circles.values())
 
-    def _edges(self, key: ServiceKey) -> Iterator[CallEdge]:
-        for member in self.services.get(key, ()):
-            yield from member.edges
+    def _everything(self) -> list[Asked]:
+        """What every service does for requests that no operation takes, and all that calls ask for."""
+        found = dict.fromkeys(self.asked(service) for service in self.services)
+        for members in self.services.values():
+            for member in members:
+                for edge in member.edges:
+                    if edge.callee is not None:
+                        found.setdefault(self.asked(edge.callee, edge.call.method, edge.call.path))
+        return list(found)
+
+    def _calls(self, asked: Asked) -> Iterator[tuple[CallEdge, Asked]]:
+        for member in range(len(self.services.get(asked.service, ()))):
+            yield from self.calls(asked, member)
 
 
 def references(index: int, workload: Workload) -> Iterator[Reference]:
-    """The calls of an entry of `workloads`, those of parallel steps too."""
-    for step_number, step in enumerate(workload.calls):
-        path = f"workloads[{index}].calls[{step_number}]"
-        if isinstance(step, Parallel):
-            for number, call in enumerate(step.parallel):
-                yield Reference(f"{path}.parallel[{number}]", call)
-        else:
-            yield Reference(path, step)
+    """The calls of an entry of `workloads`, by operation, those of parallel steps too."""
+    for operation in range(-1, len(workload.operations)):
+        work = workload.work(operation)
+        for step_number, step in enumerate(work.calls):
+            path = f"workloads[{index}].{work.where}[{step_number}]"
+            if isinstance(step, Parallel):
+                for number, call in enumerate(step.parallel):
+                    yield Reference(f"{path}.parallel[{number}]", call, operation)
+            else:
+                yield Reference(path, step, operation)
 
 
 def build_call_graph(inventory: Inventory, workloads: Sequence[Workload]) -> CallGraph:
@@ -128,10 +165,10 @@ def _member(template: PodTemplate, workloads: Sequence[Workload], inventory: Inv
     for index, workload in enumerate(workloads):
         if template.matches(workload.match, workload.namespace):
             edges = tuple(
-                CallEdge(call, _callee(call, template.namespace, inventory), path)
-                for path, call in references(index, workload)
+                CallEdge(call, _callee(call, template.namespace, inventory), path, operation)
+                for path, call, operation in references(index, workload)
             )
-            return Member(template, index, edges)
+            return Member(template, index, edges, workload)
     return Member(template, None, ())
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -21,6 +21,7 @@ from meshsim.scenario.arrivals import (
 )
 from meshsim.scenario.node import Headers, Labels, Many, Name, Node, exactly_one
 from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
+from meshsim.units import Distribution
 
 _LOADS: Final = ("rate", "ramp", "series", "bursts", "replay", "users", "user_ramp")
 _AUTHORITY: Final = re.compile(r"^(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?$")
@@ -131,6 +132,48 @@ def _step(value: object) -> Any:
     return Call.model_validate(_call(value))
 
 
+Steps: TypeAlias = Many[
+    Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]
+]
+"""Calls one after the other, some of them at the same time."""
+
+
+def call_groups(steps: Steps) -> tuple[tuple[Call, ...], ...]:
+    """The calls in the order they are made; those of a group at the same time."""
+    return tuple(step.parallel if isinstance(step, Parallel) else (step,) for step in steps)
+
+
+class Operation(Node):
+    """What a workload does for some of its requests; what it says nothing of is as for the others."""
+
+    path: Annotated[str, Field(pattern="^/")] = "/*"
+    """Path of these requests without the query; with `*` at its end, every path that begins so."""
+    method: Annotated[str, Field(pattern="^[A-Z]+$")] | None = None
+    """Their method. Nothing: any."""
+    time: Time | None = None
+    """Own service time, instead of that of `serve`."""
+    errors: Failures | None = None
+    """Failing answers of its own, instead of those of `serve`."""
+    calls: Steps | None = None
+    """What it calls for each of them, instead of the workload's calls."""
+
+    def takes(self, method: str, path: str) -> bool:
+        """Whether a request is one of these."""
+        asked = path.partition("?")[0]
+        fits = asked.startswith(self.path[:-1]) if self.path.endswith("*") else asked == self.path
+        return fits and self.method in (None, method)
+
+
+class Work(NamedTuple):
+    """What becomes of one kind of request."""
+
+    time: Distribution | None
+    errors: Failures | None
+    calls: Steps
+    where: str
+    """Where the calls stand in the workload, such as ``operations[0].calls``."""
+
+
 class Workload(Node):
     """How the application containers of the pods with these labels behave."""
 
@@ -140,13 +183,31 @@ class Workload(Node):
     """Only pods of this namespace. Nothing: of any."""
     serve: Serve = Serve()
     """What it does itself."""
-    calls: Many[Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]] = ()
+    calls: Steps = ()
     """What it calls for each request, one after the other."""
+    operations: Many[Operation] = ()
+    """What it does for requests of some paths or methods instead; the first that takes a request counts."""
 
     @property
     def call_groups(self) -> tuple[tuple[Call, ...], ...]:
         """The calls in the order they are made; those of a group at the same time."""
-        return tuple(step.parallel if isinstance(step, Parallel) else (step,) for step in self.calls)
+        return call_groups(self.calls)
+
+    def operation_of(self, method: str, path: str) -> int:
+        """Index of the operation that takes a request, -1 for what is done for all others."""
+        return next((index for index, item in enumerate(self.operations) if item.takes(method, path)), -1)
+
+    def work(self, operation: int) -> Work:
+        """What is done for the requests of an operation, or (-1) for all others."""
+        if operation < 0:
+            return Work(self.serve.time, self.serve.errors, self.calls, "calls")
+        own = self.operations[operation]
+        return Work(
+            own.time if own.time is not None else self.serve.time,
+            own.errors if own.errors is not None else self.serve.errors,
+            own.calls if own.calls is not None else self.calls,
+            f"operations[{operation}].calls" if own.calls is not None else "calls",
+        )
 
 
 class Request(Node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -37,10 +38,12 @@ def check_capacity(loaded: LoadedScenario) -> list[Finding]:
     """
     inventory = Inventory.of(loaded.all_objects())
     graph = build_call_graph(inventory, loaded.scenario.workloads)
-    load = offered_load(loaded, inventory, graph)
+    asked = offered_load(loaded, inventory, graph)
+    load = {key: sum(rate for item, rate in asked.items() if item.service == key) for key in graph.services}
     findings: list[Finding] = []
     for key, rate in load.items():
-        capacity = sum(_capacity(member, loaded) for member in graph.services[key])
+        shares = {item.operations: part / rate for item, part in asked.items() if item.service == key and rate}
+        capacity = sum(_capacity(member, loaded, _mixed(shares, n)) for n, member in enumerate(graph.services[key]))
         if graph.services[key] and rate > capacity:
             able = format_rate(round(capacity, 1))
             message = f"{key} is asked for {format_rate(rate)}, its pods together can do {able}"
@@ -50,14 +53,24 @@ def check_capacity(loaded: LoadedScenario) -> list[Finding]:
     return findings
 
 
-def _capacity(member: Member, loaded: LoadedScenario) -> float:
-    """Requests a second that the pods of a template can do at most."""
-    if member.entry is None:
+def _mixed(shares: Mapping[tuple[int, ...], float], member: int) -> Mapping[int, float]:
+    """Share of each operation of a member in all that is asked of its service."""
+    mixed: dict[int, float] = {}
+    for operations, share in shares.items():
+        mixed[operations[member]] = mixed.get(operations[member], 0.0) + share
+    return mixed
+
+
+def _capacity(member: Member, loaded: LoadedScenario, mixed: Mapping[int, float]) -> float:
+    """Requests a second of this mixture of operations that the pods of a template can do at most."""
+    workload = member.workload
+    if workload is None or workload.serve.concurrency is None:
         return math.inf
-    serve = loaded.scenario.workloads[member.entry].serve
-    if serve.time is None or serve.concurrency is None or mean_time(serve.time) == 0:
+    times = ((workload.work(operation).time, share) for operation, share in mixed.items())
+    mean = sum(share * mean_time(time) for time, share in times if time is not None)
+    if mean == 0:
         return math.inf
-    return _replicas(member.template, loaded) * serve.concurrency * SECOND / mean_time(serve.time)
+    return _replicas(member.template, loaded) * workload.serve.concurrency * SECOND / mean
 
 
 def _replicas(template: PodTemplate, loaded: LoadedScenario) -> int:

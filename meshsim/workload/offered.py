@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meshsim.api.rules.names import covers
-from meshsim.scenario import CallGraph, Inventory, LoadedScenario, Member, ServiceKey, Traffic, Workload
+from meshsim.scenario import Asked, CallGraph, Inventory, LoadedScenario, ServiceKey, Traffic
 from meshsim.workload.profiles import mean_rate
 
 
-def offered_load(loaded: LoadedScenario, inventory: Inventory, graph: CallGraph) -> Mapping[ServiceKey, float]:
-    """Requests a second that reach each service at least; services without any are left out."""
-    load: dict[ServiceKey, float] = {}
+def offered_load(loaded: LoadedScenario, inventory: Inventory, graph: CallGraph) -> Mapping[Asked, float]:
+    """Requests a second that ask each service for each of its operations at least; those without any are left out."""
+    load: dict[Asked, float] = {}
     for traffic in loaded.scenario.traffic:
         stop = loaded.scenario.duration if traffic.stop is None else traffic.stop
         rate = mean_rate(traffic, stop - traffic.start)
@@ -23,21 +23,24 @@ def offered_load(loaded: LoadedScenario, inventory: Inventory, graph: CallGraph)
             continue  # who waits for answers is slowed down by a slow service instead of piling up
         target = _target(traffic, loaded, inventory)
         if target is not None:
-            load[target] = load.get(target, 0.0) + rate
-    for key in graph.order():
-        for callee in graph.callees(key):
-            calls = min(_calls_of(member, callee, loaded.scenario.workloads) for member in graph.services[key])
-            if calls and load.get(key):
-                load[callee] = load.get(callee, 0.0) + load[key] * calls
+            asked = graph.asked(target, traffic.request.method, traffic.request.path)
+            load[asked] = load.get(asked, 0.0) + rate
+    for asked in graph.order():
+        members = range(len(graph.services.get(asked.service, ())))
+        for callee in graph.callees(asked):
+            calls = min(_calls_of(graph, asked, member, callee) for member in members)
+            if calls and load.get(asked):
+                load[callee] = load.get(callee, 0.0) + load[asked] * calls
     return load
 
 
-def _calls_of(member: Member, callee: ServiceKey, workloads: tuple[Workload, ...]) -> float:
-    """Mean number of calls that one request to these pods makes to a service."""
-    if member.entry is None:
+def _calls_of(graph: CallGraph, asked: Asked, member: int, callee: Asked) -> float:
+    """Mean number of calls by which one such request to pods of a template asks for something."""
+    workload = graph.services[asked.service][member].workload
+    if workload is None:
         return 0.0
-    errors = workloads[member.entry].serve.errors
-    calls = sum(edge.call.probability for edge in member.edges if edge.callee == callee)
+    errors = workload.work(asked.operations[member]).errors
+    calls = sum(edge.call.probability for edge, called in graph.calls(asked, member) if called == callee)
     return calls * (1.0 - (errors.rate if errors is not None else 0.0))
 
 

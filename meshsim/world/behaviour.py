@@ -9,7 +9,7 @@ from typing import Final
 from meshsim.api import ApiObject
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import CallSpec, Distribution, HandlerSpec, Shape
-from meshsim.scenario import Call, Style, Workload
+from meshsim.scenario import Call, Style, Workload, call_groups
 from meshsim.units import Distribution as TimeDistribution
 from meshsim.units import Family
 
@@ -43,9 +43,17 @@ class Behaviour:
 
     handler: int
     calls: tuple[tuple[int, Call], ...]
-    """Engine call and what it asks for."""
+    """Engine call and what it asks for, of all operations."""
     workers: int
     hold: bool
+    workload: Workload | None = None
+    operations: tuple[int, ...] = ()
+    """Handler of each operation of the workload."""
+
+    def handler_of(self, method: str, path: str) -> int:
+        """Handler of a request."""
+        operation = self.workload.operation_of(method, path) if self.operations and self.workload is not None else -1
+        return self.handler if operation < 0 else self.operations[operation]
 
 
 class Behaviours:
@@ -67,18 +75,31 @@ class Behaviours:
 
 
 def _make(engine: Engine, workload: Workload) -> Behaviour:
+    made = [_handler(engine, workload, operation) for operation in range(-1, len(workload.operations))]
+    return Behaviour(
+        made[0][0],
+        tuple(call for _, calls in made for call in calls),
+        workload.serve.concurrency or 0,
+        workload.serve.style is Style.THREADS,
+        workload,
+        tuple(handler for handler, _ in made[1:]),
+    )
+
+
+def _handler(engine: Engine, workload: Workload, operation: int) -> tuple[int, list[tuple[int, Call]]]:
+    """The handler of an operation, or (-1) of all other requests, and its calls."""
+    work = workload.work(operation)
     calls = [
         (engine.add_call(CallSpec(group=group, probability=call.probability, fail_parent=not call.optional)), call)
-        for group, members in enumerate(workload.call_groups)
+        for group, members in enumerate(call_groups(work.calls))
         for call in members
     ]
-    serve = workload.serve
     handler = engine.add_handler(
         HandlerSpec(
-            service=INSTANT if serve.time is None else to_distribution(serve.time),
-            error_rate=serve.errors.rate if serve.errors else 0.0,
-            error_status=serve.errors.status if serve.errors else 500,
+            service=INSTANT if work.time is None else to_distribution(work.time),
+            error_rate=work.errors.rate if work.errors else 0.0,
+            error_status=work.errors.status if work.errors else 500,
             calls=tuple(number for number, _ in calls),
         )
     )
-    return Behaviour(handler, tuple(calls), serve.concurrency or 0, serve.style is Style.THREADS)
+    return handler, calls

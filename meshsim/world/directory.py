@@ -9,6 +9,7 @@ from typing import NamedTuple
 from meshsim.api import ApiObject
 from meshsim.api.canonical import canonical_name, canonical_revision
 from meshsim.network import Party
+from meshsim.world.behaviour import Behaviour
 
 
 class Group(NamedTuple):
@@ -42,8 +43,8 @@ class PodEntry:
     """Pod of the engine."""
     proxy_number: int
     """Proxy of the engine, -1 without."""
-    handler: int
-    """What it does with a request."""
+    behaviour: Behaviour
+    """What it does with requests."""
     alive: bool = True
     reachable: bool = True
     """False once its node is dead: packets to it vanish."""

@@ -21,7 +21,7 @@ from meshsim.netfilter import PodRules, PodRulesFactory, Verdict
 from meshsim.netfilter.options import options_from_text
 from meshsim.network.dns import Resolver
 from meshsim.recording import Run
-from meshsim.scenario import Call, LoadedScenario, load_scenario
+from meshsim.scenario import Call, LoadedScenario, load_scenario, references
 from meshsim.units import Nanos
 from meshsim.world.explain import (
     CLIENT_ADDRESS,
@@ -221,9 +221,9 @@ def _as_sent(row: Row, loaded: LoadedScenario | None) -> tuple[str, int, str, Ma
 
 
 def _calls(loaded: LoadedScenario) -> Iterator[Call]:
-    for workload in loaded.scenario.workloads:
-        for group in workload.call_groups:
-            yield from group
+    for index, workload in enumerate(loaded.scenario.workloads):
+        for reference in references(index, workload):
+            yield reference.call
 
 
 def _means(host: str, service: str) -> bool:

@@ -177,7 +177,7 @@ class World:
             is_gateway=facts.is_gateway,
             number=number,
             proxy_number=proxy,
-            handler=behaviour.handler,
+            behaviour=behaviour,
         )
         self.directory.add(entry)
         self.router.facts[entry.id] = facts

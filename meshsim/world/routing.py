@@ -395,16 +395,20 @@ class Router:
         transport = _transport(slot.upstream, endpoint)
         first, *others = (self._inbound(slot, request, endpoint, target, transport) for request in slot.requests)
         kind, status, flag = first
+        behaviour = target.behaviour if target is not None else self.world.behaviours.default
+        handler, *handlers = (behaviour.handler_of(request.method, request.path) for request in slot.requests)
+        apart = any(other != first for other in others) or any(other != handler for other in handlers)
         return HostSpec(
             pod=target.number if target is not None else -1,
-            handler=target.handler if target is not None else self.world.behaviours.default.handler,
+            handler=handler,
             latency=path.one_way,
             jitter=path.jitter,
             handshake_rtts=2 if transport.tls else 1,
             inbound=kind,
             inbound_status=status,
             inbound_flag=flag,
-            by_class=tuple(others) if any(other != first for other in others) else (),
+            by_class=tuple(others) if apart else (),
+            handlers=tuple(handlers) if apart else (),
             reachable=path.reachable and source.reachable and (target is None or target.reachable),
             lost=path.lost,
             external=self.world.settings.outside_service if target is None else None,

@@ -14,7 +14,7 @@ from meshsim.scenario import Arrivals as Spacing
 from meshsim.scenario import Connections, Gateway, Traffic
 from meshsim.units import Nanos
 from meshsim.workload import connection_count, most_users, rate_pieces, user_pieces
-from meshsim.world.behaviour import to_distribution
+from meshsim.world.behaviour import Behaviour, to_distribution
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.flows import Flow
 
@@ -264,7 +264,7 @@ def _absent() -> PodEntry:
         is_gateway=False,
         number=-1,
         proxy_number=-1,
-        handler=-1,
+        behaviour=Behaviour(-1, (), 0, False),
         alive=False,
         reachable=False,
     )

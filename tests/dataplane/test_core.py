@@ -911,6 +911,28 @@ def test_each_class_of_requests_meets_its_own_treatment() -> None:
     ]
 
 
+def test_each_class_of_requests_reaches_its_own_handler() -> None:
+    engine = make()
+    slow, quick = (
+        engine.add_handler(replace(HANDLER, service=Distribution(Shape.FIXED, span))) for span in (7 * MS, MS)
+    )
+    served = (InboundKind.SERVE, 200, Flag.NONE)
+    host = {"by_class": (served, served), "handlers": (slow, quick)}
+    service = add_service(engine, host=host, handler={"service": Distribution(Shape.FIXED, 2 * MS)})
+    route = replace(ROUTE, clusters=((service.cluster, 1),))
+    flows = [
+        engine.add_flow(
+            FlowSpec(proxy=service.proxy, workload=0, pod=-1, call=-1, edge=number),
+            replace(route, request_classes=(number,)),
+        )
+        for number in (0, 1, 2)
+    ]
+    for flow in flows:
+        add_requests(engine, flow, [0])
+    spans = {int(row["flow"]): int(row["done"]) - int(row["served"]) for row in finish(engine)}
+    assert [spans[flow] for flow in flows] == [2 * MS, 7 * MS, 1 * MS]
+
+
 # -- retries: what covers what, budgets ---
 
 

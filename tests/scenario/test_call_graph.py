@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from meshsim.errors import InputErrors
 from meshsim.scenario import CallGraph, Inventory, LoadedScenario, ServiceKey, build_call_graph
 from meshsim.scenario.call_graph import CallEdge, Circle, Member, references
 from meshsim.scenario.inventory import PodTemplate
@@ -42,7 +45,7 @@ def test_services_members_and_calls(load: Load) -> None:
         (None, "workloads[0].calls[0].parallel[1]"),
         (STOCK, "workloads[0].calls[1]"),
     ]
-    assert graph.callees(CART) == [STOCK]
+    assert graph.callees(graph.asked(CART)) == [graph.asked(STOCK)]
     assert str(CART) == "cart.default"
 
 
@@ -74,7 +77,7 @@ def made(calls: dict[str, list[str]]) -> CallGraph:
 
 def test_callers_come_before_those_they_call() -> None:
     graph = chain("dcba", ("a", "b"), ("a", "c"), ("c", "b"), ("b", "d"))
-    order = [key.name for key in graph.order()]
+    order = [asked.service.name for asked in graph.order()]
     assert sorted(order) == ["a", "b", "c", "d"]
     assert order.index("a") < order.index("c") < order.index("b") < order.index("d")
     assert graph.circles() == []
@@ -102,4 +105,43 @@ def test_long_chains_are_no_matter() -> None:
         key: (Member(pod, 0, (CallEdge(call, callee, "workloads[0].calls[0]"),)),)
         for key, callee in zip(keys, [*keys[1:], None], strict=True)
     }
-    assert CallGraph(services).order() == keys
+    assert [asked.service for asked in CallGraph(services).order()] == keys
+
+
+OPERATIONS = """\
+workloads:
+  - match: {app: cart, version: v1}
+    calls: ["stock.depot:8080"]
+    operations:
+      - {path: /items/*, calls: [{to: "stock.depot:8080", path: /count}]}
+      - {path: /items/*, method: POST, calls: []}
+      - {path: /total, method: POST}
+  - match: {app: stock}
+    operations:
+      - {path: /count, time: 5ms}
+      - {path: /audit, calls: [{to: "cart.default:80", path: /total, method: POST}]}
+"""
+
+
+def test_what_is_called_depends_on_what_is_asked(load: Load) -> None:
+    graph = graph_of(load(OPERATIONS))
+    items = graph.asked(CART, "GET", "/items/7?all=1")
+    assert (items.operations, graph.asked(CART, "POST", "/total").operations) == ((0, -1), (2, -1))
+    assert graph.callees(items) == [graph.asked(STOCK, "GET", "/count")]
+    assert graph.callees(graph.asked(CART, "POST", "/total")) == [graph.asked(STOCK)]
+    assert [(edge.path, edge.operation) for edge in graph.services[CART][0].edges] == [
+        ("workloads[0].calls[0]", -1),
+        ("workloads[0].operations[0].calls[0]", 0),
+        ("workloads[0].calls[0]", 2),
+    ]
+
+
+def test_calls_back_to_another_operation_are_no_circle(load: Load) -> None:
+    loaded = load(OPERATIONS)  # stock /audit asks cart /total, which asks stock for something else
+    assert graph_of(loaded).circles() == []
+
+
+def test_calls_back_to_the_same_operation_are(load: Load) -> None:
+    with pytest.raises(InputErrors, match="would never end") as caught:
+        load(OPERATIONS.replace('calls: ["stock.depot:8080"]', 'calls: [{to: "stock.depot:8080", path: /audit}]'))
+    assert "stock.depot -> cart.default -> stock.depot" in str(caught.value)

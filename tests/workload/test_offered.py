@@ -13,7 +13,7 @@ from meshsim.workload import offered_load
 def _load(loaded: LoadedScenario) -> dict[str, float]:
     inventory = Inventory.of(loaded.all_objects())
     graph = build_call_graph(inventory, loaded.scenario.workloads)
-    return {key.name: rate for key, rate in offered_load(loaded, inventory, graph).items()}
+    return {asked.service.name: rate for asked, rate in offered_load(loaded, inventory, graph).items()}
 
 
 def test_load_follows_the_calls(make: Callable[..., LoadedScenario]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshsim.api import make_object
 from meshsim.network import Party
+from meshsim.world.behaviour import Behaviour
 from meshsim.world.directory import Directory, Group, PodEntry, group_of
 
 
@@ -20,7 +21,7 @@ def _entry(name: str, address: str, number: int) -> PodEntry:
         is_gateway=False,
         number=number,
         proxy_number=number,
-        handler=0,
+        behaviour=Behaviour(0, (), 0, False),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from meshsim.scenario import load_text
-from meshsim.units import SECOND
+from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.model import RunOptions, World
 
-from .conftest import MemorySink, run, seconds
+from .conftest import APP, MemorySink, run, seconds
 
 STRICT = """
   - apiVersion: security.istio.io/v1
@@ -137,6 +139,63 @@ def test_requests_of_one_caller_that_the_other_end_treats_differently() -> None:
     found = _statuses(istio=rule, timeline=more)
     assert set(found) == {(200, ""), (403, "")}
     assert abs(found[200, ""] - 2 * found[403, ""]) <= 3
+
+
+OPERATIONS = """
+apiVersion: meshsim/v1alpha1
+kind: Scenario
+name: operations
+duration: 4s
+seeds: [7]
+workloads:
+  - match: {{app: front}}
+    calls: [{{to: "stock:80", path: /count/7}}, {{to: "stock:80", path: /reserve, method: POST, optional: true}}]
+  - match: {{app: stock}}
+    serve: {{time: 9ms}}
+    operations:
+      - {{path: /count/*, time: 2ms}}
+      - {{path: /reserve, method: POST, time: 1ms, errors: {{rate: 100%, status: 507}}}}
+      - {{path: /items, calls: ["front.shop:80"]}}
+traffic:
+  - name: ask
+    from: {{match: {{app: {sender}}}}}
+    request: {{host: "stock.shop:80", path: "/items?page=2"}}
+    rate: 50/s
+    arrivals: constant
+  - name: other
+    from: {{match: {{app: {sender}}}}}
+    request: {{host: "stock.shop:80", path: /reserve}}
+    rate: 50/s
+    arrivals: constant
+resources:
+  - apiVersion: v1
+    kind: Service
+    metadata: {{name: front, namespace: shop}}
+    spec: {{selector: {{app: front}}, ports: [{{name: http, port: 80}}]}}
+"""
+
+
+@pytest.mark.parametrize("sender", ["front", "plain"])
+def test_pods_do_what_is_asked_of_them(sender: str) -> None:
+    """By path and method, with a sidecar at the caller and without; calls of an operation come back for another."""
+    sink = MemorySink()
+    loaded = load_text(OPERATIONS.format(sender=sender) + APP, "operations.yaml")
+    World(loaded, 7, sink, RunOptions(mode="plain", steps=4)).run()
+    rows = [row for row in sink.rows if row["done"] >= 0 and row["start"] < seconds(3.5)]
+    counts = Counter((row["call"], row["status"]) for row in rows)
+    asked = counts["GET /items?page=2", 200]
+    assert abs(asked - counts["GET /reserve", 200]) <= 2
+    assert 150 <= asked <= 180
+    assert set(counts) == {
+        ("GET /items?page=2", 200),
+        ("GET /reserve", 200),
+        ("GET /", 200),
+        ("GET /count/7", 200),
+        ("POST /reserve", 507),
+    }
+    for call, time in (("GET /count/7", 2), ("POST /reserve", 1), ("GET /reserve", 9)):
+        assert {row["done"] - row["served"] for row in rows if row["call"] == call} == {time * MILLISECOND}, call
+    assert all(row["done"] - row["served"] > 12 * MILLISECOND for row in rows if row["call"].startswith("GET /items"))
 
 
 # -- balancing ----------------------------------------------------------------------------------------------------
