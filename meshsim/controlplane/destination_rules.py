@@ -6,7 +6,7 @@ pilot/pkg/networking/util/util.go (MergeTrafficPolicy, MergeSubsetTrafficPolicy)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshsim.api import ApiObject, Fields
@@ -119,6 +119,12 @@ class DestinationRuleIndex:
             return found
         found = self._exported_rules(service_namespace, viewer, hostname)
         return found or self._exported_rules(root, viewer, hostname)
+
+    def groups(self) -> Iterator[tuple[MergedDestinationRule, ...]]:
+        """What the proxies of each namespace have of their own for each host: several only where rules do not merge."""
+        for rules in self._local.values():
+            for by_host in (rules.exact, rules.wildcard):
+                yield from map(tuple, by_host.values())
 
     def _exported_rules(self, owner: str, viewer: str, hostname: str) -> tuple[MergedDestinationRule, ...]:
         rules = self._exported.get(owner)

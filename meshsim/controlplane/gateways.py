@@ -132,6 +132,7 @@ class RejectedServer(NamedTuple):
     gateway_name: str
     port: int
     reason: str
+    server: GatewayServer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,7 +308,7 @@ class _Merger:
         return merged
 
     def _reject(self, server: GatewayServer, reason: str) -> None:
-        self._rejected.append(RejectedServer(server.gateway_name, server.port, reason))
+        self._rejected.append(RejectedServer(server.gateway_name, server.port, reason, server))
 
     def result(self) -> MergedGateway:
         return MergedGateway(

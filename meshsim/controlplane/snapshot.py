@@ -70,6 +70,10 @@ class Snapshot:
         """All objects of a kind, sorted by namespace and name."""
         return self._by_kind.get(kind, ())
 
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of which there may be objects."""
+        return READ_KINDS
+
     def since(self, previous: Snapshot, kind: str) -> Difference:
         """What came and went of a kind since another snapshot."""
         now, before = self.listed(kind), previous.listed(kind)

@@ -43,7 +43,7 @@ class WorkloadMode(Enum):
     SERVER = "SERVER"
 
 
-_BUILT_IN_PROVIDERS: Final[Mapping[str, Mapping[str, object]]] = {
+BUILT_IN_PROVIDERS: Final[Mapping[str, Mapping[str, object]]] = {
     "prometheus": {"name": "prometheus", "prometheus": {}},
     "stackdriver": {"name": "stackdriver", "stackdriver": {}},
     "envoy": {"name": "envoy", "envoyFileAccessLog": {"path": "/dev/stdout"}},
@@ -107,7 +107,7 @@ def find_provider(push: PushContext, name: str) -> Fields | None:
     for provider in push.mesh.fields.items("extensionProviders"):
         if provider.text("name").lower() == name.lower():
             return provider
-    built_in = _BUILT_IN_PROVIDERS.get(name.lower())
+    built_in = BUILT_IN_PROVIDERS.get(name.lower())
     return Fields(built_in) if built_in is not None else None
 
 

@@ -69,6 +69,16 @@ def import_all_messages() -> None:
     _imported = True
 
 
+def knows_type(type_url: str) -> bool:
+    """Whether there is a message behind a type URL."""
+    import_all_messages()
+    try:
+        descriptor_pool.Default().FindMessageTypeByName(type_url.rpartition("/")[2])
+    except KeyError:
+        return False
+    return True
+
+
 def message_class(type_url: str) -> type[Message]:
     """The class behind a type URL."""
     import_all_messages()

@@ -59,10 +59,12 @@ def attach(inputs: ConversionInputs, listeners: Listeners, route: ApiObject) -> 
         namespace, name = reference.text("namespace", route.namespace), reference.text("name")
         if group == GATEWAY_GROUP and kind in _LISTENER_OWNERS:
             parents = listeners.parents.get(ParentKey(kind, namespace, name), [])
+            refusals: dict[str, None] = {}
+            before = len(found)
             for parent in parents:
                 refusal = _refusal(parent, route, reference)
                 if refusal:
-                    inputs.report(route, "NotAccepted", f"{parent.internal_name}: {refusal}")
+                    refusals.setdefault(refusal)
                     continue
                 others = dict.fromkeys(
                     other.hostname
@@ -71,10 +73,15 @@ def attach(inputs: ConversionInputs, listeners: Listeners, route: ApiObject) -> 
                 )
                 others.pop(parent.hostname, None)
                 found.append(Attachment(parent.internal_name, reference, parent.hostname, tuple(others)))
+            if refusals and len(found) == before:
+                # One listener that takes the route is enough for its parent to be accepted.
+                reasons = [text for text in refusals if not text.startswith("sectionName")] or list(refusals)
+                told = f"{kind} {namespace}/{name}: {'; '.join(reasons)}"
+                inputs.report(route, "NotAccepted", told, reference.path)
         elif (group, kind) in (("", "Service"), (_SERVICE_ENTRY_GROUP, "ServiceEntry")):
             target = inputs.find(kind, namespace, name, group)
             if target is None:
-                inputs.report(route, "NotAccepted", f"parent {kind} {namespace}/{name} not found")
+                inputs.report(route, "NotAccepted", f"parent {kind} {namespace}/{name} not found", reference.path)
             elif not _foreign_waypoint(inputs, target):
                 found.append(Attachment(MESH_GATEWAY, reference, "", (), _mesh_hosts(target, inputs.domain)))
     found.sort(key=lambda item: item.gateway)

@@ -47,7 +47,7 @@ def convert_backend_policies(inputs: ConversionInputs) -> list[ApiObject]:
             target = _Target(reference.text("kind"), policy.namespace, reference.text("name"))
             sections = chosen.setdefault(target, {})
             if sections.setdefault(reference.text("sectionName"), policy) is not policy:
-                inputs.report(policy, "Conflicted", f"{target.kind} {target.name} has an older policy")
+                inputs.report(policy, "Conflicted", f"{target.kind} {target.name} has an older policy", reference.path)
     return [rule for target, sections in chosen.items() for rule in _rules(inputs, target, sections)]
 
 
@@ -109,6 +109,6 @@ def _tls(inputs: ConversionInputs, policy: ApiObject) -> dict[str, object]:
         try:
             out["credentialName"] = authority(inputs, policy, references[0])
         except InvalidTlsError as failure:
-            inputs.report(policy, failure.reason, failure.message)
+            inputs.report(policy, failure.reason, failure.message, references[0].path)
             out["credentialName"] = _NO_AUTHORITY
     return out

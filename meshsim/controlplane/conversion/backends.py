@@ -44,6 +44,7 @@ def build_destination(inputs: ConversionInputs, route: ApiObject, backend: Field
             "RefNotPermitted",
             f"backendRef {name}/{namespace} not accessible to a {route.kind} in namespace {route.namespace}"
             " (missing a ReferenceGrant?)",
+            backend.path,
         )
         return {}
     if (group, kind) == ("", "Service"):
@@ -60,10 +61,11 @@ def build_destination(inputs: ConversionInputs, route: ApiObject, backend: Field
         host = f"{name}.{namespace}.svc.{inputs.domain}"
         found = inputs.find("Service", namespace, name) is not None
     else:
-        inputs.report(route, "InvalidKind", f"referencing unsupported backendRef: group {group!r} kind {kind!r}")
+        told = f"referencing unsupported backendRef: group {group!r} kind {kind!r}"
+        inputs.report(route, "InvalidKind", told, backend.path)
         return {}
     if not found:
-        inputs.report(route, "BackendNotFound", f"backend({host}) not found")
+        inputs.report(route, "BackendNotFound", f"backend({host}) not found", backend.path)
     if "port" not in backend:
         raise UnusableRouteError("InvalidDestination", "port is required in backendRef")
     return {"host": host, "port": {"number": backend.integer("port")}}

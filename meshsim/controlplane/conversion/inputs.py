@@ -27,6 +27,8 @@ class Problem(NamedTuple):
     reason: str
     """Reason of the status condition that istiod would write."""
     message: str
+    path: str = "spec"
+    """The field it is about."""
 
 
 class Grant(NamedTuple):
@@ -81,8 +83,9 @@ class ConversionInputs:
         """The object of a kind by name."""
         return self.objects.get(ObjectKey(group, kind, namespace, name))
 
-    def report(self, source: ApiObject, reason: str, message: str) -> None:
-        self.problems.append(Problem(source, reason, message))
+    def report(self, source: ApiObject, reason: str, message: str, path: str = "spec") -> None:
+        """Keep what stands against an object, and which of its fields it is about."""
+        self.problems.append(Problem(source, reason, message, path))
 
 
 def _grants(objects: Iterable[ApiObject]) -> Iterable[Grant]:

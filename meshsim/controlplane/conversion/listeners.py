@@ -123,7 +123,7 @@ def _deployment(inputs: ConversionInputs, gateway: ApiObject, controller: Gatewa
     for address, kind in zip(addresses, types, strict=True):
         value = address.text("value")
         if kind != "Hostname":
-            inputs.report(gateway, "UnsupportedAddress", f"only Hostname is supported, ignoring {value}")
+            inputs.report(gateway, "UnsupportedAddress", f"only Hostname is supported, ignoring {value}", address.path)
         elif "." in value:
             services.append(value)
         else:
@@ -149,7 +149,9 @@ def _valid_listeners(
             mine = (listener.text("protocol"), listener.text("hostname"))
             others = taken.setdefault(listener.integer("port"), [])
             if any(_conflict(mine, other) for other in others):
-                inputs.report(item, "Conflicted", f"listener {listener.text('name')} contradicts an earlier one")
+                inputs.report(
+                    item, "Conflicted", f"listener {listener.text('name')} contradicts an earlier one", listener.path
+                )
                 continue
             others.append(mine)
             yield _Listener(item, listener)
@@ -200,12 +202,12 @@ def _add(
         "hosts": hosts,
     }
     if protocol not in _PROTOCOLS:
-        inputs.report(owner, "UnsupportedProtocol", f"protocol {protocol} is unsupported")
+        inputs.report(owner, "UnsupportedProtocol", f"protocol {protocol} is unsupported", fields.path)
         return
     try:
         tls = build_tls(inputs, owner, fields, gateway.spec.fields("tls").fields("frontend"))
     except InvalidTlsError as failure:
-        inputs.report(owner, failure.reason, f"listener {section}: {failure.message}")
+        inputs.report(owner, failure.reason, f"listener {section}: {failure.message}", fields.at("tls"))
         return
     if tls is not None:
         server["tls"] = tls

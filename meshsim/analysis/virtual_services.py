@@ -1,0 +1,253 @@
+"""VirtualServices that another one overrides, or that stand on a gateway there is not.
+
+Two for one host: of those a sidecar sees, the first that has the host makes its virtual host, the domains of the others
+are dropped and counted (istio pilot/pkg/networking/core/httproute.go, dedupeDomains: pilot_vservice_dup_domain; 1.31).
+On a gateway they are merged: the routes of all stand in one virtual host, those without a match last (pilot/pkg/
+networking/core/gateway.go; route.go, SortVHostRoutes). Istio's analyzers report the first as IST0109, a gateway that
+does not exist as IST0101, a host that none of its servers has as IST0132.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster
+from meshsim.analysis.report import Report, close, listed, older
+from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.controlplane.host_names import (
+    MESH_GATEWAY,
+    hosts_for_namespace,
+    hosts_overlap,
+    resolve_gateway_name,
+    resolve_short_name,
+)
+from meshsim.controlplane.model import VirtualService
+
+_PROTOCOLS: Final = (("http",), ("tcp", "tls"))
+"""Routes of these kinds are looked for together."""
+_MERGE: Final = "put the routes of both into one VirtualService"
+
+
+def check_virtual_services(cluster: Cluster, report: Report) -> None:
+    """Hosts that several have, gateways and delegates that are not there."""
+    _check_hosts(cluster, report)
+    _check_catch_alls(cluster, report)
+    referred: set[tuple[str, str]] = set()
+    for item in cluster.of_kind("VirtualService"):
+        _check_gateways(cluster, item, report)
+        referred.update(_check_delegates(cluster, item, report))
+    for item in cluster.of_kind("VirtualService"):
+        if not item.spec.texts("hosts") and (item.namespace, item.name) not in referred and cluster.whole:
+            report.warn(
+                "MSH0501",
+                item,
+                "spec",
+                "no VirtualService delegates to this one, and without hosts it applies to nothing",
+                "name it as delegate of a route, or give it hosts",
+            )
+
+
+# --- one host, several VirtualServices -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Beaten:
+    """Where a VirtualService comes second for a host."""
+
+    by: dict[str, VirtualService] = field(default_factory=dict)
+    """The first one, by namespace of the viewers."""
+    seen: int = 0
+    """How many views it is in."""
+    lost: int = 0
+
+
+def _check_hosts(cluster: Cluster, report: Report) -> None:
+    for kinds in _PROTOCOLS:
+        beaten: dict[tuple[int, str], _Beaten] = {}
+        by_id: dict[int, VirtualService] = {}
+        for view in cluster.views:
+            first: dict[str, VirtualService] = {}
+            for item in view.virtual_services:
+                if item.gateway_semantics or not any(item.spec.items(kind) for kind in kinds):
+                    continue
+                by_id[id(item)] = item
+                for host in dict.fromkeys(host.lower() for host in item.hosts):
+                    state = beaten.setdefault((id(item), host), _Beaten())
+                    state.seen += 1
+                    winner = first.setdefault(host, item)
+                    if winner is not item:
+                        state.lost += 1
+                        state.by.setdefault(view.namespace, winner)
+        for (number, host), state in beaten.items():
+            if state.by:
+                _report_beaten(by_id[number], host, kinds[0], state, report)
+
+
+def _report_beaten(item: VirtualService, host: str, kind: str, state: _Beaten, report: Report) -> None:
+    index = next(i for i, name in enumerate(item.hosts) if name.lower() == host)
+    winners = list(dict.fromkeys(state.by.values()))
+    where = "" if state.lost == state.seen else f" in namespace {listed(sorted(state.by))}"
+    names = listed(f"{winner.namespace}/{winner.name}" for winner in winners)
+    why = older(item.source, winners[0].source)
+    if why != "older" and winners[0].export_to != item.export_to:
+        why = "more private"
+    if kind == "http":
+        effect = f"VirtualService {names} has this host too and is {why}: sidecars{where} follow that one alone"
+    else:
+        effect = f"VirtualService {names} has this host too and is {why}: sidecars{where} try its routes first"
+    report.warn("IST0109", item.source, f"spec.hosts[{index}]", effect, _MERGE)
+
+
+def _check_catch_alls(cluster: Cluster, report: Report) -> None:
+    """On a gateway the routes of all VirtualServices of a host are joined: one that takes every request ends them."""
+    takers: dict[tuple[str, str], VirtualService] = {}
+    for item in cluster.push.virtual_services:
+        at = _catch_all(item)
+        if at is None or item.gateway_semantics:
+            continue
+        for gateway in item.gateways:
+            if gateway == MESH_GATEWAY:
+                continue
+            for host in item.hosts:
+                taker = takers.setdefault((gateway, host.lower()), item)
+                if taker is item or not _both_seen(cluster, gateway, taker, item):
+                    continue
+                why = older(item.source, taker.source)
+                message = (
+                    f"never used: on Gateway {gateway} the route without match of VirtualService "
+                    f"{taker.namespace}/{taker.name}, which is {why}, takes all other requests to {host}"
+                )
+                hint = "give this one a match, or put both into one VirtualService"
+                report.warn("IST0130", item.source, f"spec.http[{at}]", message, hint)
+
+
+def _catch_all(item: VirtualService) -> int | None:
+    if item.delegates:
+        return None
+    return next((at for at, route in enumerate(item.spec.items("http")) if not route.items("match")), None)
+
+
+def _both_seen(cluster: Cluster, gateway: str, one: VirtualService, other: VirtualService) -> bool:
+    """Whether some proxy of the gateway follows both."""
+    namespace, _, name = gateway.partition("/")
+    found = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+    if found is None:
+        return False
+    for proxy in cluster.routers(found.spec.text_map("selector")):
+        seen = cluster.push.virtual_services_exported_to(proxy.namespace, gateway)
+        if one in seen and other in seen:
+            return True
+    return False
+
+
+# --- gateways --------------------------------------------------------------------------------------------------------
+
+
+def _check_gateways(cluster: Cluster, item: ApiObject, report: Report) -> None:
+    names = item.spec.texts("gateways")
+    for index, written in enumerate(names):
+        if written == MESH_GATEWAY:
+            continue
+        path = f"spec.gateways[{index}]"
+        namespace, _, name = resolve_gateway_name(written, item.namespace).partition("/")
+        gateway = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+        if gateway is None:
+            if cluster.knows(namespace) and not _is_made(cluster, namespace, name):
+                known = [f"{g.namespace}/{g.name}" for g in cluster.of_kind("Gateway")]
+                others = len(names) > 1
+                effect = "for it this VirtualService does nothing" if others else "this VirtualService does nothing"
+                hint = close(f"{namespace}/{name}", known) or _elsewhere(name, known)
+                report.warn("IST0101", item, path, f"there is no Gateway {namespace}/{name}: {effect}", hint)
+            continue
+        _check_server_hosts(cluster, item, gateway, path, report)
+    bound = {resolve_gateway_name(name, item.namespace) for name in names} or {MESH_GATEWAY}
+    for match in _matches(item):
+        for index, written in enumerate(match.texts("gateways")):
+            if resolve_gateway_name(written, item.namespace) not in bound:
+                report.warn(
+                    "MSH0502",
+                    item,
+                    f"{match.path}.gateways[{index}]",
+                    f"the VirtualService is not bound to gateway {written}: this match never holds there",
+                    "name the gateway under spec.gateways too",
+                )
+
+
+def _elsewhere(name: str, known: Sequence[str]) -> str:
+    same = [full for full in known if full.partition("/")[2] == name]
+    return f"write {same[0]}: a name alone means the VirtualService's own namespace" if same else ""
+
+
+def _is_made(cluster: Cluster, namespace: str, name: str) -> bool:
+    """Whether it is one that Pilot makes of a Gateway API Gateway or of Ingresses."""
+    return any((g.namespace, g.name) == (namespace, name) for g in cluster.push.converted.gateways)
+
+
+def _check_server_hosts(cluster: Cluster, item: ApiObject, gateway: ApiObject, path: str, report: Report) -> None:
+    domain = cluster.push.mesh.domain
+    hosts = [resolve_short_name(host, item.namespace, domain) for host in item.spec.texts("hosts")]
+    written = [
+        host.replace("./", f"{gateway.namespace}/", 1) if host.startswith("./") else host for host in _hosts(gateway)
+    ]
+    open_to = hosts_for_namespace(written, item.namespace)
+    missed = [host for host in hosts if not any(hosts_overlap(host, served) for served in open_to)]
+    if not missed:
+        return
+    whose = f"{gateway.namespace}/{gateway.name}"
+    names = listed(missed)
+    servers = listed(written)
+    closed = [host for host in missed if any(hosts_overlap(host, name.rpartition("/")[2]) for name in written)]
+    if closed:
+        message = f"Gateway {whose} opens {listed(closed)} to other namespaces only (hosts {servers}): not served there"
+    else:
+        message = f"no server of Gateway {whose} has the host {names} (it has {servers}): not served there"
+    if len(missed) == len(hosts):
+        report.warn("IST0132", item, path, message, "add the host to a server of the Gateway, or correct it here")
+    elif MESH_GATEWAY not in item.spec.texts("gateways"):
+        at = f"spec.hosts[{hosts.index(missed[0])}]"
+        report.inform("IST0132", item, at, message)
+
+
+def _hosts(gateway: ApiObject) -> list[str]:
+    return [host for server in gateway.spec.items("servers") for host in server.texts("hosts")]
+
+
+def _matches(item: ApiObject) -> Iterator[Fields]:
+    for kind in ("http", "tcp", "tls"):
+        for route in item.spec.items(kind):
+            yield from route.items("match")
+
+
+# --- delegates -------------------------------------------------------------------------------------------------------
+
+
+def _check_delegates(cluster: Cluster, item: ApiObject, report: Report) -> Iterator[tuple[str, str]]:
+    """Delegates that are not there or not visible; yields those the object refers to."""
+    used = {source.key for root in cluster.push.virtual_services if root.source is item for source in root.delegates}
+    for route in item.spec.items("http"):
+        if "delegate" not in route:
+            continue
+        reference = route.fields("delegate")
+        namespace = reference.text("namespace") or item.namespace
+        name = reference.text("name")
+        yield namespace, name
+        found = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "VirtualService", namespace, name))
+        if found is None:
+            if cluster.knows(namespace):
+                known = [vs.name for vs in cluster.of_kind("VirtualService") if not vs.spec.texts("hosts")]
+                message = f"there is no VirtualService {namespace}/{name} to delegate to: istiod leaves this route out"
+                report.warn("MSH0503", item, reference.path, message, close(name, known))
+        elif not item.spec.texts("hosts"):
+            report.warn(
+                "MSH0503", item, reference.path, "a delegate cannot delegate further: istiod leaves this route out"
+            )
+        elif found.spec.texts("hosts"):
+            message = f"VirtualService {namespace}/{name} has hosts, so it is no delegate: istiod leaves this route out"
+            report.warn("MSH0503", item, reference.path, message, "a delegate has no hosts")
+        elif found.key not in used:
+            message = (
+                f"VirtualService {namespace}/{name} is not exported to {item.namespace}: istiod leaves this route out"
+            )
+            report.warn("MSH0503", item, reference.path, message, "see its exportTo")
