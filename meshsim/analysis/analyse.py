@@ -38,7 +38,11 @@ _CHECKS: Final[tuple[Callable[[Cluster, Report], None], ...]] = (
 
 
 def analyse(cluster: Cluster) -> tuple[Finding, ...]:
-    """What Pilot ignores, overrides or cannot use of the objects, by file and line."""
+    """What Pilot ignores, overrides or cannot use of the objects, by file and line.
+
+    DEVIATION: of `istioctl analyze` the checks of live pods, ambient mode, annotations and several clusters are not
+    there.
+    """
     report = Report()
     for check in _CHECKS:
         check(cluster, report)

@@ -15,6 +15,7 @@ from meshsim.controlplane.proxies import has_proxy
 from meshsim.controlplane.push_context import PushContext
 
 _CONTROLLERS: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+_INJECT: Final = "sidecar.istio.io/inject"
 ISTIO_NETWORKING: Final = "networking.istio.io"
 
 
@@ -129,23 +130,26 @@ class Cluster:
 
 def workloads_of(objects: Iterable[ApiObject]) -> tuple[Workload, ...]:
     """The workloads among objects: controllers by their templates, and pods that no controller made."""
-    pods: dict[str, list[ApiObject]] = {}
+    pods: dict[tuple[str, str, str], list[ApiObject]] = {}
     items = list(objects)
     for item in items:
         if item.kind == "Pod":
-            pods.setdefault(item.namespace, []).append(item)
+            for key, value in item.labels.items():
+                pods.setdefault((item.namespace, key, value), []).append(item)
     return tuple(found for item in items for found in _workload(item, pods))
 
 
-def _workload(item: ApiObject, pods: Mapping[str, Sequence[ApiObject]]) -> Iterator[Workload]:
+def _workload(item: ApiObject, pods: Mapping[tuple[str, str, str], Sequence[ApiObject]]) -> Iterator[Workload]:
     if item.metadata.items("ownerReferences"):
         return
     if item.kind == "Pod":
         yield Workload(item.name, item.namespace, item.labels, item, has_proxy(item))
     elif item.kind in _CONTROLLERS:
         labels = item.spec.fields("template").fields("metadata").text_map("labels")
-        own = [pod for pod in pods.get(item.namespace, ()) if selects(labels, pod.labels)]
-        yield Workload(item.name, item.namespace, labels, item, not own or any(map(has_proxy, own)))
+        fewest = min((pods.get((item.namespace, *label), ()) for label in labels.items()), key=len, default=())
+        own = [pod for pod in fewest if selects(labels, pod.labels)]
+        in_mesh = any(map(has_proxy, own)) if own else labels.get(_INJECT) != "false"
+        yield Workload(item.name, item.namespace, labels, item, in_mesh)
 
 
 def representatives(pods: Sequence[ApiObject]) -> list[ApiObject]:

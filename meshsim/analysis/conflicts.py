@@ -13,7 +13,7 @@ from typing import Final
 
 from meshsim.analysis.cluster import Cluster
 from meshsim.analysis.report import Report, listed
-from meshsim.analysis.serving import serve
+from meshsim.analysis.serving import listen, serve
 from meshsim.controlplane.model import PushStatus, Service, VirtualService
 
 OUTBOUND: Final = "pilot_conflict_outbound_listener_tcp_over_current_tcp"
@@ -26,9 +26,16 @@ _OUTBOUND: Final = re.compile(r"Listener=(\S+) Accepted=(\S+) Rejected=(\S+) \((
 
 
 def check_conflicts(cluster: Cluster, report: Report) -> None:
-    """Serve every proxy once and report what was counted."""
+    """Serve the proxies and report what was counted: what they send is alike for all of one scope, their own listeners
+    are not."""
+    scopes: set[int] = set()
     for proxy in cluster.proxies:
-        serve(cluster.push, proxy)
+        scope = id(cluster.push.scope(proxy))
+        if proxy.is_router or scope not in scopes:
+            scopes.add(scope)
+            serve(cluster.push, proxy)
+        else:
+            listen(cluster.push, proxy)
     report_counts(cluster, cluster.push.status, report)
 
 

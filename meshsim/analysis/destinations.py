@@ -13,7 +13,13 @@ from typing import Final, NamedTuple
 from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster
 from meshsim.analysis.report import Report, close, close_host, listed
 from meshsim.api import ApiObject, Fields, ObjectKey
-from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_gateway_name, resolve_short_name
+from meshsim.controlplane.host_names import (
+    MESH_GATEWAY,
+    host_within,
+    is_wildcard,
+    resolve_gateway_name,
+    resolve_short_name,
+)
 from meshsim.controlplane.model import Registry, Resolution, Service
 from meshsim.controlplane.visibility import exported_to
 
@@ -48,8 +54,10 @@ def _split_hosts(cluster: Cluster) -> dict[str, ApiObject]:
     for resolved in cluster.push.virtual_services:
         if resolved.gateways == (MESH_GATEWAY,):
             for destination in _destinations(resolved.source):
-                if destination.fields.text("subset"):
-                    found.update((host, resolved.source) for host in resolved.hosts)
+                fields = destination.fields
+                host = resolve_short_name(fields.text("host"), resolved.namespace, cluster.push.mesh.domain)
+                if fields.text("subset") and host in resolved.hosts:
+                    found[host] = resolved.source
     return found
 
 
@@ -58,15 +66,14 @@ def _check_gateway_route(
 ) -> None:
     """A gateway sends requests to the endpoints themselves: what the mesh's VirtualService says does not count."""
     bound = _gateways(item, destination.route)
-    if MESH_GATEWAY in bound or destination.mirror:
+    known = [name for name in bound if _gateway(cluster, name) is not None]
+    if MESH_GATEWAY in bound or destination.mirror or not known:
         return
     fields = destination.fields
     host = resolve_short_name(fields.text("host"), item.namespace, cluster.push.mesh.domain)
     service = cluster.push.visible_service(host, item.namespace)
     if service is not None and _needs_original(cluster, service):
-        message = (
-            f"{host} has resolution NONE, and at a gateway there is no original destination to go to: 503 (flag UH)"
-        )
+        message = f"{host} has resolution NONE, and a gateway knows no original destination to go to: 503 (flag UH)"
         hint = "use resolution DNS; istiod counts it as pilot_eds_no_instances"
         report.warn("MSH0505", item, fields.at("host"), message, hint)
     other = split.get(host)
@@ -149,6 +156,9 @@ def _meant(cluster: Cluster, written: str, host: str) -> str:
     """What the author of a host may have meant."""
     if "." in written and cluster.push.visible_service(f"{host}.svc.{cluster.push.mesh.domain}", "") is not None:
         return f"write {host}.svc.{cluster.push.mesh.domain}: a name with a dot is taken as it is"
+    covering = [name for name in cluster.hosts if is_wildcard(name) and host_within(host, name)]
+    if covering:
+        return f"a route needs a ServiceEntry with this very host; {covering[0]} is not enough"
     if "." not in written:
         same = [name for name in cluster.hosts if name.partition(".")[0] == written]
         if same:
@@ -171,6 +181,12 @@ def _gateways(item: ApiObject, route: Fields) -> list[str]:
     return list(dict.fromkeys(resolve_gateway_name(name, item.namespace) for name in bound))
 
 
+def _gateway(cluster: Cluster, full: str) -> ApiObject | None:
+    """The Gateway of a ``namespace/name``."""
+    namespace, _, name = full.partition("/")
+    return cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+
+
 def _request_ports(cluster: Cluster, item: ApiObject, gateways: Sequence[str]) -> list[int]:
     """Ports on which requests for the hosts of a VirtualService come in."""
     found: dict[int, None] = {}
@@ -184,8 +200,7 @@ def _request_ports(cluster: Cluster, item: ApiObject, gateways: Sequence[str]) -
                 if service is not None:
                     found.update((port.port, None) for port in service.ports if port.protocol.is_http)
             continue
-        namespace, _, name = written.partition("/")
-        gateway = push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+        gateway = _gateway(cluster, written)
         for server in gateway.spec.items("servers") if gateway is not None else ():
             found.setdefault(server.fields("port").integer("number"))
     return list(found)
@@ -229,8 +244,7 @@ def _viewers(cluster: Cluster, item: ApiObject, route: Fields) -> list[str]:
             if gateway == MESH_GATEWAY:
                 found.update((view.namespace, None) for view in cluster.views if resolved in view.virtual_services)
                 continue
-            namespace, _, name = gateway.partition("/")
-            target = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+            target = _gateway(cluster, gateway)
             for proxy in cluster.routers(target.spec.text_map("selector")) if target is not None else ():
                 if exported_to(resolved.export_to, item.namespace, proxy.namespace):
                     found.setdefault(proxy.namespace)

@@ -67,7 +67,7 @@ def _check_selector(cluster: Cluster, item: ApiObject, code: str, report: Report
     if target_refs(item):
         return
     if pods:
-        if item.group == _SECURITY and namespace is not None and not any(pod.in_mesh for pod in pods):
+        if cluster.whole and item.group == _SECURITY and namespace is not None and not any(pod.in_mesh for pod in pods):
             whom = listed(pod.name for pod in pods) if labels else f"the workloads of namespace {namespace}"
             hint = f"kubectl label namespace {namespace} istio-injection=enabled, then restart the pods"
             message = f"{whom} {'has' if labels and len(pods) == 1 else 'have'} no proxy: nobody enforces this"

@@ -7,7 +7,7 @@ istiod counts a cluster without endpoints as pilot_eds_no_instances (pilot/pkg/x
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meshsim.analysis.cluster import Cluster, Workload
@@ -29,8 +29,9 @@ def check_services(cluster: Cluster, report: Report) -> None:
             continue
         _check_names(item, report)
         _check_selector(cluster, item, report)
+    behind = _selectors(cluster)
     for workload in cluster.workloads:
-        _check_shared_ports(cluster, workload, report)
+        _check_shared_ports(workload, behind.get(workload.namespace, ()), report)
     entries = by_age(cluster.of_kind("ServiceEntry"))
     for item in entries:
         _check_addresses(cluster, item, report)
@@ -78,14 +79,20 @@ def _has_slices(cluster: Cluster, item: ApiObject) -> bool:
     )
 
 
-def _check_shared_ports(cluster: Cluster, workload: Workload, report: Report) -> None:
+def _selectors(cluster: Cluster) -> dict[str, list[tuple[ApiObject, dict[str, str]]]]:
+    """Services with their selectors, by namespace."""
+    found: dict[str, list[tuple[ApiObject, dict[str, str]]]] = {}
+    for item in cluster.push.objects.select("Service", ""):
+        selector = item.spec.text_map("selector")
+        if selector:
+            found.setdefault(item.namespace, []).append((item, selector))
+    return found
+
+
+def _check_shared_ports(workload: Workload, behind: Sequence[tuple[ApiObject, dict[str, str]]], report: Report) -> None:
     """One workload behind several Services whose ports contradict each other."""
-    services = [
-        service
-        for service in cluster.push.objects.select("Service", "", workload.namespace)
-        if service.spec.text_map("selector") and workload.has(service.spec.text_map("selector"))
-    ]
-    if len(services) < 2:
+    services = [service for service, selector in behind if workload.has(selector)]
+    if len(services) < 2 or not workload.in_mesh:
         return
     transports: dict[int, dict[str, list[str]]] = {}
     for service in services:

@@ -10,19 +10,29 @@ from meshsim.controlplane.resources import generate
 from meshsim.xds import type_urls
 from meshsim.xds.references import references
 
-_TYPES: Final = (type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE, type_urls.EXTENSION)
+_FOLLOWED: Final = (type_urls.ROUTE, type_urls.EXTENSION)
+"""What listeners refer to."""
 
 Served: TypeAlias = dict[tuple[str, str], bytes]
 """Resources by type URL and name."""
 
 
 def serve(push: PushContext, proxy: Proxy) -> Served:
-    """Every resource of a proxy, names followed from clusters to endpoints and from listeners to routes."""
+    """Clusters, listeners and what these refer to; endpoints conflict with nothing and are left out."""
     found: Served = {}
     names: dict[str, dict[str, None]] = {}
-    for type_url in _TYPES:
+    for resource in generate(push, proxy, type_urls.CLUSTER, ()):
+        found[type_urls.CLUSTER, resource.name] = resource.body
+    for resource in generate(push, proxy, type_urls.LISTENER, ()):
+        found[type_urls.LISTENER, resource.name] = resource.body
+        for wanted, referred in references(type_urls.LISTENER, resource.body).items():
+            names.setdefault(wanted, {}).update(dict.fromkeys(referred))
+    for type_url in _FOLLOWED:
         for resource in generate(push, proxy, type_url, tuple(names.get(type_url, ()))):
             found[type_url, resource.name] = resource.body
-            for wanted, referred in references(type_url, resource.body).items():
-                names.setdefault(wanted, {}).update(dict.fromkeys(referred))
     return found
+
+
+def listen(push: PushContext, proxy: Proxy) -> None:
+    """The listeners alone, for the conflicts that Pilot counts while it makes them."""
+    generate(push, proxy, type_urls.LISTENER, ())

@@ -71,7 +71,7 @@ def _check_egress(cluster: Cluster, item: ApiObject, report: Report) -> None:
                     item,
                     f"{listener.path}.hosts[{index}]",
                     f"no service and no VirtualService that {item.namespace} sees fits {written}: it imports nothing",
-                    _meant(cluster, owner, host),
+                    close_host(host, cluster.hosts),
                 )
 
 
@@ -88,10 +88,3 @@ def _imports(cluster: Cluster, viewer: str, namespace: str, host: str) -> bool:
         and any(hosts_overlap(host, name) for name in item.hosts)
         for item in push.virtual_services
     )
-
-
-def _meant(cluster: Cluster, owner: str, host: str) -> str:
-    if "." not in host:
-        same = [name for name in cluster.hosts if name.partition(".")[0] == host]
-        return f"write {owner}/{same[0]}: short names are not completed here" if same else ""
-    return close_host(host, cluster.hosts)

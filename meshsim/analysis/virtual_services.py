@@ -9,7 +9,7 @@ does not exist as IST0101, a host that none of its servers has as IST0132.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -147,6 +147,7 @@ def _both_seen(cluster: Cluster, gateway: str, one: VirtualService, other: Virtu
 
 def _check_gateways(cluster: Cluster, item: ApiObject, report: Report) -> None:
     names = item.spec.texts("gateways")
+    unserved = {host: at for at, host in enumerate(item.spec.texts("hosts"))}
     for index, written in enumerate(names):
         if written == MESH_GATEWAY:
             continue
@@ -160,8 +161,14 @@ def _check_gateways(cluster: Cluster, item: ApiObject, report: Report) -> None:
                 effect = "for it this VirtualService does nothing" if others else "this VirtualService does nothing"
                 hint = close(f"{namespace}/{name}", known) or _elsewhere(name, known)
                 report.warn("IST0101", item, path, f"there is no Gateway {namespace}/{name}: {effect}", hint)
+            unserved.clear()
             continue
-        _check_server_hosts(cluster, item, gateway, path, report)
+        missed = _check_server_hosts(cluster, item, gateway, path, report)
+        unserved = {host: at for host, at in unserved.items() if host in missed}
+    if names and MESH_GATEWAY not in names and len(unserved) < len(item.spec.texts("hosts")):
+        for host, at in unserved.items():
+            message = f"no server of the gateways has the host {host}: it is served nowhere"
+            report.inform("IST0132", item, f"spec.hosts[{at}]", message)
     bound = {resolve_gateway_name(name, item.namespace) for name in names} or {MESH_GATEWAY}
     for match in _matches(item):
         for index, written in enumerate(match.texts("gateways")):
@@ -185,29 +192,29 @@ def _is_made(cluster: Cluster, namespace: str, name: str) -> bool:
     return any((g.namespace, g.name) == (namespace, name) for g in cluster.push.converted.gateways)
 
 
-def _check_server_hosts(cluster: Cluster, item: ApiObject, gateway: ApiObject, path: str, report: Report) -> None:
+def _check_server_hosts(
+    cluster: Cluster, item: ApiObject, gateway: ApiObject, path: str, report: Report
+) -> Collection[str]:
+    """The hosts, as written, that a Gateway does not serve; reported where it serves none of them."""
     domain = cluster.push.mesh.domain
-    hosts = [resolve_short_name(host, item.namespace, domain) for host in item.spec.texts("hosts")]
+    hosts = {host: resolve_short_name(host, item.namespace, domain) for host in item.spec.texts("hosts")}
     written = [
         host.replace("./", f"{gateway.namespace}/", 1) if host.startswith("./") else host for host in _hosts(gateway)
     ]
     open_to = hosts_for_namespace(written, item.namespace)
-    missed = [host for host in hosts if not any(hosts_overlap(host, served) for served in open_to)]
-    if not missed:
-        return
+    missed = [host for host, full in hosts.items() if not any(hosts_overlap(full, served) for served in open_to)]
+    if len(missed) < len(hosts) or not missed:
+        return missed
     whose = f"{gateway.namespace}/{gateway.name}"
     names = listed(missed)
     servers = listed(written)
-    closed = [host for host in missed if any(hosts_overlap(host, name.rpartition("/")[2]) for name in written)]
+    closed = [host for host in missed if any(hosts_overlap(hosts[host], name.rpartition("/")[2]) for name in written)]
     if closed:
         message = f"Gateway {whose} opens {listed(closed)} to other namespaces only (hosts {servers}): not served there"
     else:
         message = f"no server of Gateway {whose} has the host {names} (it has {servers}): not served there"
-    if len(missed) == len(hosts):
-        report.warn("IST0132", item, path, message, "add the host to a server of the Gateway, or correct it here")
-    elif MESH_GATEWAY not in item.spec.texts("gateways"):
-        at = f"spec.hosts[{hosts.index(missed[0])}]"
-        report.inform("IST0132", item, at, message)
+    report.warn("IST0132", item, path, message, "add the host to a server of the Gateway, or correct it here")
+    return missed
 
 
 def _hosts(gateway: ApiObject) -> list[str]:

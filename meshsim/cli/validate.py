@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from meshsim.cli.discover import is_scenario
-from meshsim.errors import Finding, MeshsimError
+from meshsim.errors import Finding, MeshsimError, Severity
+
+if TYPE_CHECKING:
+    from meshsim.api import ApiObject
 
 MANIFEST: Final = "manifest.json"
 """What every recording holds."""
@@ -20,23 +24,28 @@ MANIFEST: Final = "manifest.json"
 @click.command(name="validate")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
-def command(paths: tuple[Path, ...], output: str) -> int:
+@click.option("--strict", is_flag=True, help="Exit with 2 for warnings too.")
+def command(paths: tuple[Path, ...], output: str, strict: bool) -> int:
     """Check scenarios and manifests without running anything.
 
-    PATHS are scenario files, manifests, or folders of both. A manifest that a scenario names is checked with it.
+    PATHS are scenario files, manifests, or folders of both. A manifest that a scenario names is checked with it, at the
+    start and after each change of the timeline. The others are checked together, as one `kubectl apply` of all; files
+    that hold the same object are alternatives, each is checked as if applied last.
+
+    Exit codes: 0 nothing is wrong (warnings may be), 2 there are errors, or warnings with --strict.
     """
-    errors: list[MeshsimError] = []
-    findings: list[Finding] = []
-    checked = 0
+    from meshsim.analysis import by_place
+
+    check = _Check()
     for path in paths:
         for file in _files(path):
-            checked += 1
-            try:
-                findings.extend(_check(file))
-            except MeshsimError as error:
-                errors.append(error)
-    _write(errors, list(dict.fromkeys(findings)), checked, output)
-    return 2 if errors else 0
+            check.file(file)
+    check.manifests()
+    findings = by_place(check.findings)
+    _write(check.errors, findings, check.files, output)
+    severities = {finding.severity for finding in findings}
+    failed = check.errors or Severity.ERROR in severities or (strict and Severity.WARNING in severities)
+    return 2 if failed else 0
 
 
 def _files(path: Path) -> Iterable[Path]:
@@ -49,19 +58,57 @@ def _files(path: Path) -> Iterable[Path]:
     return sorted(p for p in shown if not recorded.intersection(p.parents))
 
 
-def _check(file: Path) -> Iterable[Finding]:
-    if is_scenario(file):
+@dataclass
+class _Check:
+    """Checks file after file and collects what there is to say."""
+
+    errors: list[MeshsimError] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    files: int = 0
+    _objects: dict[Path, tuple[ApiObject, ...]] = field(default_factory=dict)
+    """Of manifests, by file."""
+    _with_scenarios: set[Path] = field(default_factory=set)
+    """Manifests that scenarios name."""
+
+    def file(self, file: Path) -> None:
+        """Check a scenario, or a manifest by itself."""
+        self.files += 1
+        try:
+            if is_scenario(file):
+                self._scenario(file)
+            else:
+                self._manifest(file)
+        except MeshsimError as error:
+            self.errors.append(error)
+
+    def _scenario(self, file: Path) -> None:
         from meshsim.scenario import load_scenario
         from meshsim.workload import check_capacity
+        from meshsim.world.configuration import scenario_findings
 
         loaded = load_scenario(file)
-        return [*loaded.findings, *check_capacity(loaded)]
-    from meshsim.api import load_file
+        self._with_scenarios.update(Path(item.origin.file).resolve() for item in loaded.all_objects() if item.origin)
+        self.findings += [*loaded.findings, *check_capacity(loaded), *scenario_findings(loaded)]
 
-    return load_file(file).findings
+    def _manifest(self, file: Path) -> None:
+        from meshsim.api import load_file
+
+        loaded = load_file(file)
+        self._objects[file.resolve()] = loaded.objects
+        self.findings += loaded.findings
+
+    def manifests(self) -> None:
+        """Check the manifests that no scenario names across objects."""
+        from meshsim.world.configuration import manifest_findings
+
+        left = [objects for file, objects in self._objects.items() if file not in self._with_scenarios and objects]
+        try:
+            self.findings += manifest_findings(left) if left else ()
+        except MeshsimError as error:
+            self.errors.append(error)
 
 
-def _write(errors: list[MeshsimError], findings: list[Finding], checked: int, output: str) -> None:
+def _write(errors: list[MeshsimError], findings: Sequence[Finding], checked: int, output: str) -> None:
     from meshsim.checks.wording import number
     from meshsim.reporting.columns import style_of
     from meshsim.reporting.diagnostics import Diagnostics, each_error
@@ -83,5 +130,6 @@ def _write(errors: list[MeshsimError], findings: list[Finding], checked: int, ou
             click.echo(line)
     for line in printer.findings(findings):
         click.echo(line)
-    words = f"{number(len(each), 'error')}, {number(len(findings), 'finding')}"
+    refused = sum(finding.severity is Severity.ERROR for finding in findings)
+    words = f"{number(len(each) + refused, 'error')}, {number(len(findings) - refused, 'finding')}"
     click.echo(f"{number(checked, 'file')} checked: {words if each or findings else 'nothing to complain about'}")

@@ -8,12 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from meshsim.checks import judge, save_verdicts
-from meshsim.errors import MeshsimError, UsageError
+from meshsim.errors import Finding, InputError, InputErrors, MeshsimError, Severity, UsageError
 from meshsim.experiment import Runner, RunSettings, default_workers, process_pool, run_replications
 from meshsim.recording import PendingRecording, Run, begin_recording
 from meshsim.reporting.html import write_report
@@ -21,6 +21,7 @@ from meshsim.reporting.outcome import ScenarioOutcome
 from meshsim.reporting.progress import Progress
 from meshsim.scenario import LoadedScenario, load_scenario
 from meshsim.workload import check_capacity
+from meshsim.world.configuration import configuration_notes, scenario_findings
 
 RESULTS: Final = Path("results")
 
@@ -66,12 +67,13 @@ def run_loaded(
     until = request.settings.until
     if until is not None and not 0 < until <= loaded.scenario.duration:
         raise UsageError("--until must lie within the scenario's duration", loaded.position("duration"))
+    configuration = _configuration(loaded)
     if progress is not None:
         progress.begin(loaded.name, until or loaded.scenario.duration, len(seeds))
     pending = _begin(loaded, request)
     try:
         with _pool(request, len(seeds), executor) as workers:
-            run_replications(
+            manifest = run_replications(
                 loaded,
                 seeds,
                 pending,
@@ -81,6 +83,8 @@ def run_loaded(
                 notice=progress.note if progress is not None else None,
                 runner=request.runner,
             )
+        notes = configuration_notes(configuration, loaded.file)
+        replace(manifest, notes=(*manifest.notes, *notes)).write(pending.folder)
         run = Run(pending.folder)
         verdicts = judge(run, loaded)
         save_verdicts(pending.folder, verdicts)
@@ -100,7 +104,18 @@ def run_loaded(
         wall_seconds=time.perf_counter() - began,
         recorded=request.record,
         findings=(*loaded.findings, *check_capacity(loaded)),
+        configuration=configuration,
     )
+
+
+def _configuration(loaded: LoadedScenario) -> tuple[Finding, ...]:
+    """What Pilot makes otherwise of the objects than their author may think; raises `InputErrors` for what the
+    validation webhook does not let in."""
+    findings = scenario_findings(loaded)
+    refused = [f for f in findings if f.severity is Severity.ERROR]
+    if refused:
+        raise InputErrors(tuple(InputError(f.message, f.position, f.hint, f.subject) for f in refused))
+    return findings
 
 
 def discard(outcome: ScenarioOutcome) -> None:

@@ -37,7 +37,7 @@ class Diagnostics:
         """The lines of a finding."""
         where = f"{finding.position}: " if finding.position else ""
         hint = f" ({finding.hint})" if finding.hint else ""
-        subject = f"  [{finding.subject}]" if finding.subject else ""
+        subject = f"  [{finding.code}{' ' if finding.subject else ''}{finding.subject}]"
         colour = {Severity.ERROR: Colour.RED, Severity.WARNING: Colour.YELLOW, Severity.INFO: Colour.DIM}
         word = self._style(finding.severity.value, colour[finding.severity])
         return [f"{where}{word}: {finding.message}{hint}{self._style(subject, Colour.DIM)}"]

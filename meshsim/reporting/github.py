@@ -20,7 +20,7 @@ def annotation_lines(outcomes: Sequence[ScenarioOutcome]) -> list[str]:
             for error in each_error(outcome.error):
                 position = error.position or Position(outcome.file)
                 lines.append(_command("error", position, error.subject or outcome.file, error.message))
-        lines += finding_lines((), outcome.findings)
+        lines += finding_lines((), (*outcome.findings, *outcome.configuration))
         for verdict in outcome.verdicts:
             position = verdict.position or Position(outcome.file)
             if verdict.outcome is Outcome.NOT_MET:

@@ -29,7 +29,7 @@ def _one(outcome: ScenarioOutcome) -> dict[str, Any]:
         "file": outcome.file,
         "ok": outcome.ok,
         "errors": [error_row(error) for error in each_error(outcome.error)] if outcome.error is not None else [],
-        "findings": [finding_row(finding) for finding in outcome.findings],
+        "findings": [finding_row(finding) for finding in (*outcome.findings, *outcome.configuration)],
         "expectations": [_verdict(verdict) for verdict in outcome.verdicts],
         "wall_seconds": round(outcome.wall_seconds, 3),
     }

@@ -25,6 +25,8 @@ class ScenarioOutcome:
     """Whether the recording stays."""
     findings: tuple[Finding, ...] = ()
     """What there is to say about its files that is no error: what is accepted and not simulated, and the like."""
+    configuration: tuple[Finding, ...] = ()
+    """What Pilot ignores, overrides or cannot use of its objects; the warnings are also notes of the recording."""
 
     @property
     def ok(self) -> bool:

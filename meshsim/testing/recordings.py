@@ -35,7 +35,7 @@ name: bookshop
 duration: 60s
 resources:
   - {apiVersion: v1, kind: Service, metadata: {name: istio-ingressgateway, namespace: books},
-     spec: {ports: [{port: 80}]}}
+     spec: {ports: [{name: http, port: 80}]}}
 """
     + "".join(_POD.format(name=name, app=app, version=version) for name, app, version in _PODS)
     + """\

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{name: http, port: 80}]}\n"
 
 
 def test_what_is_right(meshsim: Callable, shop: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ kind: Scenario
 name: over
 duration: 1m
 resources:
-  - {apiVersion: v1, kind: Service, metadata: {name: a}, spec: {selector: {app: a}, ports: [{port: 80}]}}
+  - {apiVersion: v1, kind: Service, metadata: {name: a}, spec: {selector: {app: a}, ports: [{name: http, port: 80}]}}
   - {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}
 workloads:
   - match: {app: a}
@@ -69,3 +69,70 @@ def test_what_cannot_be_carried_is_a_warning_with_its_place(meshsim: Callable, t
     warning = "warning: a.default is asked for 200/s, its pods together can do 100/s"
     assert done.out.startswith(f"{tmp_path}/over.yaml:10:5: {warning}")
     assert done.out.endswith("1 file checked: 0 errors, 1 finding\n")
+
+
+CONFLICT = """\
+apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: shop}
+spec: {selector: {app: a}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, labels: {app: a}}
+spec: {containers: [{name: a, image: a}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, namespace: shop}
+spec:
+  hosts: [a]
+  http:
+    - route: [{destination: {host: b}}]
+"""
+
+
+def test_what_istiod_cannot_use_is_a_warning(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFLICT)
+    done = meshsim("validate", tmp_path / "a.yaml")
+    assert done.code == 0
+    first, last = done.out.splitlines()
+    assert first.startswith(f"{tmp_path}/a.yaml:17:30: warning: there is no service b.shop.svc.cluster.local")
+    assert first.endswith("[IST0101 VirtualService shop/a]")
+    assert last == "1 file checked: 0 errors, 1 finding"
+    document = json.loads(meshsim("validate", tmp_path / "a.yaml", "-o", "json").out)
+    assert [(f["code"], f["severity"], f["line"]) for f in document["findings"]] == [("IST0101", "warning", 17)]
+
+
+def test_strict_makes_warnings_count(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFLICT)
+    assert meshsim("validate", tmp_path, "--strict").code == 2
+    (tmp_path / "a.yaml").write_text(CONFLICT.replace("host: b", "host: a").replace("name: http", "name: web"))
+    done = meshsim("validate", tmp_path, "--strict")
+    assert (done.code, "info:" in done.out) == (0, True)
+
+
+def test_a_manifest_of_a_scenario_is_checked_with_it(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFLICT)
+    scenario = "apiVersion: meshsim/v1alpha1\nkind: Scenario\nname: s\nduration: 1m\nresources: [a.yaml, b.yaml]\n"
+    (tmp_path / "s.yaml").write_text(scenario)
+    (tmp_path / "b.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: b, namespace: shop}\n"
+        "spec:\n  hosts: [b.shop.svc.cluster.local]\n  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+        "  resolution: DNS\n"
+    )
+    assert meshsim("validate", tmp_path).out == "3 files checked: nothing to complain about\n"
+
+
+def test_what_the_webhook_refuses_is_an_error(meshsim: Callable, tmp_path: Path) -> None:
+    patch = "spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: soon}}}]}"
+    column = patch.index("value") + 1
+    (tmp_path / "a.yaml").write_text(
+        CONFLICT.partition("---\napiVersion: networking")[0]
+        + "---\napiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: e, namespace: shop}\n"
+        f"{patch}\n"
+    )
+    done = meshsim("validate", tmp_path)
+    assert done.code == 2
+    assert f":14:{column}: error: no envoy.config.cluster.v3.Cluster" in done.out
+    assert done.out.endswith("1 file checked: 1 error, 1 finding\n")

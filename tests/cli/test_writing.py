@@ -41,7 +41,7 @@ def test_of_several_everything_is_in_one_place() -> None:
 def test_findings_go_to_the_error_stream_and_are_not_too_many() -> None:
     findings = tuple(Finding("MSH1", Severity.INFO, f"number {n}", Position("m.yaml", n)) for n in range(1, 14))
     out, err = write(Outputs(), True, ScenarioOutcome(file="b.yaml", findings=findings))
-    assert err.splitlines()[0] == "m.yaml:1: info: number 1"
+    assert err.splitlines()[0] == "m.yaml:1: info: number 1  [MSH1]"
     assert err.splitlines()[-1] == "and 3 more findings: meshsim validate b.yaml"
     assert len(err.splitlines()) == 11
     assert "number" not in out

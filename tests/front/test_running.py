@@ -95,3 +95,37 @@ def test_what_the_pods_cannot_carry_is_a_finding(tmp_path: Path) -> None:
     assert finding.message == "productpage.books is asked for 100/s, its pods together can do 40/s"
     assert finding.position is not None
     assert finding.position.file == str(path)
+
+
+ROUTE = """\
+  - apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: page, namespace: books}
+    spec: {hosts: [page.books.example.org], http: [{route: [{destination: {host: HOST}}]}]}
+"""
+
+
+def test_what_istiod_cannot_use_is_noted_in_the_recording(tmp_path: Path) -> None:
+    path = tmp_path / "bookshop.yaml"
+    path.write_text(SCENARIO.replace("traffic:\n", f"{ROUTE.replace('HOST', 'nowhere')}traffic:\n") + EXPECT)
+    outcome = run_file(path, request(tmp_path))
+    (finding,) = [f for f in outcome.configuration if f.code == "IST0101"]
+    assert finding.position is not None
+    assert path.read_text().split("\n")[finding.position.line - 1].startswith("    spec: {hosts")
+    assert outcome.run is not None
+    (note,) = outcome.run.manifest.notes
+    assert note == f"{finding.position}: {finding.message}"
+    assert note in (outcome.run.folder / "report.html").read_text()
+
+
+def test_what_the_webhook_refuses_is_not_run(tmp_path: Path) -> None:
+    broken = (
+        "  - apiVersion: networking.istio.io/v1alpha3\n    kind: EnvoyFilter\n"
+        "    metadata: {name: e, namespace: books}\n"
+        "    spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE, value: {name: [1]}}}]}\n"
+    )
+    path = tmp_path / "bookshop.yaml"
+    path.write_text(SCENARIO.replace("traffic:\n", f"{broken}traffic:\n") + EXPECT)
+    outcome = run_file(path, request(tmp_path))
+    assert (outcome.exit_code, outcome.run) == (2, None)
+    assert "the validation webhook refuses this object" in str(outcome.error)

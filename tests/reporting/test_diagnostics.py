@@ -42,4 +42,4 @@ def test_several_errors_are_several_blocks() -> None:
 
 def test_findings_carry_their_severity() -> None:
     finding = Finding("MSH1", Severity.WARNING, "odd", Position("a.yaml", 1, 2), "why", "Service a/b")
-    assert PLAIN.findings([finding]) == ["a.yaml:1:2: warning: odd (why)  [Service a/b]"]
+    assert PLAIN.findings([finding]) == ["a.yaml:1:2: warning: odd (why)  [MSH1 Service a/b]"]
