@@ -419,17 +419,19 @@ class Flow:
     edge: i32
     route: i32
     version: i32
+    cluster: i32
+    """Where its route leads when that is one cluster, and the class of its requests there. So flows that differ in
+    nothing else share one row of the route table."""
+    class_there: i16
     grpc: i8
 
 
 class Route:
     weight: i64
     timeout: i64
-    cluster: i32
-    """The cluster of a route with a single one, and the class of its requests there."""
-    class_there: i16
     share_at: i32
     share_n: i32
+    """Weighted clusters; a single one stands in the flow."""
     retries: i32
     retry_on: i32
     timeout_class: i32
@@ -862,7 +864,7 @@ class TimerClass:
 
 
 class Change:
-    """A configuration change with its instant; `at` and `n` name words of the `payload` column, or hold the value."""
+    """A configuration change with its instant; `at` and `n` name words of the `payload` column, or hold more values."""
 
     time: i64
     kind: i64
@@ -1773,6 +1775,8 @@ def decide(s: State, r: i64) -> None:
     q.decided = DECIDED
     q.route = f.route
     q.version = f.version
+    q.cid = f.cluster
+    q.class_there = f.class_there
     if q.route < 0:
         q.status = 404
         q.flags |= NR
@@ -1829,8 +1833,6 @@ def forward(s: State, r: i64) -> None:
         q.flags |= route.flag
         push(s, DO_FINISH, r)
         return
-    q.cid = route.cluster
-    q.class_there = route.class_there
     if route.share_n > 1 or route.mirror_n > 0:
         q.stream = draw(q.id, P_STREAM)
     if route.share_n > 1:
@@ -3976,8 +3978,11 @@ def on_change(s: State, i: i64) -> None:
     s.ctl[0].changes -= 1
     ch = s.change[i]
     if ch.kind == CH_ROUTE:
-        s.flow[ch.target].route = ch.value
-        s.flow[ch.target].version += 1
+        f = s.flow[ch.target]
+        f.route = ch.value
+        f.version += 1
+        f.cluster = ch.at
+        f.class_there = ch.n
     elif ch.kind == CH_HOSTS:
         change_hosts(s, ch.target, ch.value, ch.at, ch.n)
     elif ch.kind == CH_CLUSTER:

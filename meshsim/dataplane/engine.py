@@ -238,8 +238,10 @@ class Engine:
 
     def set_route(self, flow: int, route: RouteSpec | None, at: Nanos | None = None) -> None:
         """A proxy's configuration for a flow takes effect; requests under way keep the route they started with."""
-        row = -1 if route is None else self._layout.route(route, self._flow_proxies[flow])
-        self._change(core.CH_ROUTE, flow, at, value=row)
+        row, cluster, kind = (-1, -1, 0)
+        if route is not None:
+            row, cluster, kind = self._layout.route(route, self._flow_proxies[flow])
+        self._change(core.CH_ROUTE, flow, at, value=row, place=cluster, n=kind)
 
     def set_routes(self, routes: Iterable[tuple[int, RouteSpec | None]], at: Nanos | None = None) -> None:
         """`set_route` for many flows at one instant."""

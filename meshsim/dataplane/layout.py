@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshsim.dataplane import core
@@ -209,12 +209,23 @@ class Layout:
     def flow(self, spec: FlowSpec, workers: int, edge: int) -> int:
         return self.rows["flow"].add(
             row_of(
-                "flow", proxy=spec.proxy, workers=workers, pod=spec.pod, edge=edge, grpc=spec.grpc, route=-1, version=0
+                "flow", proxy=spec.proxy, workers=workers, pod=spec.pod, edge=edge, grpc=spec.grpc, route=-1, cluster=-1
             )
         )
 
-    def route(self, spec: RouteSpec, proxy: int = -1) -> int:
-        """Row of a route of a proxy; equal routes share one, unless they share tokens with others of their proxy."""
+    def route(self, spec: RouteSpec, proxy: int = -1) -> tuple[int, int, int]:
+        """Row of a route of a proxy, the cluster of one that leads to a single one (else -1), and the class there.
+
+        Routes that differ in that cluster alone share a row, unless they share tokens with others of their proxy.
+        """
+        shares = _shares(spec)
+        if len(shares) != 1:
+            return self._route_row(spec, proxy), -1, 0
+        cluster, _, kind = shares[0]
+        alike = replace(spec, clusters=((0, 1),), request_classes=(0, *_classes(spec)[len(spec.clusters) :]))
+        return self._route_row(alike, proxy), cluster, kind
+
+    def _route_row(self, spec: RouteSpec, proxy: int) -> int:
         key = (spec, -1 if spec.limit is None else proxy)
         found = self._routes.get(key)
         if found is None:
@@ -244,10 +255,8 @@ class Layout:
         return found
 
     def _route(self, spec: RouteSpec, limit: int) -> Row:
-        missing = len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes)
-        classes = spec.request_classes + (0,) * missing
-        shares = [(*share, kind) for share, kind in zip(spec.clusters, classes) if share[1] > 0]
-        shadows = zip(spec.mirrors, classes[len(spec.clusters) :])
+        shares = _shares(spec)
+        shadows = zip(spec.mirrors, _classes(spec)[len(spec.clusters) :])
         if spec.host_reselect_attempts or spec.previous_priorities:
             self.tried_width = max(self.tried_width, spec.retries + 1)
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
@@ -260,8 +269,6 @@ class Layout:
             flag=spec.flag,
             share_at=self.rows["share"].extend([(weight, cluster, kind) for cluster, weight, kind in shares]),
             share_n=len(shares),
-            cluster=shares[0][0] if len(shares) == 1 else -1,
-            class_there=shares[0][2] if len(shares) == 1 else 0,
             weight=sum(weight for _, weight, _ in shares),
             timeout=spec.timeout,
             timeout_class=self.timer_class(spec.timeout, core.TIMER_ROUTE),
@@ -503,6 +510,17 @@ def _periods(spec: PeriodicSpec, rate_per_s: float) -> tuple[int, int, int]:
     interval = round(1e12 / rate_per_s * calls / (calls - 1))
     manner = core.JITTERS * spec.jitter + core.UNIFORM_STARTS * spec.uniform + core.SKIPS * (not spec.catch_up)
     return interval, calls, manner
+
+
+def _shares(spec: RouteSpec) -> list[tuple[int, int, int]]:
+    """Cluster, weight and class of requests of each way that a route leads."""
+    ways = zip(spec.clusters, _classes(spec))
+    return [(cluster, weight, kind) for (cluster, weight), kind in ways if weight > 0]
+
+
+def _classes(spec: RouteSpec) -> tuple[int, ...]:
+    """Class of the requests at each cluster, then at each mirror."""
+    return spec.request_classes + (0,) * (len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes))
 
 
 def _health(spec: HostSpec) -> int:
