@@ -247,7 +247,7 @@ HASH_RANDOM = 0
 HASH_FIXED = 1
 HASH_SESSION = 2
 
-HOST_WORDS = 15
+HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
@@ -629,34 +629,48 @@ class HostSource:
     """Capacity that this and the zones before it have left for others."""
 
 
-class Host:
+class Link:
+    """The network between a caller and a host."""
+
     latency: i64
     jitter: i64
     lost: i64
+
+
+class Host:
+    """An endpoint of a cluster; what every try needs comes first, on one cache line."""
+
     active: i32
     pool: i32
+    ready_0: i32
+    """HTTP/2: the connection that the pool of the first event loop, and that of the second, gives new streams to;
+    -1 = look into the pool."""
+    ready_1: i32
+    link: i32
+    inbound: i32
     pod: i32
     handler: i32
+    cluster: i32
     run_5xx: i32
     run_gateway: i32
     run_local: i32
-    cluster: i32
+    total: i32
+    """Results since the last sweep, and the successes of them."""
+    good: i32
+    classes: i16
+    """Rows of the `inbound` table from `inbound` on: what requests of each class meet; others meet the first."""
     reachable: i8
     removed: i8
     ejected: i8
     healthy: i8
     rtts: i8
-    classes: i16
-    """Rows of the `inbound` table from `inbound` on: what requests of each class meet; others meet the first."""
+    marks: i8
+    """What retries may avoid about it."""
     ejected_at: i64
     weight: i64
-    inbound: i32
     external: i32
     multiplier: i32
     cursor: i32
-    total: i32
-    """Results since the last sweep, and the successes of them."""
-    good: i32
     extra: i64
     """How much longer than the others it stays ejected."""
     level: i16
@@ -665,8 +679,6 @@ class Host:
     locality_weight: i64
     since: i64
     """When its slow start began, 0 = not yet."""
-    marks: i8
-    """What retries may avoid about it."""
 
 
 class Inbound:
@@ -950,6 +962,7 @@ class State(NamedTuple):
     plan: list[Plan]
     level: list[Level]
     host_source: list[HostSource]
+    link: list[Link]
     host: list[Host]
     inbound: list[Inbound]
     pool: list[Pool]
@@ -2520,8 +2533,7 @@ def try_upstream(s: State, r: i64) -> None:
     q.row = row
     a = take_attempt(s, r, row, h, identity)
     t = s.att[a]
-    pool = s.host[h].pool + q.worker
-    k = ready_connection(s, pool, row)
+    k = ready_connection(s, h, q.worker, row)
     if k >= 0:
         t.conn = k
         attach(s, a)
@@ -2530,6 +2542,7 @@ def try_upstream(s: State, r: i64) -> None:
         t.how = OVERFLOW
         push(s, DO_END, a)
     else:
+        pool = s.host[h].pool + q.worker
         p = s.pool[pool]
         cl.pending += 1
         p.pending += 1
@@ -2544,7 +2557,27 @@ def try_upstream(s: State, r: i64) -> None:
         push(s, DO_MIRROR, r)
 
 
-def ready_connection(s: State, pool: i64, row: i64) -> i64:
+def ready_connection(s: State, h: i64, worker: i64, row: i64) -> i64:
+    """A connection of an event loop to a host that can take a stream now, -1 without."""
+    host = s.host[h]
+    if worker == 0 and host.ready_0 >= 0:
+        return host.ready_0
+    if worker == 1 and host.ready_1 >= 0:
+        return host.ready_1
+    return find_connection(s, host.pool + worker, row)
+
+
+def set_ready(s: State, pool: i64, k: i64) -> None:
+    """Note beside a pool's host which connection new streams go to, or (-1) that the pool has to be asked."""
+    h = s.pool[pool].host
+    worker = pool - s.host[h].pool
+    if worker == 0:
+        s.host[h].ready_0 = k
+    elif worker == 1:
+        s.host[h].ready_1 = k
+
+
+def find_connection(s: State, pool: i64, row: i64) -> i64:
     """A connection that can take a stream now, -1 without: the last one that became ready.
 
     Connections that have outlived a limit are found here: nobody else looks at them.
@@ -2562,6 +2595,8 @@ def ready_connection(s: State, pool: i64, row: i64) -> i64:
                 if conn.streams == 0:
                     close_connection(s, k)
         if conn.state == READY and cl.http2 == 1:
+            if cl.limits == 0:
+                set_ready(s, pool, k)
             return k
         p.conn = conn.next
         conn.idle = 0
@@ -2584,7 +2619,7 @@ def serve_pool(s: State, pool: i64) -> None:
         return
     row = s.host[p.host].cluster
     cl = s.cluster[row]
-    k = ready_connection(s, pool, row)
+    k = find_connection(s, pool, row)
     if k >= 0:
         a = p.head
         drop_head(s, pool)
@@ -2681,12 +2716,13 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         conn.failing = 2
         conn.due = limit
     elif conn.failing == 1:
-        conn.due = begin + 2 * host.latency
+        conn.due = begin + 2 * s.link[host.link].latency
     else:
-        conn.due = begin + host.rtts * 2 * host.latency
-        if host.jitter > 0:
+        link = s.link[host.link]
+        conn.due = begin + host.rtts * 2 * link.latency
+        if link.jitter > 0:
             for i in range(2 * host.rtts):
-                conn.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * host.jitter)
+                conn.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * link.jitter)
         if host.rtts > 0:
             here = -1
             if cl.proxy >= 0:
@@ -2764,6 +2800,7 @@ def rest_connection(s: State, k: i64) -> None:
     conn.due = s.ctl[0].now
     conn.next = p.conn
     p.conn = k
+    set_ready(s, conn.pool, -1)
 
 
 def close_connection(s: State, k: i64) -> None:
@@ -2774,6 +2811,7 @@ def close_connection(s: State, k: i64) -> None:
         p.count -= 1
         s.cluster[s.host[conn.host].cluster].connections -= 1
         conn.state = CLOSED
+        set_ready(s, conn.pool, -1)
     give_connection(s, k)
 
 
@@ -2792,6 +2830,7 @@ def drain_pools(s: State, h: i64) -> None:
             elif s.conn[k].state == READY:
                 s.conn[k].state = DRAINING
             k = p.conn
+        set_ready(s, pool, -1)
 
 
 def release_connection(s: State, a: i64) -> None:
@@ -2807,6 +2846,7 @@ def release_connection(s: State, a: i64) -> None:
         worn = True
         if cl.http2 == 1 and conn.state == READY:
             conn.state = DRAINING
+            set_ready(s, pool, -1)
     if conn.state == CLOSED:
         give_connection(s, t.conn)
     elif cl.http2 == 1:
@@ -2852,6 +2892,7 @@ def attach(s: State, a: i64) -> None:
         if worn or full:
             s.pool[conn.pool].conn = conn.next
             conn.idle = 0
+            set_ready(s, conn.pool, -1)
     cl.active += 1
     cl.rq_total += 1
     host.active += 1
@@ -2877,10 +2918,10 @@ def attach(s: State, a: i64) -> None:
 
 def leg(s: State, h: i64, identity: i64, purpose: i64) -> i64:
     """Network time of one message between a caller and a host."""
-    host = s.host[h]
-    if host.jitter > 0:
-        return host.latency + int(-math.log(unit(draw(identity, purpose))) * host.jitter)
-    return host.latency
+    link = s.link[s.host[h].link]
+    if link.jitter > 0:
+        return link.latency + int(-math.log(unit(draw(identity, purpose))) * link.jitter)
+    return link.latency
 
 
 def inbound_of(s: State, a: i64) -> i64:
@@ -2897,7 +2938,8 @@ def send(s: State, a: i64, when: i64) -> None:
     c = s.ctl[0]
     t = s.att[a]
     host = s.host[t.host]
-    if host.lost > 0 and draw(t.id, P_LOST) < host.lost:
+    lost = s.link[host.link].lost
+    if lost > 0 and draw(t.id, P_LOST) < lost:
         t.phase = LOST
         return
     if host.reachable == 0:
@@ -2910,7 +2952,7 @@ def send(s: State, a: i64, when: i64) -> None:
     if s.inbound[met].kind == IN_RESET:
         t.phase = OVER
         t.met = met + 1
-        schedule(s, when + travel + host.latency, EV_RESET, a)
+        schedule(s, when + travel + s.link[host.link].latency, EV_RESET, a)
         return
     proxy = s.cluster[t.cluster].proxy
     if c.stations == 0 and proxy >= 0:
@@ -2996,7 +3038,7 @@ def reset_from_server(s: State, a: i64) -> None:
     t.phase = OVER
     if t.open == 1:
         t.events += 1
-        schedule(s, c.now + s.host[t.host].latency, EV_RESET, a)
+        schedule(s, c.now + s.link[s.host[t.host].link].latency, EV_RESET, a)
     else:
         give_attempt(s, a)
 
@@ -3776,7 +3818,7 @@ def kill_connections(s: State, p: i64) -> None:
             close_connection(s, k)
         elif conn.pod == p and conn.state == CONNECTING and conn.failing == 0:
             conn.failing = 1
-            conn.due = c.now + s.host[conn.host].latency
+            conn.due = c.now + s.link[s.host[conn.host].link].latency
             conn.events += 1
             schedule(s, conn.due, EV_UNCONNECTED, k)
     if pod.cursor < len(s.conn):
@@ -3906,22 +3948,20 @@ def set_host(s: State, h: i64, at: i64) -> bool:
     host = s.host[h]
     host.pod = s.payload[at + 1]
     host.handler = s.payload[at + 2]
-    host.latency = s.payload[at + 3]
-    host.jitter = s.payload[at + 4]
-    host.lost = s.payload[at + 6]
-    host.inbound = s.payload[at + 7]
-    host.classes = s.payload[at + 8]
-    changed = host.weight != s.payload[at + 9] or host.healthy != s.payload[at + 10]
-    changed = changed or host.locality_weight != s.payload[at + 13]
-    if usable(host.healthy) and not usable(s.payload[at + 10]):
+    host.link = s.payload[at + 3]
+    host.inbound = s.payload[at + 5]
+    host.classes = s.payload[at + 6]
+    changed = host.weight != s.payload[at + 7] or host.healthy != s.payload[at + 8]
+    changed = changed or host.locality_weight != s.payload[at + 11]
+    if usable(host.healthy) and not usable(s.payload[at + 8]):
         drain_pools(s, h)
-    host.weight = s.payload[at + 9]
-    host.healthy = s.payload[at + 10]
-    host.rtts = s.payload[at + 11]
-    host.external = s.payload[at + 12]
-    host.locality_weight = s.payload[at + 13]
-    host.marks = s.payload[at + 14]
-    change_reach(s, h, s.payload[at + 5])
+    host.weight = s.payload[at + 7]
+    host.healthy = s.payload[at + 8]
+    host.rtts = s.payload[at + 9]
+    host.external = s.payload[at + 10]
+    host.locality_weight = s.payload[at + 11]
+    host.marks = s.payload[at + 12]
+    change_reach(s, h, s.payload[at + 4])
     return changed
 
 

@@ -176,6 +176,12 @@ class _Check:
             self._field("cluster", "connections"),
             self._count(owner, self._tables.length("cluster")),
         )
+        for worker, field in enumerate(("ready_0", "ready_1")):
+            ready = self._field("host", field)
+            known = np.flatnonzero(ready >= 0)
+            first = self._field("pool", "conn")[self._field("host", "pool")[known] + worker]
+            for row in known[(first != ready[known]) | (state[ready[known]] != core.READY)]:
+                yield f"host {row} names connection {ready[row]} as ready, its pool does not"
         carried = self._field("att", "conn")[self._field("att", "open") == 1]
         yield from _differ(
             "streams of connection",

@@ -117,6 +117,7 @@ class Layout:
         self._routes: dict[tuple[RouteSpec, int], int] = {}
         self._buckets: dict[tuple[RateLimitSpec, int], int] = {}
         self._timers: dict[tuple[int, int], int] = {}
+        self._links: dict[Row, int] = {}
         self._met: dict[tuple[Row, ...], int] = {}
         self.timer_ring = 0
         self.tried_width = 1
@@ -389,6 +390,8 @@ class Layout:
                 cluster=cluster_row,
                 pod=-1,
                 pool=first,
+                ready_0=-1,
+                ready_1=-1,
                 reachable=1,
                 healthy=1,
                 weight=1,
@@ -403,10 +406,8 @@ class Layout:
             row,
             spec.pod,
             spec.handler,
-            spec.latency,
-            spec.jitter,
+            self._link(spec),
             int(spec.reachable),
-            chance(spec.lost),
             self._inbounds(spec),
             1 + len(spec.by_class),
             max(spec.weight, 1),
@@ -416,6 +417,14 @@ class Layout:
             spec.locality_weight,
             spec.marks,
         )
+
+    def _link(self, spec: HostSpec) -> int:
+        """Row of the network to a host; equal ones share theirs."""
+        key = (spec.latency, spec.jitter, chance(spec.lost))
+        found = self._links.get(key)
+        if found is None:
+            found = self._links[key] = self.rows["link"].add(key)
+        return found
 
     def _inbounds(self, spec: HostSpec) -> int:
         """First row of what each class of requests meets at a host; equal ones share theirs."""

@@ -32,6 +32,7 @@ ROWS: Final[Mapping[str, type]] = {
     "plan": core.Plan,
     "level": core.Level,
     "host_source": core.HostSource,
+    "link": core.Link,
     "host": core.Host,
     "inbound": core.Inbound,
     "pool": core.Pool,
