@@ -475,20 +475,23 @@ class Share:
 
 
 class Cluster:
+    """One cluster of one proxy; what every try needs comes first, on one cache line."""
+
+    rq_total: i64
     proxy: i32
     host_at: i32
     view_n: i32
-    choice: i32
     rr: i32
     """First of its `workers` places in the `turn` column."""
     active: i32
     max_requests: i32
     pending: i32
     retrying: i32
-    max_retries: i32
     per_connection: i32
     limit_5xx: i32
     limit_gateway: i32
+    choice: i16
+    workers: i16
     policy: i8
     http2: i8
     outlier: i8
@@ -497,8 +500,7 @@ class Cluster:
     use_all: i8
     limits: i8
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
-    workers: i32
-    rq_total: i64
+    max_retries: i32
     lb_panic: i64
     rq_retry: i64
     rq_retry_overflow: i64
@@ -721,15 +723,21 @@ class Conn:
     used: i32
     station: i32
     host: i32
-    pod: i32
     next: i32
-    events: i32
     state: i8
     idle: i8
+    events: i8
     failing: i8
     """1 = will be refused or time out, 2 = will time out because the host cannot be reached."""
+
+
+class ConnAge:
+    """What of a connection few have to know; the row has the connection's number."""
+
     due: i64
+    """When it will be up or have failed; later, when it was last without a stream where its cluster asks for that."""
     opened: i64
+    pod: i32
 
 
 class Source:
@@ -818,6 +826,8 @@ class Req:
 
 
 class Att:
+    """A try of a request; what every try needs comes first, on one cache line."""
+
     id: i64
     gen: i32
     req: i32
@@ -830,9 +840,9 @@ class Att:
     next: i32
     met: i32
     """1 + the row of `inbound` whose answer or reset it got, 0 for the application's own answer."""
-    at_call: i16
     class_there: i16
     status: i16
+    number: i16
     events: i8
     phase: i8
     open: i8
@@ -840,19 +850,24 @@ class Att:
     attached: i8
     listed: i8
     how: i8
+    sampled: i8
+    at_call: i16
+    """This and the next four: while `phase` is `CALLING`."""
+    group: i16
+    waiting: i16
     launching: i8
     failed: i8
-    sampled: i8
     req_id: i64
+    """This and the next five: of attempts in a sampled trace."""
     root: i64
     start: i64
-    sent: i64
     arrived: i64
     served: i64
     done: i64
-    waiting: i32
-    group: i16
-    number: i16
+    """When the answer left the server; also of one that hangs on the way back. Of an answer whose body is still to come
+    when its headers have passed."""
+    sent: i64
+    """When it was sent, of one that hangs on the way there."""
 
 
 class Timer:
@@ -967,6 +982,7 @@ class State(NamedTuple):
     inbound: list[Inbound]
     pool: list[Pool]
     conn: list[Conn]
+    conn_age: list[ConnAge]
     source: list[Source]
     user: list[User]
     req: list[Req]
@@ -2472,8 +2488,6 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     c.attempts += 1
     host = s.host[h]
     t.id = identity
-    t.req_id = q.id
-    t.root = q.root
     t.next = -1
     t.open = 1
     t.events = 0
@@ -2490,20 +2504,17 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     t.sampled = q.sampled
     t.class_there = q.class_there
     t.station = -1
-    t.start = c.now
-    t.sent = 0
-    t.arrived = 0
-    t.served = 0
-    t.done = 0
     t.how = ANSWERED
     t.status = 0
     t.met = 0
-    t.at_call = 0
-    t.group = 0
-    t.waiting = 0
-    t.failed = 0
-    t.launching = 0
     t.killed = 0
+    if q.sampled == 1:
+        t.req_id = q.id
+        t.root = q.root
+        t.start = c.now
+        t.arrived = 0
+        t.served = 0
+        t.done = 0
     q.att = a
     q.host = h
     return a
@@ -2526,7 +2537,8 @@ def try_upstream(s: State, r: i64) -> None:
         push(s, DO_FINISH, r)
         return
     cl = s.cluster[row]
-    cl.lb_panic += cl.use_all
+    if cl.use_all == 1:
+        cl.lb_panic += 1
     if q.tries < c.tried_width:
         s.tried[r * c.tried_width + q.tries] = h
     q.tries += 1
@@ -2589,8 +2601,8 @@ def find_connection(s: State, pool: i64, row: i64) -> i64:
         k = p.conn
         conn = s.conn[k]
         if conn.state == READY and cl.limits == 1:
-            rested = conn.streams == 0 and cl.idle_timeout > 0 and now - conn.due >= cl.idle_timeout
-            if rested or (cl.max_life > 0 and now - conn.opened >= cl.max_life):
+            rested = conn.streams == 0 and cl.idle_timeout > 0 and now - s.conn_age[k].due >= cl.idle_timeout
+            if rested or (cl.max_life > 0 and now - s.conn_age[k].opened >= cl.max_life):
                 conn.state = DRAINING
                 if conn.streams == 0:
                     close_connection(s, k)
@@ -2679,13 +2691,13 @@ def dial(s: State, pool: i64) -> None:
     conn.next = -1
     conn.pool = pool
     conn.host = p.host
-    conn.pod = host.pod
+    s.conn_age[k].pod = host.pod
     conn.state = CONNECTING
     conn.streams = 0
     conn.used = 0
     conn.station = -1
     conn.idle = 0
-    conn.opened = c.now
+    s.conn_age[k].opened = c.now
     conn.events = 0
     conn.failing = 0
     p.connecting += 1
@@ -2701,9 +2713,10 @@ def dial(s: State, pool: i64) -> None:
 def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
     """Set when a connection whose first packet gets through at `begin` will be up, or will have failed."""
     conn = s.conn[k]
+    age = s.conn_age[k]
     host = s.host[conn.host]
     cl = s.cluster[host.cluster]
-    limit = conn.opened + cl.connect_timeout
+    limit = age.opened + cl.connect_timeout
     conn.failing = 0
     there = -1
     if host.pod >= 0:
@@ -2714,29 +2727,29 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         conn.failing = 1
     if host.reachable == 0:
         conn.failing = 2
-        conn.due = limit
+        age.due = limit
     elif conn.failing == 1:
-        conn.due = begin + 2 * s.link[host.link].latency
+        age.due = begin + 2 * s.link[host.link].latency
     else:
         link = s.link[host.link]
-        conn.due = begin + host.rtts * 2 * link.latency
+        age.due = begin + host.rtts * 2 * link.latency
         if link.jitter > 0:
             for i in range(2 * host.rtts):
-                conn.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * link.jitter)
+                age.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * link.jitter)
         if host.rtts > 0:
             here = -1
             if cl.proxy >= 0:
                 here = s.proxy[cl.proxy].station + conn.pool - host.pool
-            conn.due += crypto(s, cl.proxy, here, identity, P_CRYPTO)
-            conn.due += crypto(s, there, conn.station, identity, P_CRYPTO_IN)
-    if conn.due >= limit and conn.failing != 2:
-        conn.due = limit
+            age.due += crypto(s, cl.proxy, here, identity, P_CRYPTO)
+            age.due += crypto(s, there, conn.station, identity, P_CRYPTO_IN)
+    if age.due >= limit and conn.failing != 2:
+        age.due = limit
         conn.failing = 1
     conn.events += 1
     if conn.failing > 0:
-        schedule(s, conn.due, EV_UNCONNECTED, k)
+        schedule(s, age.due, EV_UNCONNECTED, k)
     else:
-        schedule(s, conn.due, EV_CONNECTED, k)
+        schedule(s, age.due, EV_CONNECTED, k)
 
 
 def on_connected(s: State, k: i64) -> None:
@@ -2744,7 +2757,7 @@ def on_connected(s: State, k: i64) -> None:
     c = s.ctl[0]
     conn = s.conn[k]
     conn.events -= 1
-    if conn.state != CONNECTING or conn.due != c.now or conn.failing > 0:
+    if conn.state != CONNECTING or s.conn_age[k].due != c.now or conn.failing > 0:
         give_connection(s, k)
         return
     p = s.pool[conn.pool]
@@ -2763,7 +2776,7 @@ def on_unconnected(s: State, k: i64) -> None:
     c = s.ctl[0]
     conn = s.conn[k]
     conn.events -= 1
-    if conn.state != CONNECTING or conn.due != c.now or conn.failing == 0:
+    if conn.state != CONNECTING or s.conn_age[k].due != c.now or conn.failing == 0:
         give_connection(s, k)
         return
     p = s.pool[conn.pool]
@@ -2797,7 +2810,7 @@ def rest_connection(s: State, k: i64) -> None:
     conn = s.conn[k]
     p = s.pool[conn.pool]
     conn.idle = 1
-    conn.due = s.ctl[0].now
+    s.conn_age[k].due = s.ctl[0].now
     conn.next = p.conn
     p.conn = k
     set_ready(s, conn.pool, -1)
@@ -2856,8 +2869,8 @@ def release_connection(s: State, a: i64) -> None:
             close_connection(s, t.conn)
         elif conn.state == READY and conn.idle == 0:
             rest_connection(s, t.conn)
-        elif conn.streams == 0:
-            conn.due = s.ctl[0].now
+        elif conn.streams == 0 and cl.limits == 1:
+            s.conn_age[t.conn].due = s.ctl[0].now
     elif t.how != ANSWERED and t.how != OVERFLOW:
         close_connection(s, t.conn)
     elif worn or host.removed == 1 or cl.retired == 1:
@@ -2897,7 +2910,6 @@ def attach(s: State, a: i64) -> None:
     cl.rq_total += 1
     host.active += 1
     t.attached = 1
-    t.sent = c.now
     t.station = conn.station
     if cl.split == 1:
         host.run_local = 0
@@ -2944,6 +2956,7 @@ def send(s: State, a: i64, when: i64) -> None:
         return
     if host.reachable == 0:
         t.phase = HUNG_OUT
+        t.sent = c.now
         return
     t.phase = OUTWARD
     travel = leg(s, t.host, t.id, P_NET)
@@ -2986,7 +2999,8 @@ def on_arrive(s: State, a: i64) -> None:
     if t.killed == 1:
         give_attempt(s, a)
         return
-    t.arrived = c.now
+    if t.sampled == 1:
+        t.arrived = c.now
     if t.pod < 0:
         t.phase = SERVING
         t.served = c.now
@@ -3050,7 +3064,8 @@ def begin_service(s: State, a: i64) -> None:
     pod = s.pod[t.pod]
     pod.busy += 1
     t.phase = SERVING
-    t.served = c.now
+    if t.sampled == 1:
+        t.served = c.now
     t.events += 1
     schedule(s, c.now + sample(s, s.handler[t.handler].service, t.id, P_SERVICE), EV_SERVED, a)
 
@@ -3090,6 +3105,10 @@ def on_served(s: State, a: i64) -> None:
         respond(s, a, 200)
     else:
         t.phase = CALLING
+        t.at_call = 0
+        t.group = 0
+        t.waiting = 0
+        t.failed = 0
         if s.pod[t.pod].hold == 0:
             free_worker(s, t.pod)
         make_calls(s, a)
@@ -3162,7 +3181,8 @@ def respond(s: State, a: i64, status: i64) -> None:
     c = s.ctl[0]
     t = s.att[a]
     t.status = status
-    t.done = c.now
+    if t.sampled == 1:
+        t.done = c.now
     t.phase = INWARD
     if t.open == 0:
         t.phase = OVER
@@ -3175,6 +3195,7 @@ def respond(s: State, a: i64, status: i64) -> None:
             back = passage(s, t.station, back) - c.now
     if s.host[t.host].reachable == 0:
         t.phase = HUNG_BACK
+        t.done = c.now
     else:
         send_back(s, a, c.now + back)
 
@@ -3814,13 +3835,14 @@ def kill_connections(s: State, p: i64) -> None:
         k = pod.cursor
         pod.cursor += 1
         conn = s.conn[k]
-        if conn.pod == p and (conn.state == READY or conn.state == DRAINING):
+        age = s.conn_age[k]
+        if age.pod == p and (conn.state == READY or conn.state == DRAINING):
             close_connection(s, k)
-        elif conn.pod == p and conn.state == CONNECTING and conn.failing == 0:
+        elif age.pod == p and conn.state == CONNECTING and conn.failing == 0:
             conn.failing = 1
-            conn.due = c.now + s.link[s.host[conn.host].link].latency
+            age.due = c.now + s.link[s.host[conn.host].link].latency
             conn.events += 1
-            schedule(s, conn.due, EV_UNCONNECTED, k)
+            schedule(s, age.due, EV_UNCONNECTED, k)
     if pod.cursor < len(s.conn):
         push(s, DO_KILL_CONNECTIONS, p)
     else:
@@ -3909,9 +3931,9 @@ def reach_connections(s: State, h: i64) -> None:
         conn = s.conn[k]
         if conn.state == CONNECTING and conn.host == h:
             if host.reachable == 0:
-                plan_connection(s, k, c.now, conn.opened)
+                plan_connection(s, k, c.now, s.conn_age[k].opened)
             elif conn.failing == 2:
-                plan_connection(s, k, retransmission(conn.opened, SYN_BASE, c.now), conn.opened)
+                plan_connection(s, k, retransmission(s.conn_age[k].opened, SYN_BASE, c.now), s.conn_age[k].opened)
     if host.cursor < len(s.conn):
         push(s, DO_REACH_CONNECTIONS, h)
 

@@ -525,6 +525,8 @@ class Engine:
         t.set("ctl", 0, f"{name}_free_n", free + size - old)
         if name == "att":
             t.fill(name, "phase", old, [core.OVER] * (size - old))
+        if name == "conn":
+            t.reserve("conn_age", size)
         if name == "req":
             t.reserve("tried", size * t.get("ctl", 0, "tried_width"))
 

@@ -34,7 +34,9 @@ RING: Final = 64
 """First length of a timer class's ring, a power of two."""
 LIMIT: Final = (1 << 31) - 1
 """The largest number that limits need: Envoy's go to 2^32 - 1, and both are out of reach."""
-_RUNNING: Final = frozenset({"ctl", "conn", "req", "att", "timer", "log", "tally", "cell", "host_source"})
+CHOICES: Final = (1 << 15) - 1
+"""The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
+_RUNNING: Final = frozenset({"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source"})
 """Tables that are filled while the core runs."""
 
 
@@ -335,7 +337,7 @@ class Layout:
                 proxy=spec.proxy,
                 workers=workers,
                 policy=spec.policy,
-                choice=max(spec.choice_count, 1),
+                choice=min(max(spec.choice_count, 1), CHOICES),
                 panic=spec.panic_threshold,
                 max_connections=min(spec.max_connections, LIMIT),
                 max_pending=min(spec.max_pending_requests, LIMIT),

@@ -37,6 +37,7 @@ ROWS: Final[Mapping[str, type]] = {
     "inbound": core.Inbound,
     "pool": core.Pool,
     "conn": core.Conn,
+    "conn_age": core.ConnAge,
     "source": core.Source,
     "user": core.User,
     "req": core.Req,
