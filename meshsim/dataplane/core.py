@@ -255,10 +255,22 @@ BUCKET_ROOM = 16
 """Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
+NEAR_LOOK = 5
+"""How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
+AHEAD = 128
+"""Places for what is looked at ahead of its use, a power of two."""
+AHEAD_WORDS = 4
 MANY_STREAMS = 1024
 """Most streams of an HTTP/2 connection, where nothing else is configured (Envoy 1.40)."""
 CHUNK = 64
 """Rows that one step of a scan over a table looks at while it may still cause something."""
+
+# What is looked at ahead of its use.
+SEE_ANSWERED = 0
+SEE_CALLER = 1
+SEE_FLOW = 2
+SEE_CLUSTER = 3
+SEE_HOSTS = 4
 
 # Purposes of draws.
 P_STREAM = 1
@@ -357,6 +369,11 @@ class Ctl:
     """Configuration changes that have not taken effect yet."""
     stale: i64
     """1 + the cluster whose stale levels have to be planned before anything else happens, 0 = none."""
+    looks: i64
+    """Whether there is memory to ask ahead: only compiled."""
+    seen_n: i64
+    """Number of the next thing to look at in the `ahead` column, and of the next one to be put there."""
+    see_n: i64
 
 
 class Dist:
@@ -1017,6 +1034,7 @@ class State(NamedTuple):
     quantile: list[int]
     piece: list[Piece]
     instant: list[int]
+    ahead: list[int]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1230,19 +1248,128 @@ def look_far(s: State, b: i64) -> None:
 
 
 def look_near(s: State, b: i64) -> None:
-    """Fetch the rows that those of the events of bucket `b` name."""
+    """Fetch the rows that those of the events of bucket `b` name, and begin to look at what they will lead to."""
     for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
-        if kind >= EV_SERVER and kind <= EV_RESET:
-            t = s.att[key & SLOTS]
-            if kind == EV_RESPONSE:
-                fetch(s.cluster, t.cluster)
-                fetch(s.conn, t.conn)
-                fetch(s.req, t.req)
-            else:
-                fetch(s.pod, t.pod)
+        row = key & SLOTS
+        if kind == EV_RESPONSE:
+            t = s.att[row]
+            fetch(s.cluster, t.cluster)
+            fetch(s.conn, t.conn)
+            fetch(s.req, t.req)
             fetch(s.host, t.host)
+            see(s, SEE_ANSWERED, t.req, 0, 0)
+        elif kind >= EV_SERVER and kind <= EV_RESET:
+            t = s.att[row]
+            fetch(s.pod, t.pod)
+            fetch(s.host, t.host)
+            if kind == EV_SERVED and s.handler[t.handler].call_n > 0:
+                see(s, SEE_CALLER, row, 0, 0)
+        elif kind >= EV_ENTER and kind <= EV_BACKOFF:
+            q = s.req[row]
+            fetch(s.flow, q.flow)
+            see(s, SEE_FLOW, q.flow, q.id, q.tries)
+
+
+def see(s: State, what: i64, row: i64, identity: i64, number: i64) -> None:
+    """Have something looked at soon: its row has been asked for."""
+    c = s.ctl[0]
+    if c.see_n - c.seen_n < AHEAD:
+        at = AHEAD_WORDS * (c.see_n & (AHEAD - 1))
+        s.ahead[at] = what
+        s.ahead[at + 1] = row
+        s.ahead[at + 2] = identity
+        s.ahead[at + 3] = number
+        c.see_n += 1
+
+
+def look_ahead(s: State) -> None:
+    """Look at the next of the things that will be needed soon, and ask for the rows that it leads to.
+
+    A chain of cold rows (answer, caller, its next call's flow, cluster, hosts, connection) costs a wait for the memory
+    at each; here each is asked for while other events happen. Nothing depends on what is found.
+    """
+    c = s.ctl[0]
+    at = AHEAD_WORDS * (c.seen_n & (AHEAD - 1))
+    c.seen_n += 1
+    what = s.ahead[at]
+    row = s.ahead[at + 1]
+    if what == SEE_ANSWERED:
+        parent = s.req[row].parent
+        if parent >= 0:
+            fetch(s.att, parent)
+            see(s, SEE_CALLER, parent, 0, 0)
+    elif what == SEE_CALLER:
+        look_at_calls(s, row)
+    elif what == SEE_FLOW:
+        look_at_flow(s, row, s.ahead[at + 2], s.ahead[at + 3])
+    elif what == SEE_CLUSTER:
+        look_at_cluster(s, row, s.ahead[at + 2], s.ahead[at + 3])
+    else:
+        look_at_hosts(s, row, s.ahead[at + 2], s.ahead[at + 3])
+
+
+def look_at_calls(s: State, a: i64) -> None:
+    """Find the flow of the next call that the handler of an attempt will make."""
+    t = s.att[a]
+    hd = s.handler[t.handler]
+    at_call = 0
+    if t.phase == CALLING:
+        at_call = t.at_call
+    elif t.phase != SERVING or (hd.error > 0 and draw(t.id, P_ERROR) < hd.error):
+        return
+    while at_call < hd.call_n:
+        call = s.handler_call[hd.call_at + at_call]
+        at_call += 1
+        if draw(t.id, P_CALL + at_call) < s.call[call].chance:
+            flow = find_flow(s, t.pod, call)
+            if flow >= 0:
+                fetch(s.flow, flow)
+                see(s, SEE_FLOW, flow, draw(t.id, P_CHILD + at_call), 0)
+            return
+
+
+def look_at_flow(s: State, flow: i64, identity: i64, tries: i64) -> None:
+    """Find the cluster of the next try of a request."""
+    f = s.flow[flow]
+    if f.cluster < 0:
+        return
+    row = s.cluster_row[f.cluster]
+    if row < 0:
+        return
+    fetch(s.cluster, row)
+    worker = 0
+    if f.workers > 1:
+        worker = below(draw(identity, P_WORKER), f.workers)
+    see(s, SEE_CLUSTER, row, draw(mix(identity + (tries + 1) * STEP), P_PICK), worker)
+
+
+def look_at_cluster(s: State, row: i64, number: i64, worker: i64) -> None:
+    """Find the hosts that a balancer will compare."""
+    cl = s.cluster[row]
+    n = cl.view_n
+    if n == 0:
+        return
+    first = s.seen[cl.host_at + below(number, n)]
+    second = s.seen[cl.host_at + below(mix(number), n)]
+    fetch(s.host, first)
+    fetch(s.host, second)
+    see(s, SEE_HOSTS, first, second, worker)
+
+
+def look_at_hosts(s: State, first: i64, second: i64, worker: i64) -> None:
+    """Find the connection and the pod of the host with fewer active requests."""
+    if s.host[second].active < s.host[first].active:
+        first = second
+    host = s.host[first]
+    ready = host.ready_0
+    if worker == 1:
+        ready = host.ready_1
+    if ready >= 0:
+        fetch(s.conn, ready)
+    if host.pod >= 0:
+        fetch(s.pod, host.pod)
 
 
 def advance(s: State) -> None:
@@ -1270,8 +1397,9 @@ def advance(s: State) -> None:
         s.fill[b] = 0
         c.wheel_n -= n
         c.taken += n
-        look_near(s, (b + 1) & (BUCKETS - 1))
-        look_far(s, (b + 2) & (BUCKETS - 1))
+        if c.looks == 1:
+            look_near(s, (b + NEAR_LOOK) & (BUCKETS - 1))
+            look_far(s, (b + NEAR_LOOK + 1) & (BUCKETS - 1))
 
 
 def find_first(s: State) -> i64:
@@ -4233,6 +4361,10 @@ def run(s: State, until: i64) -> i64:
         c.now = time
         c.timer_key = key
         c.events += 1
+        if c.seen_n < c.see_n:
+            look_ahead(s)
+            if c.seen_n < c.see_n:
+                look_ahead(s)
         do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
 
 

@@ -170,7 +170,8 @@ class Engine:
 
     def _set_up(self, stations: bool, sample_rate: float) -> None:
         t = self._tables
-        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1, shift=_SHIFT)
+        looks = t.mode is not Mode.PLAIN
+        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1, shift=_SHIFT, looks=looks)
         t.write_rows("ctl", 0, [ctl])
         for name, first in (("req", 0), ("att", 0), ("conn", 0)):
             t.set("ctl", 0, f"{name}_free", first)
@@ -182,6 +183,7 @@ class Engine:
         t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)
         t.reserve("fill", core.BUCKETS)
         t.reserve("work", _WORK)
+        t.reserve("ahead", core.AHEAD * core.AHEAD_WORDS)
         t.reserve("heap", _HEAP)
 
     # -- what there is -----------------------------------------------------------------------------------------------
