@@ -34,6 +34,8 @@ def test_sound_tables_pass() -> None:
         ("cluster", "ejected", 1),
         ("pool", "count", 3),
         ("conn", "streams", 0),
+        ("host", "ready_0", 1),
+        ("conn", "state", 3),
         ("pod", "busy", 0),
         ("pod", "queued", 0),
         ("ctl", "att_free_n", 3),

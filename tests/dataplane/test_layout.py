@@ -30,7 +30,17 @@ def test_equal_things_share_a_row() -> None:
     assert layout.dist(fixed(0)) == layout.dist(None) == -1
     assert layout.timer_class(5, core.TIMER_TRY) != layout.timer_class(5, core.TIMER_ROUTE)
     assert layout.timer_class(0, core.TIMER_TRY) == -1
-    assert layout.route(ROUTE) == layout.route(replace(ROUTE)) == 0
+    assert layout.route(ROUTE) == layout.route(replace(ROUTE))
+
+
+def test_routes_that_differ_in_their_one_cluster_share_a_row() -> None:
+    layout = Layout()
+    one = layout.route(replace(ROUTE, clusters=((3, 1),), request_classes=(2,)))
+    other = layout.route(replace(ROUTE, clusters=((4, 7), (5, 0))))
+    assert one == (0, 3, 2)
+    assert other == (0, 4, 0)
+    split = layout.route(replace(ROUTE, clusters=((3, 1), (4, 1))))
+    assert split == (1, -1, 0)
 
 
 def test_a_per_try_timeout_not_below_the_routes_has_no_timer() -> None:
