@@ -255,8 +255,10 @@ BUCKET_ROOM = 16
 """Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
-NEAR_LOOK = 5
+NEAR_LOOK = 8
 """How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
+LAG = 3
+"""How many things wait at least before the first is looked at: so long the memory may take."""
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
 AHEAD_WORDS = 4
@@ -1264,6 +1266,7 @@ def look_near(s: State, b: i64) -> None:
             t = s.att[row]
             fetch(s.pod, t.pod)
             fetch(s.host, t.host)
+            fetch(s.cluster, t.cluster)
             if kind == EV_SERVED and s.handler[t.handler].call_n > 0:
                 see(s, SEE_CALLER, row, 0, 0)
         elif kind >= EV_ENTER and kind <= EV_BACKOFF:
@@ -4361,9 +4364,9 @@ def run(s: State, until: i64) -> i64:
         c.now = time
         c.timer_key = key
         c.events += 1
-        if c.seen_n < c.see_n:
+        if c.seen_n + LAG < c.see_n:
             look_ahead(s)
-            if c.seen_n < c.see_n:
+            if c.seen_n + LAG < c.see_n:
                 look_ahead(s)
         do_event(s, (key >> SLOT_BITS) & KINDS, key & SLOTS)
 
