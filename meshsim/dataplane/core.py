@@ -255,9 +255,9 @@ BUCKET_ROOM = 16
 """Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
-NEAR_LOOK = 8
+NEAR_LOOK = 6
 """How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
-LAG = 3
+LAG = 2
 """How many things wait at least before the first is looked at: so long the memory may take."""
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
