@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "run": "Run scenarios and judge their expectations.",
     "validate": "Check scenarios and manifests without running anything.",
     "report": "Show a recorded run again.",
+    "export": "Write a recording in the formats of other tools.",
     "explain": "Say why a request goes where it goes.",
     "authz": "Show who may call whom, and the rule that decides.",
     "proxy-config": "Show what a proxy had, in istioctl's columns.",

@@ -44,6 +44,40 @@ def isotope(topology: Path, rate: str, duration: str, output: Path | None, force
     return _write(imported, output, force)
 
 
+@command.command(name="traces")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the scenario; by default that of the first file.")
+@click.option("--duration", default="1m", show_default=True, help="How long the scenario lasts.")
+@click.option("--sampling", default="100%", show_default=True, help="Share of the requests that were traced.")
+@click.option("--sidecars/--no-sidecars", default=True, show_default=True, help="Whether the services have sidecars.")
+@_FOLDER
+@_FORCE
+def traces(
+    files: tuple[Path, ...],
+    name: str | None,
+    duration: str,
+    sampling: str,
+    sidecars: bool,
+    output: Path | None,
+    force: bool,
+) -> int:
+    """Import traces: who calls whom, how often, how long each service works itself.
+
+    FILES are Jaeger's JSON, OTLP JSON (one document or one a line), or tables of spans (CSV); also gzipped.
+    """
+    from meshsim.imports.estimating import estimate
+    from meshsim.imports.imported import dns_label
+    from meshsim.imports.linking import link
+    from meshsim.imports.trace_files import read_traces
+    from meshsim.imports.traces import Choices, scenario_of
+    from meshsim.units import parse_duration, parse_percent
+
+    choices = Choices(
+        dns_label(name or files[0].name.partition(".")[0]), parse_duration(duration), parse_percent(sampling), sidecars
+    )
+    return _write(scenario_of(estimate(link(read_traces(files))), choices), output, force)
+
+
 def _write(imported: Imported, output: Path | None, force: bool) -> int:
     from meshsim.imports.imported import SCENARIO, write_imported
     from meshsim.reporting.columns import style_of

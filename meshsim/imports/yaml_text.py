@@ -56,7 +56,8 @@ def _entry(head: str, item: Value, indent: str) -> Iterator[str]:
     """A key (or dash) with its value: on its line where that fits, else below."""
     item, note = _apart(item)
     flow = _flow(item)
-    if flow is not None and len(head) + len(flow) < _WIDTH:
+    fits = flow is not None and len(head) + len(flow) < _WIDTH
+    if flow is not None and (fits or not item or not isinstance(item, Mapping | list | tuple)):
         if not note:
             yield f"{head} {flow}"
         elif len(head) + len(flow) + len(note) < _WIDTH + 10:
@@ -95,7 +96,8 @@ def _above(note: str, indent: str) -> Iterator[str]:
 def _item(one: Value, indent: str) -> Iterator[str]:
     """An entry of a list: the first key of a mapping stands behind the dash."""
     one, note = _apart(one)
-    if _flow(one) is not None or not isinstance(one, Mapping):
+    flow = _flow(one)
+    if not isinstance(one, Mapping) or not one or (flow is not None and len(indent) + len(flow) + 1 < _WIDTH):
         yield from _entry(f"{indent}-", Noted(one, note) if note else one, indent)
         return
     if note:

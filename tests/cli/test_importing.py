@@ -42,3 +42,24 @@ def test_its_own_file_is_not_taken_for_a_bad_rate(meshsim: Callable, tmp_path: P
     (tmp_path / "two.yaml").write_text(TOPOLOGY)
     done = meshsim("import", "isotope", "two.yaml", "--rate", "20")
     assert (done.code, "needs a unit" in done.err) == (2, True)
+
+
+TRACE = """TraceID,SpanID,ParentID,PodName,OperationName,StartTimeUnixNano,EndTimeUnixNano
+t,a,root,front-579b9bff58-t2dbm,page,1000000,9000000
+t,b,a,stock-579b9bff58-t2dbm,items,2000000,3000000
+"""
+
+
+def test_traces(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "spans.csv").write_text(TRACE)
+    done = meshsim("import", "traces", "spans.csv", "--name", "My Shop", "--no-sidecars", "--sampling", "10%")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "next: meshsim run my-shop/scenario.yaml")
+    assert meshsim("validate", "my-shop").out == "2 files checked: nothing to complain about\n"
+
+
+def test_what_is_wrong_in_traces(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "spans.csv").write_text(TRACE.replace("9000000", "soon"))
+    done = meshsim("import", "traces", "spans.csv", "none.json")
+    assert done.code == 2
+    assert 'spans.csv: error: expected a whole number that is not negative, got "soon"' in done.err
+    assert "none.json: error: cannot be read: No such file or directory" in done.err

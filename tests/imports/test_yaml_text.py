@@ -72,3 +72,8 @@ def test_a_long_note_stands_above() -> None:
     text = dump({"time": Noted("5ms", "word " * 40)})
     assert text.splitlines()[-1] == "time: 5ms"
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_nothing_is_too_long_to_be_written() -> None:
+    document = {"time": Noted("empirical(p0 1ms, " * 20, "seen"), "list": ["x" * 200], "map": {"a": "y" * 200}}
+    assert read(dump(document)) == {"time": "empirical(p0 1ms, " * 20, "list": ["x" * 200], "map": {"a": "y" * 200}}
