@@ -72,9 +72,22 @@ def _entry(head: str, item: Value, indent: str) -> Iterator[str]:
     inner = indent + "  "
     if isinstance(item, Mapping):
         yield from _mapping(item, inner)
+    elif flow is not None:
+        yield from _filled(flow, inner)
     elif isinstance(item, Sequence) and not isinstance(item, str):
         for one in item:
             yield from _item(one, inner)
+
+
+def _filled(flow: str, indent: str) -> Iterator[str]:
+    """A list of scalars that is too long for one line."""
+    line = ""
+    for part in flow.split(", "):
+        if line and len(indent) + len(line) + len(part) > _WIDTH:
+            yield f"{indent}{line}"
+            line = " "
+        line = f"{line} {part}," if line.strip() else f"{line}{part},"
+    yield f"{indent}{line.removesuffix(',')}"
 
 
 def _apart(value: Value) -> tuple[Value, str]:

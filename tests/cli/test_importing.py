@@ -63,3 +63,32 @@ def test_what_is_wrong_in_traces(meshsim: Callable, tmp_path: Path) -> None:
     assert done.code == 2
     assert 'spans.csv: error: expected a whole number that is not negative, got "soon"' in done.err
     assert "none.json: error: cannot be read: No such file or directory" in done.err
+
+
+def test_arrivals(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "peak.csv").write_text("0.5,10\n1.5,-1\n2.5,30\n")
+    done = meshsim("import", "arrivals", "peak.csv", "--host", "shop:80")
+    assert done.out.splitlines()[-1] == "next: meshsim run peak/scenario.yaml"
+    assert "1 of 3 rates are negative and count as 0" in done.err
+    assert meshsim("validate", "peak").out == "2 files checked: nothing to complain about\n"
+    piece = meshsim("import", "arrivals", "peak.csv", "--host", "shop:80", "--piece", "--from", "app=web")
+    assert piece.out.startswith("traffic:\n  - name: peak\n    from: {match: {app: web}}\n")
+
+
+def test_arrivals_for_manifests_elsewhere(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "peak.csv").write_text("0.5,10\n1.5,11\n")
+    (tmp_path / "two.yaml").write_text(TOPOLOGY)
+    assert meshsim("import", "isotope", "two.yaml", "-o", "mesh").code == 0
+    there = ("--resources", "mesh/services.yaml", "--host", "a.service-graph:8080", "--from", "app=client")
+    done = meshsim("import", "arrivals", "peak.csv", *there, "-o", "deep/peak")
+    assert done.code == 0
+    assert 'resources: ["../../mesh/services.yaml"]' in (tmp_path / "deep/peak/scenario.yaml").read_text()
+    assert meshsim("validate", "deep/peak/scenario.yaml").code == 0
+
+
+def test_senders_that_do_not_fit(meshsim: Callable, tmp_path: Path) -> None:
+    (tmp_path / "peak.csv").write_text("0.5,10\n1.5,11\n")
+    asked = ("import", "arrivals", "peak.csv", "--host", "shop:80")
+    assert "is not LABEL=VALUE" in meshsim(*asked, "--from", "web").err
+    both = meshsim(*asked, "--from", "app=web", "--through", "gate")
+    assert (both.code, "cannot go together" in both.err) == (2, True)

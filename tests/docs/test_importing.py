@@ -27,7 +27,10 @@ def session_with(command: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-@pytest.mark.parametrize(("name", "command"), [("shop.yaml", "import isotope"), ("spans.csv", "import traces")])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("shop.yaml", "import isotope"), ("spans.csv", "import traces"), ("peak.csv", "import arrivals")],
+)
 def test_examples(
     name: str,
     command: str,

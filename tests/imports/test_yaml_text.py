@@ -77,3 +77,11 @@ def test_a_long_note_stands_above() -> None:
 def test_nothing_is_too_long_to_be_written() -> None:
     document = {"time": Noted("empirical(p0 1ms, " * 20, "seen"), "list": ["x" * 200], "map": {"a": "y" * 200}}
     assert read(dump(document)) == {"time": "empirical(p0 1ms, " * 20, "list": ["x" * 200], "map": {"a": "y" * 200}}
+
+
+def test_long_lists_of_scalars_are_filled() -> None:
+    rates = [f"{number}.5/s" for number in range(60)]
+    text = dump({"rates": rates})
+    assert read(text) == {"rates": rates}
+    assert len(text.splitlines()) < 8
+    assert all(len(line) < 116 for line in text.splitlines())
