@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshsim.analysis.cluster import Cluster
-from meshsim.analysis.report import Report, close_host, labels_text, listed, older
+from meshsim.analysis.report import Report, close, close_host, labels_text, listed, older
 from meshsim.api import ApiObject
 from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.host_names import host_within, is_wildcard, resolve_short_name
-from meshsim.controlplane.model import Service
+from meshsim.controlplane.model import Resolution, Service
 
 
 def check_destination_rules(cluster: Cluster, report: Report) -> None:
@@ -65,13 +65,18 @@ def _check_subsets(cluster: Cluster, item: ApiObject, services: Sequence[Service
         return
     for subset in item.spec.items("subsets"):
         labels = subset.text_map("labels")
-        if labels and not any(_has_endpoints(cluster, service, labels) for service in services):
+        if labels and not any(_goes_where_asked(s) or _has_endpoints(cluster, s, labels) for s in services):
             name = subset.text("name")
             message = (
                 f"no endpoint of {services[0].hostname} has the labels {labels_text(labels.items())}: "
                 f"requests to subset '{name}' get 503 (flag UH)"
             )
             report.warn("IST0173", item, subset.at("labels"), message, _seen_labels(cluster, services[0], labels))
+
+
+def _goes_where_asked(service: Service) -> bool:
+    """Whether its clusters take the client's destination, whatever the labels of a subset."""
+    return service.resolution in (Resolution.PASSTHROUGH, Resolution.DYNAMIC_DNS)
 
 
 def _has_endpoints(cluster: Cluster, service: Service, labels: dict[str, str]) -> bool:
@@ -98,7 +103,12 @@ def _seen_labels(cluster: Cluster, service: Service, labels: dict[str, str]) -> 
     if service.selector:
         pods = cluster.pods(service.selector, service.namespace)
         values.update(pod.labels[key] for pod in pods if key in pod.labels)
-    return f"its endpoints have {key}={listed(sorted(values))}" if values else f"its endpoints have no label {key}"
+    if values:
+        return f"its endpoints have {key}={listed(sorted(values))}"
+    keys = {
+        name for port in service.ports for endpoint in cluster.push.endpoints(service, port) for name in endpoint.labels
+    }
+    return close(key, sorted(keys)) or f"its endpoints have no label {key}"
 
 
 # --- several for one host --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from meshsim.controlplane.host_names import (
     resolve_gateway_name,
     resolve_short_name,
 )
-from meshsim.controlplane.model import Registry, Resolution, Service
+from meshsim.controlplane.model import Registry, Resolution, Service, VirtualService
 from meshsim.controlplane.visibility import exported_to
 
 _NOWHERE: Final = "requests that take this route get 503 (flag NC, no such cluster)"
@@ -235,17 +235,22 @@ def _subsets(cluster: Cluster, viewer: str, service: Service) -> Sequence[str]:
     return [subset.name for rule in rules for subset in rule.subsets]
 
 
+def _roots(cluster: Cluster, item: ApiObject) -> list[VirtualService]:
+    """The VirtualServices that delegate to this one."""
+    return [vs for vs in cluster.push.virtual_services if any(source is item for source in vs.delegates)]
+
+
 def _viewers(cluster: Cluster, item: ApiObject, route: Fields) -> list[str]:
     """Namespaces of the proxies that can take a route of a VirtualService."""
     found: dict[str, None] = {}
-    resolved = cluster.resolved.get(id(item))
-    if resolved is not None:
-        for gateway in _gateways(item, route):
+    own = cluster.resolved.get(id(item))
+    for resolved in (own,) if own is not None else _roots(cluster, item):
+        for gateway in _gateways(item, route) if own is not None else resolved.gateways:
             if gateway == MESH_GATEWAY:
                 found.update((view.namespace, None) for view in cluster.views if resolved in view.virtual_services)
                 continue
             target = _gateway(cluster, gateway)
             for proxy in cluster.routers(target.spec.text_map("selector")) if target is not None else ():
-                if exported_to(resolved.export_to, item.namespace, proxy.namespace):
+                if exported_to(resolved.export_to, resolved.namespace, proxy.namespace):
                     found.setdefault(proxy.namespace)
     return list(found) or [item.namespace]

@@ -161,11 +161,10 @@ def _check_effect(
     what = config.text("applyTo")
     whom = proxies[0].id if len(proxies) == 1 else f"the {len(proxies)} proxies it was tried on"
     message = (
-        f"this patch of {what} changes nothing at {whom}: its match fits no {what} there, or others have the last word"
+        f"this patch of {what} changes nothing at {whom}: its match fits nothing there, "
+        "or another patch has the last word"
     )
-    report.warn(
-        "MSH0572", item, config.path, message, "compare its match with the listeners, routes and clusters there"
-    )
+    report.warn("MSH0572", item, config.path, message, "compare its match with what the proxy has")
 
 
 def _without(push: PushContext, item: ApiObject, index: int) -> PushContext:

@@ -13,7 +13,7 @@ from typing import Final
 
 from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster, Workload
 from meshsim.analysis.report import Report, close, labels_text, listed
-from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.api import ApiObject, ObjectKey
 
 _COUNTED: Final = "istiod counts it as pilot_total_rejected_configs"
 
@@ -40,22 +40,23 @@ def _report_unselected(cluster: Cluster, item: ApiObject, selector: dict[str, st
 
 def _check_ports(cluster: Cluster, item: ApiObject, pods: Iterable[Workload], report: Report) -> None:
     services = _services_of(cluster, pods)
-    open_ports = {port.integer("port") for s in services for port in s.spec.items("ports") if _is_tcp(port)}
+    ports = [port for s in services for port in s.spec.items("ports") if port.text("protocol", "TCP") == "TCP"]
+    open_ports = {port.integer("port") for port in ports}
+    # A server may also be written with the port of the container behind the Service.
+    reached = {int(port.text("targetPort")) for port in ports if port.text("targetPort").isdigit()}
+    if any(port.text("targetPort") and not port.text("targetPort").isdigit() for port in ports):
+        return
     for server in item.spec.items("servers"):
         port = server.fields("port")
         number = port.integer("number")
-        if number and number not in open_ports:
+        if number and number not in open_ports | reached:
             names = listed(f"{s.namespace}/{s.name}" for s in services)
             if services:
-                ports = listed(map(str, sorted(open_ports)))
-                message = f"Service {names} in front of the gateway has no port {number}, only {ports}"
+                known = listed(map(str, sorted(open_ports)))
+                message = f"Service {names} in front of the gateway has no port {number}, only {known}"
             else:
                 message = f"no Service is in front of the gateway: port {number} is reached by pod address only"
             report.warn("IST0162", item, port.at("number"), message)
-
-
-def _is_tcp(port: Fields) -> bool:
-    return port.text("protocol", "TCP") == "TCP"
 
 
 def _services_of(cluster: Cluster, pods: Iterable[Workload]) -> list[ApiObject]:

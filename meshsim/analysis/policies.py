@@ -30,6 +30,9 @@ _KINDS: Final = (
 )
 """Kinds with a selector, their group, and the code of a selector without workloads."""
 
+_OWN_NAMESPACE: Final = ("PeerAuthentication", "ProxyConfig", "Telemetry")
+"""Kinds whose selector is for workloads of their own namespace, also in the root namespace."""
+
 
 class _Namespaces(NamedTuple):
     """A list of namespaces in a rule."""
@@ -57,7 +60,7 @@ def _selector(item: ApiObject) -> dict[str, str]:
 def _reaches(cluster: Cluster, item: ApiObject) -> str | None:
     """The namespace whose workloads a policy is for; `None` for the whole mesh."""
     root = cluster.push.mesh.root_namespace
-    return None if item.namespace == root and item.kind != "PeerAuthentication" else item.namespace
+    return None if item.namespace == root and item.kind not in _OWN_NAMESPACE else item.namespace
 
 
 def _check_selector(cluster: Cluster, item: ApiObject, code: str, report: Report) -> None:

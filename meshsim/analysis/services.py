@@ -1,7 +1,7 @@
 """Services and ServiceEntries: ports whose protocol nobody says, endpoints that are not there, hosts in two places.
 
 Istio's analyzers: IST0118 for a port without protocol in its name, IST0116 and IST0137 for Services that give one
-workload port two meanings, IST0134 for a TCP port without address, IST0177 for one host and port with two protocols.
+workload port two meanings, IST0177 for one host and port with two protocols.
 istiod counts a cluster without endpoints as pilot_eds_no_instances (pilot/pkg/xds/endpoints, 1.31).
 """
 
@@ -14,7 +14,7 @@ from meshsim.analysis.cluster import Cluster, Workload
 from meshsim.analysis.report import Report, labels_text, listed, older
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.model import Protocol
-from meshsim.controlplane.protocols import parse_protocol, port_protocol
+from meshsim.controlplane.protocols import port_protocol
 from meshsim.controlplane.push_context import by_age
 from meshsim.controlplane.visibility import exported_to
 
@@ -34,7 +34,6 @@ def check_services(cluster: Cluster, report: Report) -> None:
         _check_shared_ports(workload, behind.get(workload.namespace, ()), report)
     entries = by_age(cluster.of_kind("ServiceEntry"))
     for item in entries:
-        _check_addresses(cluster, item, report)
         _check_endpoints(cluster, item, report)
     _check_same_port(cluster, entries, report)
 
@@ -108,23 +107,6 @@ def _check_shared_ports(workload: Workload, behind: Sequence[tuple[ApiObject, di
 
 
 # --- ServiceEntries --------------------------------------------------------------------------------------------------
-
-
-def _check_addresses(cluster: Cluster, item: ApiObject, report: Report) -> None:
-    spec = item.spec
-    if spec.texts("addresses") or item.status.items("addresses") or _allocates(cluster):
-        return
-    for port in spec.items("ports"):
-        if parse_protocol(port.text("protocol") or "TCP") is Protocol.TCP:
-            number = port.integer("number")
-            message = f"a TCP port without an address: the listener 0.0.0.0:{number} takes all traffic to port {number}"
-            report.warn("IST0134", item, port.path, message, "give the entry addresses, or the port a protocol")
-
-
-def _allocates(cluster: Cluster) -> bool:
-    metadata = cluster.push.mesh.proxy_defaults.text_map("proxyMetadata")
-    capture = metadata.get("ISTIO_META_DNS_CAPTURE", "") == "true"
-    return capture and metadata.get("ISTIO_META_DNS_AUTO_ALLOCATE", "") == "true"
 
 
 def _check_endpoints(cluster: Cluster, item: ApiObject, report: Report) -> None:

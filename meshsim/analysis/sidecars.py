@@ -8,7 +8,7 @@ several for one workload as IST0110, several without selector as IST0111, a sele
 from __future__ import annotations
 
 from meshsim.analysis.cluster import Cluster, Workload
-from meshsim.analysis.report import Report, close_host, labels_text, listed, older
+from meshsim.analysis.report import Report, close, close_host, labels_text, listed, older
 from meshsim.api import ApiObject
 from meshsim.controlplane.host_names import hosts_overlap
 from meshsim.controlplane.push_context import by_age
@@ -65,11 +65,16 @@ def _check_egress(cluster: Cluster, item: ApiObject, report: Report) -> None:
             namespace = item.namespace if owner == "." else owner
             if not (cluster.whole if namespace == "*" else cluster.knows(namespace)):
                 continue
+            path = f"{listener.path}.hosts[{index}]"
+            if namespace not in ("*", "~", *cluster.namespaces):
+                message = f"there is no namespace {namespace}: it imports nothing"
+                report.warn("MSH0531", item, path, message, close(namespace, cluster.namespaces))
+                continue
             if host != "*" and not _imports(cluster, item.namespace, namespace, host):
                 report.warn(
                     "MSH0531",
                     item,
-                    f"{listener.path}.hosts[{index}]",
+                    path,
                     f"no service and no VirtualService that {item.namespace} sees fits {written}: it imports nothing",
                     close_host(host, cluster.hosts),
                 )

@@ -159,7 +159,7 @@ def _check_gateways(cluster: Cluster, item: ApiObject, report: Report) -> None:
                 known = [f"{g.namespace}/{g.name}" for g in cluster.of_kind("Gateway")]
                 others = len(names) > 1
                 effect = "for it this VirtualService does nothing" if others else "this VirtualService does nothing"
-                hint = close(f"{namespace}/{name}", known) or _elsewhere(name, known)
+                hint = close(f"{namespace}/{name}", known) or _elsewhere(written, name, known)
                 report.warn("IST0101", item, path, f"there is no Gateway {namespace}/{name}: {effect}", hint)
             unserved.clear()
             continue
@@ -182,9 +182,13 @@ def _check_gateways(cluster: Cluster, item: ApiObject, report: Report) -> None:
                 )
 
 
-def _elsewhere(name: str, known: Sequence[str]) -> str:
+def _elsewhere(written: str, name: str, known: Sequence[str]) -> str:
     same = [full for full in known if full.partition("/")[2] == name]
-    return f"write {same[0]}: a name alone means the VirtualService's own namespace" if same else ""
+    if not same:
+        return ""
+    if "/" in written:
+        return f"did you mean '{same[0]}'?"
+    return f"write {same[0]}: a name alone means the VirtualService's own namespace"
 
 
 def _is_made(cluster: Cluster, namespace: str, name: str) -> bool:

@@ -29,6 +29,7 @@ NOT_TRUE: Final[Mapping[str, str]] = {
     "IST0151": "whether a patch applies is tried instead",
     "IST0102": "nobody says that a namespace is to be injected",
     "IST0103": "as IST0102",
+    "IST0134": "the webhook warns of it too (IST0133)",
     "IST0133": "what the validation webhook warns of is found when an object is read",
 }
 """Codes that are not reported, each with the reason."""

@@ -20,6 +20,17 @@ def test_a_subset_without_endpoints(finds: Callable) -> None:
     text = manifest("DestinationRule", "a", "host: app\nsubsets:\n- name: v9\n  labels: {version: v9}")
     (found,) = finds(text, ("IST0173", "labels", "requests to subset 'v9' get 503 (flag UH)"))
     assert found.hint == "its endpoints have version=v1 and v2"
+    (found,) = finds(text.replace("version: v9", "verion: v1"), ("IST0173", "labels", "verion=v1"))
+    assert found.hint == "did you mean 'version'?"
+
+
+def test_where_clients_choose_the_endpoint_subsets_need_none(finds: Callable) -> None:
+    entry = manifest(
+        "ServiceEntry",
+        "a",
+        "hosts: [a.org]\nports: [{number: 443, name: tls, protocol: TLS}]\nresolution: NONE\naddresses: [10.9.9.9]",
+    )
+    finds(entry + manifest("DestinationRule", "a", f"host: a.org\n{V1}"))
 
 
 def test_of_two_for_one_host_the_older_leads(finds: Callable) -> None:

@@ -76,6 +76,17 @@ def test_a_route_of_a_gateway_is_looked_at_from_the_gateway(finds: Callable) -> 
     finds(only + manifest("DestinationRule", "a", rule))
 
 
+def test_a_delegate_is_looked_at_from_where_its_root_is_followed(finds: Callable) -> None:
+    rule = "host: app.shop.svc.cluster.local\nexportTo: [.]\nsubsets: [{name: v1, labels: {version: v1}}]"
+    root = "hosts: [a.example.com]\ngateways: [edge/gw]\nhttp: [{delegate: {name: part}}]"
+    part = "http:\n- route:\n  - destination:\n      host: app\n      subset: v1"
+    text = manifest("VirtualService", "root", root) + manifest("VirtualService", "part", part)
+    finds(
+        text + manifest("DestinationRule", "a", rule),
+        ("IST0101", "subset: v1", "no DestinationRule for app.shop.svc.cluster.local has a subset 'v1'"),
+    )
+
+
 def test_a_gateway_does_not_follow_what_is_for_sidecars(finds: Callable) -> None:
     rule = "host: app.shop.svc.cluster.local\nsubsets: [{name: v1, labels: {version: v1}}]"
     text = (

@@ -22,6 +22,13 @@ def test_a_port_that_the_service_does_not_have(finds: Callable) -> None:
     finds(text, ("IST0162", "number: 81", "Service edge/entry in front of the gateway has no port 81, only 80 and 443"))
 
 
+def test_a_server_may_name_the_container_port(finds: Callable) -> None:
+    service = manifest(
+        "Service", "it", "selector: {istio: entry}\nports: [{name: http, port: 82, targetPort: 8082}]", 1, "edge", "v1"
+    )
+    finds(_gateway("a", "{port: {number: 8082, name: http, protocol: HTTP}, hosts: [a.org]}") + service)
+
+
 def test_what_contradicts_an_earlier_server_is_left_out(finds: Callable) -> None:
     text = _gateway("a", "{port: {number: 80, name: tcp, protocol: TCP}, hosts: ['*']}", created=2)
     finds(text, ("MSH0521", "{port: {number: 80", "does not go with HTTP on the port (istiod counts it as pilot_total"))

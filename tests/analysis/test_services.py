@@ -30,12 +30,6 @@ def test_a_selector_that_fits_nothing(finds: Callable) -> None:
     assert found.hint == "there is version=v1 or v2; istiod counts it as pilot_eds_no_instances"
 
 
-def test_tcp_ports_without_address(finds: Callable) -> None:
-    spec = "hosts: [a.org]\nports:\n- {number: 5433, name: db, protocol: TCP}\nresolution: DNS"
-    finds(_entry("a", spec), ("IST0134", "{number: 5433", "0.0.0.0:5433 takes all traffic to port 5433"))
-    finds(_entry("a", spec + "\naddresses: [10.1.1.1]"))
-
-
 def test_static_entries_without_endpoints(finds: Callable) -> None:
     spec = "hosts: [a.org]\nports: [{number: 80, name: http, protocol: HTTP}]\nresolution: STATIC"
     finds(_entry("a", spec), ("MSH0562", "resolution", "pilot_eds_no_instances"))

@@ -30,6 +30,13 @@ def test_a_selector_that_fits_nothing(finds: Callable) -> None:
     assert found.hint == "did you mean 'client'?"
 
 
+def test_namespaces_that_are_not_there(finds: Callable) -> None:
+    (found,) = finds(
+        manifest("Sidecar", "a", "egress:\n- hosts:\n  - othr/*"), ("MSH0531", "othr/*", "there is no namespace othr")
+    )
+    assert found.hint == "did you mean 'other'?"
+
+
 def test_hosts_that_import_nothing(finds: Callable) -> None:
     finds(manifest("Sidecar", "a", "egress: [{hosts: ['./*', 'bare/plain.bare.svc.cluster.local', '*/*.local']}]"))
     text = manifest("Sidecar", "a", "egress:\n- hosts:\n  - ./ap.shop.svc.cluster.local")
