@@ -79,7 +79,20 @@ class Cluster:
 
     def pods(self, labels: Mapping[str, str], namespace: str | None = None) -> list[Workload]:
         """Workloads with these labels, of one namespace or of all."""
-        return [w for w in self.workloads if namespace in (None, w.namespace) and w.has(labels)]
+        if not labels:
+            return [w for w in self.workloads if namespace in (None, w.namespace)]
+        fewest = min((self._by_label.get((namespace, *label), ()) for label in labels.items()), key=len)
+        return [w for w in fewest if w.has(labels)]
+
+    @cached_property
+    def _by_label(self) -> Mapping[tuple[str | None, str, str], Sequence[Workload]]:
+        """Workloads by namespace (`None` for all), label and value."""
+        found: dict[tuple[str | None, str, str], list[Workload]] = {}
+        for workload in self.workloads:
+            for key, value in workload.labels.items():
+                for namespace in (None, workload.namespace):
+                    found.setdefault((namespace, key, value), []).append(workload)
+        return found
 
     def blame(self, labels: Mapping[str, str], namespace: str | None = None) -> Blame:
         """Which of labels that no workload has together is wrong, and the values that workloads have for it."""

@@ -29,9 +29,8 @@ def check_services(cluster: Cluster, report: Report) -> None:
             continue
         _check_names(item, report)
         _check_selector(cluster, item, report)
-    behind = _selectors(cluster)
-    for workload in cluster.workloads:
-        _check_shared_ports(workload, behind.get(workload.namespace, ()), report)
+    for workload, services in _behind(cluster):
+        _check_shared_ports(workload, services, report)
     entries = by_age(cluster.of_kind("ServiceEntry"))
     for item in entries:
         _check_endpoints(cluster, item, report)
@@ -78,19 +77,18 @@ def _has_slices(cluster: Cluster, item: ApiObject) -> bool:
     )
 
 
-def _selectors(cluster: Cluster) -> dict[str, list[tuple[ApiObject, dict[str, str]]]]:
-    """Services with their selectors, by namespace."""
-    found: dict[str, list[tuple[ApiObject, dict[str, str]]]] = {}
+def _behind(cluster: Cluster) -> list[tuple[Workload, list[ApiObject]]]:
+    """Workloads with the Services that select them."""
+    found: dict[int, tuple[Workload, list[ApiObject]]] = {}
     for item in cluster.push.objects.select("Service", ""):
         selector = item.spec.text_map("selector")
-        if selector:
-            found.setdefault(item.namespace, []).append((item, selector))
-    return found
+        for workload in cluster.pods(selector, item.namespace) if selector else ():
+            found.setdefault(id(workload), (workload, []))[1].append(item)
+    return list(found.values())
 
 
-def _check_shared_ports(workload: Workload, behind: Sequence[tuple[ApiObject, dict[str, str]]], report: Report) -> None:
+def _check_shared_ports(workload: Workload, services: Sequence[ApiObject], report: Report) -> None:
     """One workload behind several Services whose ports contradict each other."""
-    services = [service for service, selector in behind if workload.has(selector)]
     if len(services) < 2 or not workload.in_mesh:
         return
     transports: dict[int, dict[str, list[str]]] = {}

@@ -97,7 +97,8 @@ def _report_beaten(item: VirtualService, host: str, kind: str, state: _Beaten, r
         effect = f"VirtualService {names} has this host too and is {why}: sidecars{where} follow that one alone"
     else:
         effect = f"VirtualService {names} has this host too and is {why}: sidecars{where} try its routes first"
-    report.warn("IST0109", item.source, f"spec.hosts[{index}]", effect, _MERGE)
+    hint = f"{_MERGE}; istiod counts it as pilot_vservice_dup_domain" if kind == "http" else _MERGE
+    report.warn("IST0109", item.source, f"spec.hosts[{index}]", effect, hint)
 
 
 def _check_catch_alls(cluster: Cluster, report: Report) -> None:
