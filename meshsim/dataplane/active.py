@@ -39,7 +39,7 @@ from meshsim.dataplane.decide.routes import RouteConfiguration
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.errors import InternalError
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import Applied, Change, Rejected
+from meshsim.xds.client import Applied, Change, Rejected, Wait, WaitKey
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_pb2
 
 M = TypeVar("M", bound=Message)
@@ -245,7 +245,40 @@ class ActiveConfig:
     def _applied(self, effective: Sequence[Change], rejected: Sequence[Rejected]) -> Applied:
         """What a client has to know of the state that a response led to."""
         waits, draining = bool(self.warming_clusters), bool(self.draining_routes)
-        return Applied(tuple(effective), tuple(rejected), self.wanted, waits, draining=draining)
+        return Applied(
+            tuple(effective), tuple(rejected), self.wanted, waits, draining=draining, waits=self._limited_waits()
+        )
+
+    def _limited_waits(self) -> Mapping[WaitKey, Wait]:
+        """What is waited for no longer than its configuration says."""
+        found: dict[WaitKey, Wait] = {}
+        for name, pending in self.warming_clusters.items():
+            if isinstance(pending.resource, Cluster) and pending.resource.endpoints_timeout:
+                found[type_urls.CLUSTER, name] = Wait(pending.resource.endpoints_timeout, pending.resource)
+        for pending in self.warming_listeners.values():
+            if isinstance(pending.resource, Listener):
+                for name, timeout in pending.resource.route_timeouts.items():
+                    if name not in self.routes and name not in self.missed_routes:
+                        found.setdefault((type_urls.ROUTE, name), Wait(timeout))
+        return found
+
+    def expire(self, key: WaitKey) -> tuple[ActiveConfig, Applied]:
+        """The state once something did not come in time, as Envoy's onConfigUpdateFailed goes on without it.
+
+        A cluster keeps the endpoints that came for an earlier one under the name (source/extensions/clusters/eds/
+        eds.cc); a listener serves without the table; without any listener the workers start.
+        """
+        type_url, name = key
+        state, effective, rewatched = self, list[Change](), False
+        if type_url == type_urls.CLUSTER and name:
+            state, effective = _warm(self, (name,))
+            rewatched = name in self.clusters and bool(self.clusters[name].eds_name)
+        elif type_url == type_urls.ROUTE:
+            state = replace(self, missed_routes=self.missed_routes | {name})
+            state, effective = _settle_listeners(state, state.listeners, state.warming_listeners, state.routes)
+        elif type_url == type_urls.LISTENER:
+            state = replace(self, workers_started=True)
+        return state, state._applied(effective, ())._replace(rewatched=rewatched)
 
     @property
     def wanted(self) -> Mapping[str, tuple[str, ...]]:
@@ -349,16 +382,23 @@ def _apply_endpoints(
         if assignments.get(name) is not resource:
             assignments[name] = resource
             effective.append(Change(type_urls.ENDPOINT, name, version))
-    warm = {n: w for n, w in state.warming_clusters.items() if _eds_name(w) in arrived}
-    if not warm:
-        return replace(state, assignments=assignments), effective
-    clusters = dict(state.clusters)
-    for name, pending in warm.items():
+    state = replace(state, assignments=assignments)
+    state, warmed = _warm(state, [n for n, w in state.warming_clusters.items() if _eds_name(w) in arrived])
+    return state, effective + warmed
+
+
+def _warm(state: ActiveConfig, names: Sequence[str]) -> tuple[ActiveConfig, list[Change]]:
+    """The state in which these clusters wait no longer."""
+    if not names:
+        return state, []
+    clusters, warming = dict(state.clusters), dict(state.warming_clusters)
+    effective: list[Change] = []
+    for name in names:
+        pending = warming.pop(name)
         assert isinstance(pending.resource, Cluster)
         clusters[name] = pending.resource
         effective.append(Change(type_urls.CLUSTER, name, pending.version))
-    warming = {n: w for n, w in state.warming_clusters.items() if n not in warm}
-    return replace(state, assignments=assignments, clusters=clusters, warming_clusters=warming), effective
+    return replace(state, clusters=clusters, warming_clusters=warming), effective
 
 
 def _eds_name(pending: Warming) -> str:
@@ -535,6 +575,11 @@ class ProxyConfig:
     def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         """Take one response in."""
         self.active, applied = self.active.apply(type_url, changed, removed, version)
+        return applied
+
+    def expire(self, key: WaitKey) -> Applied:
+        """Go on without something that did not come in time."""
+        self.active, applied = self.active.expire(key)
         return applied
 
 

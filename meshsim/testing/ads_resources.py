@@ -1,4 +1,4 @@
-"""Small xDS resources for tests of the ADS protocol, as istiod would write them: everything by ADS, waited for."""
+"""Small xDS resources for tests of the ADS protocol, as istiod would write them: everything by ADS."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ LOOPBACK: Final = "127.0.0.1"
 MANAGER: Final = "envoy.filters.network.http_connection_manager"
 
 
-def _by_ads() -> config_source_pb2.ConfigSource:
+def _by_ads(patience: int) -> config_source_pb2.ConfigSource:
     source = config_source_pb2.ConfigSource(resource_api_version=config_source_pb2.V3)
     source.ads.SetInParent()
-    source.initial_fetch_timeout.FromSeconds(0)
+    source.initial_fetch_timeout.FromSeconds(patience)
     return source
 
 
-def eds_cluster(name: str, seconds: int = 1) -> cluster_pb2.Cluster:
-    """A cluster whose endpoints come by EDS; another connect timeout makes it another cluster."""
+def eds_cluster(name: str, seconds: int = 1, patience: int = 0) -> cluster_pb2.Cluster:
+    """A cluster whose endpoints come by EDS; another connect timeout makes it another cluster.
+
+    `patience` is how many seconds the endpoints are waited for, 0 = for ever.
+    """
     cluster = cluster_pb2.Cluster(name=name, type=cluster_pb2.Cluster.EDS)
     cluster.connect_timeout.FromSeconds(seconds)
-    cluster.eds_cluster_config.eds_config.CopyFrom(_by_ads())
+    cluster.eds_cluster_config.eds_config.CopyFrom(_by_ads(patience))
     return cluster
 
 
@@ -54,11 +57,11 @@ def assignment(name: str, *ports: int) -> endpoint_pb2.ClusterLoadAssignment:
     return found
 
 
-def rds_listener(name: str, port: int, table: str, stat_prefix: str = "x") -> listener_pb2.Listener:
-    """An HTTP listener on loopback whose routes come by RDS."""
+def rds_listener(name: str, port: int, table: str, stat_prefix: str = "x", patience: int = 0) -> listener_pb2.Listener:
+    """An HTTP listener on loopback whose routes come by RDS; `patience` as for clusters."""
     manager = http_connection_manager_pb2.HttpConnectionManager(stat_prefix=stat_prefix)
     manager.rds.route_config_name = table
-    manager.rds.config_source.CopyFrom(_by_ads())
+    manager.rds.config_source.CopyFrom(_by_ads(patience))
     manager.http_filters.add(name="envoy.filters.http.router").typed_config.CopyFrom(pack(router_pb2.Router()))
     listener = listener_pb2.Listener(name=name)
     listener.address.socket_address.address = LOOPBACK

@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
 from meshsim.dataplane.active import ProxyConfig, ResourceCache
+from meshsim.dataplane.decide.clusters import LoadAssignment
 from meshsim.errors import InternalError
 from meshsim.testing.ads_resources import name_of, type_of
 from meshsim.testing.envoy_process import NODE, EnvoyProcess, ads_bootstrap
 from meshsim.trace import Tap, XdsEvent
+from meshsim.units import SECOND, Nanos
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient
 from meshsim.xds.ads_grpc import AdsGrpcServer
+from meshsim.xds.client import Fetching
 from meshsim.xds.messages import base_pb2, discovery_pb2
 from meshsim.xds.snapshot_server import Request, Response, SnapshotServer
 from meshsim.xds.sotw_client import SotwClient
@@ -51,6 +54,10 @@ class Step(NamedTuple):
     reconnects: bool = False
     drains: bool = False
     """Wait until every draining listener is gone."""
+    waits: int = 0
+    """Let so many seconds pass before anything is sent."""
+    silent: tuple[str, ...] = ()
+    """Types of which nobody who asks gets an answer from now on."""
 
 
 class Line(NamedTuple):
@@ -66,12 +73,14 @@ class Line(NamedTuple):
 
 
 class State(NamedTuple):
-    """Names of what is active and what warms, sorted."""
+    """Names of what is active and what warms, sorted, and the hosts of active clusters."""
 
     clusters: tuple[str, ...]
     warming_clusters: tuple[str, ...]
     listeners: tuple[str, ...]
     warming_listeners: tuple[str, ...]
+    hosts: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Ports by cluster, both sorted; clusters without hosts are not named."""
 
 
 class Played(NamedTuple):
@@ -115,6 +124,7 @@ class _Log:
 
 
 def _change(server: SnapshotServer, step: Step) -> None:
+    server.silent = set(step.silent)
     for message in step.puts:
         server.put(type_of(message), name_of(message), message.SerializeToString(deterministic=True))
     for type_url, name in step.drops:
@@ -128,12 +138,14 @@ def _pushed(server: SnapshotServer, step: Step) -> list[tuple[str, Response]]:
 class SimulatedProxy:
     """The model's client and configuration on streams of a server, without time."""
 
-    def __init__(self, server: SnapshotServer, *, delta: bool) -> None:
+    def __init__(self, server: SnapshotServer, *, delta: bool, patience: int = 0) -> None:
         self._server = server
+        self._now: Nanos = 0
         self.config = ProxyConfig(ResourceCache(), drains=True, reads_all=not delta)
         node = base_pb2.Node(id=NODE)
-        self._delta = AdsClient(node, self.config) if delta else None
-        self._sotw = None if delta else SotwClient(node, self.config)
+        fetching = Fetching(self.config.expire, first=patience * SECOND)
+        self._delta = AdsClient(node, self.config, fetching=fetching) if delta else None
+        self._sotw = None if delta else SotwClient(node, self.config, fetching=fetching)
         self._number = 0
         self._requests: deque[Request] = deque()
         self._responses: deque[Response] = deque()
@@ -168,6 +180,17 @@ class SimulatedProxy:
         self._requests.extend(client.on_drained(self.config.drained()).send)
         self.settle()
 
+    def wait(self, seconds: int) -> None:
+        """Let time pass, and what is waited for run out."""
+        client = self._delta or self._sotw
+        assert client is not None
+        until = self._now + seconds * SECOND
+        while client.deadline is not None and client.deadline <= until:
+            self._now = client.deadline
+            self._requests.extend(client.on_time(self._now).send)
+            self.settle()
+        self._now = until
+
     def settle(self) -> None:
         """Exchange messages until nobody has anything to say."""
         while self._requests or self._responses:
@@ -179,28 +202,35 @@ class SimulatedProxy:
     def take(self, response: Response) -> Sequence[Request]:
         """What one response leads to; the server does not hear of it."""
         if isinstance(response, discovery_pb2.DeltaDiscoveryResponse):
-            return self._delta.on_response(response).send if self._delta else ()
-        return self._sotw.on_response(response).send if self._sotw else ()
+            return self._delta.on_response(response, self._now).send if self._delta else ()
+        return self._sotw.on_response(response, self._now).send if self._sotw else ()
 
     def state(self) -> State:
         """What is active and what warms."""
         active = self.config.active
-        held = (active.clusters, active.warming_clusters, active.listeners, active.warming_listeners)
-        return State(*(tuple(sorted(names)) for names in held))
+        hosts = {name: _ports(active.assignment_of(active.clusters[name])) for name in sorted(active.clusters)}
+        return State(
+            tuple(sorted(active.clusters)),
+            tuple(sorted(active.warming_clusters)),
+            tuple(sorted(active.listeners)),
+            tuple(sorted(active.warming_listeners)),
+            _some(hosts),
+        )
 
 
-def play_simulated(start: Step, steps: Sequence[Step], *, delta: bool) -> list[Played]:
-    """The script on the model."""
+def play_simulated(start: Step, steps: Sequence[Step], *, delta: bool, patience: int = 0) -> list[Played]:
+    """The script on the model; `patience` is how many seconds the bootstrap waits for clusters and listeners."""
     log = _Log()
     server = SnapshotServer(log.tap)
     _change(server, start)
-    proxy = SimulatedProxy(server, delta=delta)
+    proxy = SimulatedProxy(server, delta=delta, patience=patience)
     proxy.connect()
     played = [log.take(start, proxy.state())]
     for step in steps:
         _change(server, step)
         if step.reconnects:
             proxy.connect()
+        proxy.wait(step.waits)
         proxy.deliver(_pushed(server, step))
         if step.drains:
             proxy.drained()
@@ -208,13 +238,13 @@ def play_simulated(start: Step, steps: Sequence[Step], *, delta: bool) -> list[P
     return played
 
 
-def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) -> list[Played]:
+def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool, patience: int = 0) -> list[Played]:
     """The script on a real Envoy, over gRPC on a Unix socket in `folder`."""
     log = _Log()
     began = time.monotonic_ns()
     server = SnapshotServer(log.tap, lambda: time.monotonic_ns() - began)
     path = folder / "xds.sock"
-    bootstrap = ads_bootstrap(path, delta=delta)
+    bootstrap = ads_bootstrap(path, delta=delta, patience=patience)
     drain = DRAIN_SECONDS if any(step.drains for step in steps) else _NEVER
     arguments = ("--drain-time-s", str(drain), "--drain-strategy", "immediate")
     with AdsGrpcServer(server, path) as grpc:
@@ -227,6 +257,9 @@ def play_real(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) 
                 _change(server, step)
                 if step.reconnects:
                     _reconnect(server, grpc, log)
+                if step.waits:
+                    time.sleep(step.waits)
+                    _until_quiet(log)
                 grpc.send(partial(_pushed, server, step))
                 if step.drains:
                     time.sleep(DRAIN_SECONDS + 0.5)
@@ -273,9 +306,24 @@ def _state_of(envoy: EnvoyProcess) -> State:
     warming = [c["cluster"]["name"] for c in dumped.get("configs", [])]
     dumped = json.loads(envoy.get("/config_dump?resource=dynamic_listeners") or "{}")
     listeners = dumped.get("configs", [])
+    statuses = json.loads(envoy.get("/clusters?format=json") or "{}").get("cluster_statuses", [])
+    hosts = {c["name"]: tuple(sorted(_port(h) for h in c.get("host_statuses", ()))) for c in statuses}
     return State(
         tuple(sorted(active)),
         tuple(sorted(warming)),
         tuple(sorted(x["name"] for x in listeners if "active_state" in x)),
         tuple(sorted(x["name"] for x in listeners if "warming_state" in x)),
+        _some({name: hosts[name] for name in sorted(hosts) if name in active}),
     )
+
+
+def _port(host: Any) -> int:
+    return int(host["address"].get("socket_address", {}).get("port_value", 0))
+
+
+def _ports(assignment: LoadAssignment | None) -> tuple[int, ...]:
+    return tuple(sorted(e.port for one in assignment.localities for e in one.endpoints)) if assignment else ()
+
+
+def _some(hosts: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple((name, ports) for name, ports in hosts.items() if ports)

@@ -25,8 +25,8 @@ from meshsim.testing.ads_resources import (
 from meshsim.testing.envoy_process import EnvoyProcess, ads_bootstrap
 from meshsim.trace import Tap, XdsEvent
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import error_text
 from meshsim.xds.ads_grpc import AdsGrpcServer
+from meshsim.xds.client import error_text
 from meshsim.xds.snapshot_server import Response, SnapshotServer
 
 _ANSWER_WITHIN: Final = 10.0

@@ -119,9 +119,12 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ads_bootstrap(socket_path: Path, *, delta: bool, node: str = NODE) -> dict[str, Any]:
-    """A bootstrap like Istio's: listeners and clusters by ADS over a Unix socket, waited for without limit."""
-    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+def ads_bootstrap(socket_path: Path, *, delta: bool, node: str = NODE, patience: int = 0) -> dict[str, Any]:
+    """A bootstrap like Istio's: listeners and clusters by ADS over a Unix socket.
+
+    They are waited for `patience` seconds, 0 = for ever.
+    """
+    ads = {"ads": {}, "initial_fetch_timeout": f"{patience}s", "resource_api_version": "V3"}
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     address = {"pipe": {"path": str(socket_path)}}
     return {

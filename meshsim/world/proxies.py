@@ -14,7 +14,8 @@ from meshsim.trace import ProxyEffective, Taps
 from meshsim.units import Nanos
 from meshsim.world.envoy_timing import EnvoyTiming
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import AdsClient, Applied, Reaction
+from meshsim.xds.ads_client import AdsClient, DeltaReaction
+from meshsim.xds.client import Applied, Fetching
 from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import base_pb2
 
@@ -42,6 +43,8 @@ class RunningProxy:
     """Responses are taken in one after the other."""
     drains: int = 0
     """Changes of listeners that left some draining."""
+    alarm: Nanos | None = None
+    """When it is next looked whether something did not come in time."""
 
 
 class Fleet:
@@ -96,7 +99,8 @@ class Fleet:
             return config(type_url, changed, removed, version)
 
         node = base_pb2.Node(id=proxy.node_id, cluster=proxy.cluster)
-        running = RunningProxy(proxy, config, AdsClient(node, apply))
+        fetching = Fetching(config.expire, began=self._env.instant)
+        running = RunningProxy(proxy, config, AdsClient(node, apply, fetching=fetching))
         self.proxies[name] = running
         self._after(self._timing.start, lambda: self._connect(running))
 
@@ -153,21 +157,33 @@ class Fleet:
     def _take(self, running: RunningProxy, response: DeltaResponse) -> None:
         if not running.alive or not running.connected:
             return
-        reaction = running.client.on_response(response)
+        reaction = running.client.on_response(response, self._env.instant)
         name = running.proxy.id
-        changed: dict[str, list[str]] = {}
-        for change in reaction.changes:
-            changed.setdefault(change.type_url, []).append(change.name)
+        changed = _by_type(reaction)
         if not self._settling:
             push = self.pilot.push_of(name, response.nonce)
             for type_url in sorted({response.type_url, *changed}):
                 if type_url in changed or not reaction.rejected:
                     self._taps.proxy_effective(ProxyEffective(self._env.instant, push, name, type_url, response.nonce))
+        self._react(running, reaction, changed)
+
+    def _react(self, running: RunningProxy, reaction: DeltaReaction, changed: dict[str, list[str]]) -> None:
         if changed and self.on_changed is not None:
             self.on_changed(running, changed)
         self._send(running, reaction)
         if reaction.draining and type_urls.LISTENER in changed and not self._settling:
             self._drain(running)
+        deadline = running.client.deadline
+        if deadline is not None and deadline != running.alarm:
+            running.alarm = deadline
+            self._env.call_at(deadline, partial(self._give_up, running, deadline))
+
+    def _give_up(self, running: RunningProxy, alarm: Nanos) -> None:
+        """Something may not have come in time."""
+        if running.alive and running.alarm == alarm:
+            running.alarm = None
+            reaction = running.client.on_time(self._env.instant)
+            self._react(running, reaction, _by_type(reaction))
 
     def _drain(self, running: RunningProxy) -> None:
         """Listeners were replaced or removed; the last of them is gone after the drain time."""
@@ -180,7 +196,7 @@ class Fleet:
 
         self._env.call_at(self._env.instant + self._timing.listener_drain, gone)
 
-    def _send(self, running: RunningProxy, reaction: Reaction) -> None:
+    def _send(self, running: RunningProxy, reaction: DeltaReaction) -> None:
         name = running.proxy.id
         for request in reaction.send:
             self._after(0 if self._settling else self._network, partial(self.pilot.on_request, name, request))
@@ -190,3 +206,10 @@ class Fleet:
             action()
         else:
             self._env.call_at(self._env.instant + delay, action)
+
+
+def _by_type(reaction: DeltaReaction) -> dict[str, list[str]]:
+    changed: dict[str, list[str]] = {}
+    for change in reaction.changes:
+        changed.setdefault(change.type_url, []).append(change.name)
+    return changed

@@ -5,82 +5,33 @@ protocol. Rules: Envoy source/extensions/config_subscription/grpc/{new_grpc_mux_
 (1.37-dev) and source/common/upstream/cluster_manager_impl.cc (updateClusterCounts). Measured on Envoy 1.40: the EDS
 request leaves before the CDS ACK, LDS is asked for once every cluster is warm, after start-up the CDS ACK waits for
 warm clusters, and the routes of a listener that went away or changed stay subscribed to until it has drained.
-
-DEVIATION: fetch timeouts do not run (Istio sets ``initial_fetch_timeout: 0s`` everywhere: wait for ever); a client with
-another timeout would proceed without the resource when it expires.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
+from meshsim.units import Nanos
 from meshsim.xds import type_urls
+from meshsim.xds.client import (
+    Applied,
+    Applier,
+    Change,
+    Fetching,
+    ProxyClient,
+    Reaction,
+    Rejected,
+    error_text,
+    refuse,
+)
 from meshsim.xds.delta_response import DeltaResponse, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
-GRPC_INTERNAL: Final = 13
-"""Code of every NACK (google.rpc.Code INTERNAL)."""
-
-
-class Rejected(NamedTuple):
-    """A resource that was refused, and why; the one of this name that was active before stays.
-
-    An empty name is the response as a whole: nothing of it was applied.
-    """
-
-    name: str
-    reason: str
-
-
-class Change(NamedTuple):
-    """A resource that traffic follows from now on, or no longer finds."""
-
-    type_url: str
-    name: str
-    version: str
-    """Version of the response that carried it."""
-    removed: bool = False
-
-
-class Applied(NamedTuple):
-    """What became of one response."""
-
-    effective: tuple[Change, ...]
-    """What took effect, warm-ups that this response ended included."""
-    rejected: tuple[Rejected, ...]
-    wanted: Mapping[str, tuple[str, ...]]
-    """Names that the configuration refers to now, for each type that is subscribed to by name."""
-    warming_clusters: bool
-    """Whether a cluster still waits for its endpoints."""
-    rewatched: bool = False
-    """Whether a cluster began to wait, which asks for endpoints again under state of the world."""
-    draining: bool = False
-    """Whether some names are wanted on behalf of draining listeners alone."""
-    warm_meanwhile: bool = False
-    """Whether applying the clusters one by one left none waiting at some moment, which lets older ACKs go."""
-
-
-class Applier(Protocol):
-    """Whoever holds the configuration: takes one response in, resource by resource, and says what became of it."""
-
-    def __call__(
-        self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
-    ) -> Applied: ...
-
-
-class Reaction(NamedTuple):
-    """What an input to the client leads to."""
-
-    send: tuple[discovery_pb2.DeltaDiscoveryRequest, ...] = ()
-    changes: tuple[Change, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    """With an empty name: the response as a whole."""
-    draining: bool = False
-    """Whether some names are subscribed to on behalf of draining listeners alone; `on_drained` lets them go."""
+DeltaReaction: TypeAlias = Reaction[discovery_pb2.DeltaDiscoveryRequest]
 
 
 @dataclass(slots=True)
@@ -148,27 +99,6 @@ class Subscription:
         return request
 
 
-@dataclass(slots=True)
-class Warmth:
-    """How far the clusters are, which holds listeners back at first and cluster ACKs later."""
-
-    initialized: bool = False
-    """Whether the first clusters are warm, which is when listeners are asked for."""
-    cds_paused: bool = False
-
-    def on_applied(self, warming: bool) -> bool:
-        """A response was applied; true when listeners are to be asked for from now on."""
-        if self.initialized:
-            self.cds_paused = warming
-            return False
-        self.initialized = not warming
-        return self.initialized
-
-    def pauses(self, type_url: str) -> bool:
-        """Whether requests of a type wait."""
-        return self.cds_paused and type_url == type_urls.CLUSTER
-
-
 class _Answer(NamedTuple):
     """An ACK or NACK that has not left yet."""
 
@@ -177,10 +107,11 @@ class _Answer(NamedTuple):
     error: str
 
 
-class AdsClient:
+class AdsClient(ProxyClient):
     """One proxy's client; `applier` decides what a response does, `types` are asked for by name besides EDS and RDS.
 
-    `at_once` are types asked for as a whole together with the clusters, as an agent asks for its name table.
+    `at_once` are types asked for as a whole together with the clusters, as an agent asks for its name table. Without
+    `fetching` no time passes: everything is waited for without limit.
     """
 
     def __init__(
@@ -189,28 +120,19 @@ class AdsClient:
         applier: Applier,
         types: Sequence[str] = (),
         at_once: Sequence[str] = (),
+        fetching: Fetching | None = None,
     ) -> None:
-        self._node = node
-        self._applier = applier
-        self._named = (type_urls.ENDPOINT, type_urls.ROUTE, *types)
+        super().__init__(node, applier, types, fetching)
         self._at_once = tuple(at_once)
         self._subscriptions: dict[str, Subscription] = {}
         self._answers: list[_Answer] = []
-        self._connected = False
-        self._node_sent = False
-        self._warmth = Warmth()
-
-    @property
-    def clusters_initialized(self) -> bool:
-        """Whether the first clusters are warm, which is when listeners are asked for."""
-        return self._warmth.initialized
 
     def names(self, type_url: str) -> tuple[str, ...]:
         """Names of a type that the client holds or waits for, in order of arrival."""
         subscription = self._subscriptions.get(type_url)
         return tuple(subscription.versions) if subscription else ()
 
-    def on_connected(self) -> Reaction:
+    def on_connected(self) -> DeltaReaction:
         """A stream is up: ask for CDS at the first time, for everything after a reconnect."""
         self._connected = True
         self._node_sent = False
@@ -221,13 +143,15 @@ class AdsClient:
             subscription.asked_on_stream = False
         return Reaction(send=tuple(self._drain()))
 
-    def on_disconnected(self) -> Reaction:
+    def on_disconnected(self) -> DeltaReaction:
         """The stream ended: configuration and versions stay, answers that had not left are void."""
         self._connected = False
         self._answers.clear()
         return Reaction()
 
-    def on_response(self, response: DeltaResponse | discovery_pb2.DeltaDiscoveryResponse | bytes) -> Reaction:
+    def on_response(
+        self, response: DeltaResponse | discovery_pb2.DeltaDiscoveryResponse | bytes, now: Nanos = 0
+    ) -> DeltaReaction:
         """Apply a response. A response that is no protobuf or breaks the protocol is a NACK as a whole."""
         if isinstance(response, bytes):
             try:
@@ -245,7 +169,8 @@ class AdsClient:
             response = decode_response(response)
         bodies, removed = response.bodies(), response.removed_resources
         applied = self._applier(response.type_url, bodies, removed, response.system_version_info)
-        send = self._follow(applied)
+        self._arrived(response.type_url, applied, now)
+        send = self._follow(applied, now)
         if not applied.rejected:
             subscription.accept({**dict.fromkeys(bodies, ""), **response.versions}, removed)
         self._answers.append(
@@ -254,7 +179,16 @@ class AdsClient:
         send += self._drain()
         return Reaction(tuple(send), applied.effective, applied.rejected, applied.draining)
 
-    def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> Reaction:
+    def on_time(self, now: Nanos) -> DeltaReaction:
+        """Time has passed: go on without what did not arrive in time, one after another."""
+        send: list[discovery_pb2.DeltaDiscoveryRequest] = []
+        changes: list[Change] = []
+        for applied in self._expired(now):
+            send += self._follow(applied, now)
+            changes += applied.effective
+        return Reaction(tuple(send), tuple(changes))
+
+    def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> DeltaReaction:
         """Every draining listener is gone: follow only the names that are still wanted."""
         self._want(wanted)
         return Reaction(tuple(self._drain()))
@@ -265,7 +199,7 @@ class AdsClient:
             if names or type_url in self._subscriptions:
                 self._subscription(type_url).want(names)
 
-    def _follow(self, applied: Applied) -> list[discovery_pb2.DeltaDiscoveryRequest]:
+    def _follow(self, applied: Applied, now: Nanos) -> list[discovery_pb2.DeltaDiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
         sent: list[discovery_pb2.DeltaDiscoveryRequest] = []
         if applied.warm_meanwhile:
@@ -273,6 +207,7 @@ class AdsClient:
             sent = self._drain()
         if self._warmth.on_applied(applied.warming_clusters):
             self._subscription(type_urls.LISTENER)
+            self._listeners_wait(now)
         sent += self._drain()
         self._want(applied.wanted)
         return sent + self._drain()
@@ -297,18 +232,13 @@ class AdsClient:
                 continue
             request = self._subscriptions[answer.type_url].request()
             request.response_nonce = answer.nonce
-            if answer.error:
-                request.error_detail.code = GRPC_INTERNAL
-                request.error_detail.message = answer.error
+            refuse(request, answer.error)
             send.append(request)
         self._answers = held
         for type_url, subscription in self._subscriptions.items():
             if subscription.pending and not self._warmth.pauses(type_url):
                 send.append(subscription.request())
-        if send and not self._node_sent:
-            self._node_sent = True
-            send[0].node.CopyFrom(self._node)
-        return send
+        return self._signed(send)
 
 
 def _protocol_error(response: discovery_pb2.DeltaDiscoveryResponse) -> str:
@@ -330,16 +260,3 @@ def _protocol_error(response: discovery_pb2.DeltaDiscoveryResponse) -> str:
             return f"duplicate name {name} found in the union of added+removed resources"
         seen.add(name)
     return ""
-
-
-def error_text(type_url: str, rejected: Sequence[Rejected]) -> str:
-    """The error detail of a NACK as Envoy words it; empty for an ACK."""
-    if not rejected:
-        return ""
-    if not rejected[0].name:
-        return rejected[0].reason
-    if type_url == type_urls.CLUSTER:
-        return "Error adding/updating cluster(s) " + ", ".join(f"{r.name}: {r.reason}" for r in rejected)
-    if type_url == type_urls.LISTENER:
-        return "Error adding/updating listener(s) " + "".join(f"{r.name}: {r.reason}\n" for r in rejected)
-    return rejected[0].reason

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import partial
@@ -222,13 +222,9 @@ def _unset_check(field: FieldDescriptor, rules: Any) -> Check | None:
         return lambda message: "" if message.HasField(name) else "value is required"
     if kind is None or (field.message_type is not None and not _is_repeated(field)):
         return None
-    if kind == "repeated":
-        least = rules.repeated.min_items
-        text = f"value must contain at least {least} item(s)"
-        return (lambda message: text if len(getattr(message, name)) < least else "") if least else None
-    if kind == "map":
-        least = rules.map.min_pairs
-        text = f"value must contain at least {least} pair(s)"
+    if kind in ("repeated", "map"):
+        least, what = (rules.map.min_pairs, "pair(s)") if kind == "map" else (rules.repeated.min_items, "item(s)")
+        text = f"value must contain at least {least} {what}"
         return (lambda message: text if len(getattr(message, name)) < least else "") if least else None
     if field.has_presence or getattr(getattr(rules, kind), "ignore_empty", False):
         return None
@@ -284,41 +280,39 @@ def _map_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
         value_checks += _below(value_field.message_type)
     checks: list[Check] = []
     if rules.HasField("max_pairs"):
-        most = rules.max_pairs
-        checks.append(lambda value: f"value must contain no more than {most} pair(s)" if len(value) > most else "")
+        checks.append(partial(_at_most, rules.max_pairs, "pair(s)"))
     if key_checks:
-        checks.append(lambda value: _each_of_map(_all_of(key_checks), {k: k for k in value}))
+        of_key = _all_of(key_checks)
+        checks.append(lambda value: _each(of_key, ((key, key) for key in sorted(value))))
     if value_checks:
-        checks.append(lambda value: _each_of_map(_all_of(value_checks), value))
+        of_value = _all_of(value_checks)
+        checks.append(lambda value: _each(of_value, ((key, value[key]) for key in sorted(value))))
     return checks
 
 
 def _repeated_checks(field: FieldDescriptor, rules: Any) -> list[Check]:
     checks: list[Check] = []
     if rules.HasField("max_items"):
-        most = rules.max_items
-        checks.append(lambda value: f"value must contain no more than {most} item(s)" if len(value) > most else "")
+        checks.append(partial(_at_most, rules.max_items, "item(s)"))
     if rules.unique:
         checks.append(lambda value: "repeated value must contain unique items" if len(set(value)) < len(value) else "")
     items = _value_checks(field, rules.items)
     if field.message_type is not None and not rules.items.message.skip:
         items = _below(field.message_type) + items
     if items:
-        checks.append(partial(_each, _all_of(items)))
+        of_item = _all_of(items)
+        checks.append(lambda value: _each(of_item, enumerate(value)))
     return checks
 
 
-def _each(check: Check, values: Iterable[Any]) -> str:
-    for index, value in enumerate(values):
+def _at_most(most: int, what: str, value: Sized) -> str:
+    return f"value must contain no more than {most} {what}" if len(value) > most else ""
+
+
+def _each(check: Check, values: Iterable[tuple[Any, Any]]) -> str:
+    """The first fault of a value, with what it stands under."""
+    for key, value in values:
         reason = check(value)
-        if reason:
-            return f"[{index}]: {reason}"
-    return ""
-
-
-def _each_of_map(check: Check, values: Mapping[Any, Any]) -> str:
-    for key in sorted(values):
-        reason = check(values[key])
         if reason:
             return f"[{key}]: {reason}"
     return ""

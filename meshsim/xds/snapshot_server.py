@@ -49,6 +49,8 @@ class SnapshotServer:
 
     def __init__(self, log: Tap[XdsEvent] | None = None, clock: Callable[[], Nanos] = lambda: 0) -> None:
         self.resources: dict[str, dict[str, Resource]] = {}
+        self.silent: set[str] = set()
+        """Types of which nobody who asks gets an answer; pushes reach them."""
         self._streams: dict[str, AdsServerStream | SotwServerStream] = {}
         self._log = log
         self._clock = clock
@@ -104,6 +106,8 @@ class SnapshotServer:
         if received.kind not in (RequestKind.FIRST, RequestKind.SUBSCRIBE):
             return []
         type_url = received.type_url
+        if type_url in self.silent:
+            return []
         wildcard = stream.watches[type_url].wildcard
         held = self.resources.get(type_url, {})
         if not wildcard and not any(name in held for name in received.names):

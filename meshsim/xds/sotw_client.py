@@ -5,28 +5,29 @@ version followed, the newest nonce and every name; one leaves whenever something
 Measured on Envoy 1.40: a changed cluster asks for its endpoints again with the same names, version and nonce; what is
 absent from a CDS or LDS response is removed; what is absent from an EDS or RDS response stays; of a name that comes
 twice the first counts, and twice is refused where it is a cluster or a listener.
-
-DEVIATION: fetch timeouts do not run here either (see `meshsim.xds.ads_client`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeAlias
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 
+from meshsim.units import Nanos
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import (
-    GRPC_INTERNAL,
+from meshsim.xds.client import (
     Applied,
     Applier,
     Change,
+    Fetching,
+    ProxyClient,
+    Reaction,
     Rejected,
-    Warmth,
     error_text,
+    refuse,
 )
 from meshsim.xds.messages import base_pb2, discovery_pb2
 from meshsim.xds.wire import resource_name
@@ -34,15 +35,7 @@ from meshsim.xds.wire import resource_name
 _WRAPPER = type_urls.PREFIX + discovery_pb2.Resource.DESCRIPTOR.full_name
 
 
-class SotwReaction(NamedTuple):
-    """What an input to the client leads to."""
-
-    send: tuple[discovery_pb2.DiscoveryRequest, ...] = ()
-    changes: tuple[Change, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    """With an empty name: the response as a whole."""
-    draining: bool = False
-    """Whether some names are subscribed to on behalf of draining listeners alone; `on_drained` lets them go."""
+SotwReaction: TypeAlias = Reaction[discovery_pb2.DiscoveryRequest]
 
 
 @dataclass(slots=True)
@@ -66,30 +59,20 @@ class _Type:
         )
         if not self.wildcard:
             request.resource_names.extend(self.names)
-        if self.error:
-            request.error_detail.code = GRPC_INTERNAL
-            request.error_detail.message = self.error
-            self.error = ""
+        refuse(request, self.error)
+        self.error = ""
         self.due = False
         return request
 
 
-class SotwClient:
+class SotwClient(ProxyClient):
     """One proxy's client; arguments as of `meshsim.xds.ads_client.AdsClient`."""
 
-    def __init__(self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = ()) -> None:
-        self._node = node
-        self._applier = applier
-        self._named = (type_urls.ENDPOINT, type_urls.ROUTE, *types)
+    def __init__(
+        self, node: base_pb2.Node, applier: Applier, types: Sequence[str] = (), fetching: Fetching | None = None
+    ) -> None:
+        super().__init__(node, applier, types, fetching)
         self._types: dict[str, _Type] = {}
-        self._connected = False
-        self._node_sent = False
-        self._warmth = Warmth()
-
-    @property
-    def clusters_initialized(self) -> bool:
-        """Whether the first clusters are warm, which is when listeners are asked for."""
-        return self._warmth.initialized
 
     def names(self, type_url: str) -> tuple[str, ...]:
         """Names of a type that the client holds or waits for, in order of arrival."""
@@ -103,23 +86,23 @@ class SotwClient:
         self._type(type_urls.CLUSTER)
         for known in self._types.values():
             known.nonce, known.due = "", True
-        return SotwReaction(tuple(self._drain()))
+        return Reaction(tuple(self._drain()))
 
     def on_disconnected(self) -> SotwReaction:
         """The stream ended: configuration and versions stay."""
         self._connected = False
-        return SotwReaction()
+        return Reaction()
 
-    def on_response(self, response: discovery_pb2.DiscoveryResponse | bytes) -> SotwReaction:
+    def on_response(self, response: discovery_pb2.DiscoveryResponse | bytes, now: Nanos = 0) -> SotwReaction:
         """Apply a response. A response that is no protobuf or breaks the protocol is a NACK as a whole."""
         if isinstance(response, bytes):
             try:
                 response = discovery_pb2.DiscoveryResponse.FromString(response)
             except DecodeError as error:
-                return SotwReaction(rejected=(Rejected("", f"not a DiscoveryResponse: {error}"),))
+                return Reaction(rejected=(Rejected("", f"not a DiscoveryResponse: {error}"),))
         known = self._types.get(response.type_url)
         if known is None:
-            return SotwReaction(rejected=(Rejected("", f"response of type {response.type_url} was not asked for"),))
+            return Reaction(rejected=(Rejected("", f"response of type {response.type_url} was not asked for"),))
         known.nonce = response.nonce
         if not known.wildcard and not known.names:
             return self._unwatched(known, response)
@@ -134,7 +117,8 @@ class SotwClient:
             again = tuple(Rejected(name, f"duplicate {kind} {name} found") for name in twice)
             applied = applied._replace(rejected=(*applied.rejected, *again))
         whole = any(not r.name for r in applied.rejected)
-        send = self._follow(applied, response.type_url)
+        self._arrived(response.type_url, applied, now)
+        send = self._follow(applied, response.type_url, now)
         if known.wildcard and not whole:
             refused = frozenset(r.name for r in applied.rejected)
             known.names = dict.fromkeys(n for n in changed if n not in refused or n in known.names or n in twice)
@@ -143,29 +127,42 @@ class SotwClient:
         known.error = error_text(response.type_url, applied.rejected)
         known.due = True
         send += self._drain()
-        return SotwReaction(tuple(send), applied.effective, applied.rejected, applied.draining)
+        return Reaction(tuple(send), applied.effective, applied.rejected, applied.draining)
+
+    def on_time(self, now: Nanos) -> SotwReaction:
+        """Time has passed: go on without what did not arrive in time, one after another."""
+        send: list[discovery_pb2.DiscoveryRequest] = []
+        changes: list[Change] = []
+        for applied in self._expired(now):
+            if applied.rewatched:
+                self._types[type_urls.ENDPOINT].due = True
+                send += self._drain()
+            send += self._follow(applied, "", now)
+            changes += applied.effective
+        return Reaction(tuple(send), tuple(changes))
 
     def on_drained(self, wanted: Mapping[str, tuple[str, ...]]) -> SotwReaction:
         """Every draining listener is gone: follow only the names that are still wanted."""
         self._want(wanted)
-        return SotwReaction(tuple(self._drain()))
+        return Reaction(tuple(self._drain()))
 
     def _unwatched(self, known: _Type, response: discovery_pb2.DiscoveryResponse) -> SotwReaction:
         """Nothing of the type is followed any more: no resources are fine, others are answered by the old version."""
         if not response.resources:
             known.version = response.version_info
-            return SotwReaction()
+            return Reaction()
         known.due = True
-        return SotwReaction(tuple(self._drain()))
+        return Reaction(tuple(self._drain()))
 
     def _refused(self, known: _Type, reason: str) -> SotwReaction:
         known.error, known.due = reason, True
-        return SotwReaction(tuple(self._drain()), (), (Rejected("", reason),))
+        return Reaction(tuple(self._drain()), (), (Rejected("", reason),))
 
-    def _follow(self, applied: Applied, type_url: str) -> list[discovery_pb2.DiscoveryRequest]:
+    def _follow(self, applied: Applied, type_url: str, now: Nanos) -> list[discovery_pb2.DiscoveryRequest]:
         """Requests that leave while a response is being applied, before its own ACK."""
         if self._warmth.on_applied(applied.warming_clusters):
             self._type(type_urls.LISTENER).due = True
+            self._listeners_wait(now)
         sent = self._drain(besides=type_url)
         self._want(applied.wanted)
         if type_url == type_urls.CLUSTER and applied.rewatched and type_urls.ENDPOINT in self._types:
@@ -195,10 +192,7 @@ class SotwClient:
             for type_url, known in self._types.items()
             if known.due and type_url != besides and not self._warmth.pauses(type_url)
         ]
-        if send and not self._node_sent:
-            self._node_sent = True
-            send[0].node.CopyFrom(self._node)
-        return send
+        return self._signed(send)
 
 
 def _bodies(response: discovery_pb2.DiscoveryResponse) -> tuple[dict[str, bytes], list[str]]:

@@ -147,9 +147,9 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def assert_same(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool) -> list[Played]:
-    model = play_simulated(start, steps, delta=delta)
-    real = play_real(start, steps, folder, delta=delta)
+def assert_same(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool, patience: int = 0) -> list[Played]:
+    model = play_simulated(start, steps, delta=delta, patience=patience)
+    real = play_real(start, steps, folder, delta=delta, patience=patience)
     for ours, theirs in zip(model, real, strict=True):
         assert (ours.label, *ours.lines) == (theirs.label, *theirs.lines)
         assert (ours.label, ours.state) == (theirs.label, theirs.state)
@@ -196,6 +196,50 @@ def test_other_cold_starts(folder: Path, name: str, delta: bool) -> None:
 def test_random_updates(folder: Path, seed: int, delta: bool) -> None:
     script = RandomScript(seed, FIRST_PORT + 10)
     assert_same(script.start(), script.steps(STEPS), folder, delta=delta)
+
+
+IMPATIENT = (
+    Step("neither endpoints nor the table come", waits=3),
+    Step("both come late", (assignment("a"), route_table("80")), pushes=((E, ("a",)), (R, ("80",)))),
+    Step("a changed cluster waits", (eds_cluster("a", 2, patience=1),), pushes=((C, ("a",)),)),
+    Step("its endpoints do not come", waits=2),
+    Step("changed while it waits", (eds_cluster("a", 3, patience=1),), pushes=((C, ("a",)),)),
+    Step("and again", (eds_cluster("a", 4, patience=1), assignment("a", 2)), pushes=((C, ("a",)), (E, ("a",)))),
+    Step("a listener takes another table", (rds_listener("l", FIRST_PORT, "81", patience=1),), pushes=((L, ("l",)),)),
+    Step("which does not come", waits=2),
+    Step("nobody waits for it again", (rds_listener("m", FIRST_PORT + 1, "81", patience=1),), pushes=((L, ("m",)),)),
+    Step("it comes late", (route_table("81"),), pushes=((R, ("81",)),)),
+    Step(
+        "one that waits for ever",
+        (eds_cluster("b"), rds_listener("n", FIRST_PORT + 2, "82")),
+        pushes=((C, ("b",)), (L, ("n",))),
+    ),
+    Step("waits on", waits=2),
+)
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_what_does_not_come_in_time_is_done_without(folder: Path, delta: bool) -> None:
+    start = Step("start", (eds_cluster("a", patience=1), rds_listener("l", FIRST_PORT, "80", patience=1)))
+    played = assert_same(start, IMPATIENT, folder, delta=delta)
+    assert played[0].state.warming_clusters == ("a",)
+    assert (played[1].state.clusters, played[1].state.listeners) == (("a",), ("l",))
+    assert any(line.type == "cds" and line.kind == "ack" for line in played[4].lines)
+    assert played[4].state.hosts == (("a", (1,)),), "the endpoints of the old one stay"
+    assert played[-1].state.warming_clusters == ("b",)
+
+
+@pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
+def test_a_bootstrap_may_be_impatient_too(folder: Path, delta: bool) -> None:
+    everything = (static_cluster("s"), rds_listener("l", FIRST_PORT, "80"), route_table("80"))
+    steps = (
+        Step("clusters do not come", waits=3, silent=(C, L)),
+        Step("they come late", pushes=((C, None),), silent=(C, L)),
+        Step("listeners too", pushes=((L, None),)),
+    )
+    played = assert_same(Step("start", everything, silent=(C, L)), steps, folder, delta=delta, patience=1)
+    assert any(line.type == "lds" for line in played[1].lines), "listeners are asked for without clusters"
+    assert played[-1].state.listeners == ("l",)
 
 
 def states_of(name: str) -> list[Resources]:

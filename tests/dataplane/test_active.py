@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from xds_bodies import FILTERS, HCM, TCP, encode
 
 from meshsim.dataplane.active import ActiveConfig, ProxyConfig, ResourceCache, load_config
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.testing import ads_resources as resources
+from meshsim.units import SECOND
 from meshsim.world.verify.call_worlds import TYPES
 from meshsim.world.verify.folder import read_proxy
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import AdsClient, Applied
-from meshsim.xds.messages import base_pb2, discovery_pb2
+from meshsim.xds.ads_client import AdsClient
+from meshsim.xds.client import Applied
+from meshsim.xds.messages import base_pb2, cluster_pb2, discovery_pb2
 from meshsim.xds.packing import from_json
 
 CDS, EDS, LDS, RDS = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
@@ -260,6 +264,52 @@ def test_broken_bytes_are_a_refusal() -> None:
     after, applied = state.apply(CDS, {"good": eds_cluster("good"), "bad": eds_cluster("bad", "-1s")}, (), "1")
     assert [r.reason for r in applied.rejected] == ["Invalid duration: Expected positive duration"]
     assert after is state
+
+
+def test_a_cluster_goes_on_without_endpoints_and_keeps_those_of_the_one_before() -> None:
+    """Measured: tests/conformance/test_envoy_ads.py; Envoy source/extensions/clusters/eds/eds.cc."""
+    config = ProxyConfig(ResourceCache())
+    applied = config(CDS, {"a": body(impatient("a"))}, (), "1")
+    assert [(key, wait.timeout) for key, wait in applied.waits.items()] == [((CDS, "a"), SECOND)]
+    applied = config.expire((CDS, "a"))
+    assert [change.name for change in applied.effective] == ["a"]
+    assert (applied.waits, applied.warming_clusters, applied.rewatched) == ({}, False, False)
+    config(EDS, {"a": assignment("a", "10.0.0.1")}, (), "2")
+    config(CDS, {"a": body(impatient("a", 2))}, (), "3")
+    before = config.active.clusters["a"]
+    assert config.expire((CDS, "a")).rewatched
+    assert config.active.clusters["a"] is not before
+    assert config.active.assignment_of(config.active.clusters["a"]) is not None
+
+
+def test_a_listener_goes_on_without_its_table() -> None:
+    config = ProxyConfig(ResourceCache())
+    slow = resources.rds_listener("l", 80, "80", patience=1)
+    patient = resources.rds_listener("m", 81, "81")
+    applied = config(LDS, {"l": body(slow), "m": body(patient)}, (), "1")
+    assert [(key, wait.timeout) for key, wait in applied.waits.items()] == [((RDS, "80"), SECOND)]
+    config.expire((RDS, "80"))
+    assert not config.active.listeners, "at first all of them or none"
+    config(RDS, {"81": table("81")}, (), "2")
+    assert sorted(config.active.listeners) == ["l", "m"]
+    assert "80" not in config.active.routes
+    again = config(LDS, {"n": body(resources.rds_listener("n", 82, "80", patience=1))}, (), "3")
+    assert "n" in config.active.listeners, "nothing waits for it again"
+    assert not again.waits
+
+
+def test_workers_start_without_listeners() -> None:
+    config = ProxyConfig(ResourceCache())
+    config.expire((LDS, ""))
+    assert config.active.workers_started
+
+
+def impatient(name: str, seconds: int = 1) -> cluster_pb2.Cluster:
+    return resources.eds_cluster(name, seconds, patience=1)
+
+
+def body(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
 
 
 def test_equal_bytes_are_decoded_once_and_forgotten_with_their_last_user() -> None:

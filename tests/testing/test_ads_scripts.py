@@ -28,7 +28,7 @@ def test_a_cold_start(delta: bool) -> None:
         ("lds", "ack"),
         ("rds", "ack"),
     ]
-    assert played.state == State(("a",), (), ("l",), ())
+    assert played.state == State(("a",), (), ("l",), (), (("a", (1,)),))
     assert [line.answers for line in played.lines if line.kind == "send"] == [1, 2, 3, 4]
 
 

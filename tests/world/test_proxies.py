@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from meshsim.testing.ads_resources import eds_cluster
 from meshsim.trace import XdsEvent
 from meshsim.xds import type_urls
-from meshsim.xds.delta_response import DeltaResponse
+from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
 
 from .conftest import build, seconds
 
@@ -58,3 +61,20 @@ def test_routes_of_a_replaced_listener_stay_subscribed_until_it_has_drained() ->
     assert name in client.names(type_urls.ROUTE)
     world.env.run(until=seconds(50))
     assert name not in client.names(type_urls.ROUTE)
+
+
+def test_a_proxy_goes_on_without_what_does_not_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _ = build(duration="60s")
+    monkeypatch.setattr(world.fleet, "_send", lambda *_: None)
+    name = next(iter(world.fleet.proxies))
+    running = world.fleet.proxies[name]
+    cluster = eds_cluster("slow", patience=2)
+    response = DeltaResponse(type_urls.CLUSTER, "n", "v", (ReceivedBody("slow", cluster.SerializeToString()),))
+    world.traffic.silence()
+    world.env.call_at(seconds(1), lambda: world.fleet.deliver(name, response))
+    world.env.run(until=seconds(2))
+    assert "slow" in running.config.active.warming_clusters
+    assert running.client.deadline is not None
+    world.env.run(until=seconds(4))
+    assert "slow" in running.config.active.clusters
+    assert running.client.deadline is None

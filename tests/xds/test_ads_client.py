@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from google.protobuf import any_pb2
 
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import AdsClient, Applied, Change, Reaction, Rejected
+from meshsim.xds.ads_client import AdsClient, DeltaReaction
+from meshsim.xds.client import Applied, Change, Rejected
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
 CDS, EDS, LDS, RDS = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE
@@ -54,7 +55,7 @@ def response(type_url: str, nonce: str, names: Sequence[str] = (), removed: Sequ
     ).SerializeToString()
 
 
-def sent(reaction: Reaction) -> list[tuple[str, str]]:
+def sent(reaction: DeltaReaction) -> list[tuple[str, str]]:
     """(type, what kind) of every request of a reaction."""
     kinds = []
     for request in reaction.send:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import AdsClient, Applied
+from meshsim.xds.ads_client import AdsClient
+from meshsim.xds.client import Applied
 from meshsim.xds.delta_response import DeltaResponse, ReceivedBody, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
 

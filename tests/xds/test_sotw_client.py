@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from google.protobuf import any_pb2
 
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import Applied, Change, Rejected
+from meshsim.xds.client import Applied, Change, Rejected
 from meshsim.xds.messages import base_pb2, cluster_pb2, discovery_pb2, endpoint_pb2, listener_pb2
 from meshsim.xds.packing import pack
 from meshsim.xds.sotw_client import SotwClient, SotwReaction

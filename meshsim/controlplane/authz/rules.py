@@ -136,28 +136,30 @@ class RuleModel:
             return None
 
     def _permission(self, conditions: list[Condition[Permission]], for_tcp: bool, action: Action) -> Permission:
-        found: list[Permission] = []
-        for condition in conditions:
-            context = RuleContext(condition.key, self.namespace, for_tcp)
-            wanted = _matched(condition, condition.values, context, action, _any_permission)
-            if wanted is not None:
-                found.append(wanted)
-            unwanted = _matched(condition, condition.not_values, context, action, _any_permission)
-            if unwanted is not None:
-                found.append(Permission(not_rule=unwanted))
+        found = self._all(conditions, for_tcp, action, _any_permission, lambda one: Permission(not_rule=one))
         return Permission(and_rules=Permission.Set(rules=found or [Permission(any=True)]))
 
     def _principal(self, conditions: list[Condition[Principal]], for_tcp: bool, action: Action) -> Principal:
-        found: list[Principal] = []
+        found = self._all(conditions, for_tcp, action, _any_principal, lambda one: Principal(not_id=one))
+        return Principal(and_ids=Principal.Set(ids=found or [Principal(any=True)]))
+
+    def _all(
+        self,
+        conditions: list[Condition[P]],
+        for_tcp: bool,
+        action: Action,
+        any_of: Callable[[list[P]], P],
+        inverted: Callable[[P], P],
+    ) -> list[P]:
+        """What has to hold for every condition to: its values, and none of its `not` values."""
+        found: list[P] = []
         for condition in conditions:
             context = RuleContext(condition.key, self.namespace, for_tcp)
-            wanted = _matched(condition, condition.values, context, action, _any_principal)
-            if wanted is not None:
-                found.append(wanted)
-            unwanted = _matched(condition, condition.not_values, context, action, _any_principal)
-            if unwanted is not None:
-                found.append(Principal(not_id=unwanted))
-        return Principal(and_ids=Principal.Set(ids=found or [Principal(any=True)]))
+            wanted = _matched(condition, condition.values, context, action, any_of)
+            unwanted = _matched(condition, condition.not_values, context, action, any_of)
+            found += [wanted] if wanted is not None else []
+            found += [inverted(unwanted)] if unwanted is not None else []
+        return found
 
 
 def build_rule(rule: Fields, namespace: str, domains: TrustDomains) -> RuleModel | None:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.balancers import Balancer, LbKind, decode_balancer
-from meshsim.dataplane.decide.durations import nanos
+from meshsim.dataplane.decide.durations import fetch_timeout, nanos
 from meshsim.dataplane.decide.endpoints import Endpoint as Endpoint
 from meshsim.dataplane.decide.endpoints import Health as Health
 from meshsim.dataplane.decide.endpoints import Labels, check_addresses, labels
@@ -144,6 +144,8 @@ class Cluster:
     max_concurrent_streams: int = 1024
     """Of an HTTP/2 connection."""
     subsets: SubsetRule | None = None
+    endpoints_timeout: Nanos = 0
+    """How long endpoints by EDS are waited for, 0 = for ever."""
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
 
@@ -221,6 +223,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         nanos(common.max_connection_duration),
         options.explicit_http_config.http2_protocol_options.max_concurrent_streams.value or 1024,
         decode_subsets(message.lb_subset_config) if message.lb_subset_config.subset_selectors else None,
+        fetch_timeout(message.eds_cluster_config.eds_config) if discovery is Discovery.EDS else 0,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.durations import fetch_timeout, nanos, optional_nanos
 from meshsim.dataplane.decide.extensions import check_registered, extension_name
 from meshsim.dataplane.decide.filter_configs import (
     CORS_FILTER,
@@ -122,6 +122,8 @@ class ConnectionManager:
     scheme: str
     """Scheme that overwrites the request's, empty = by transport."""
     suppress_envoy_headers: bool
+    routes_timeout: Nanos
+    """How long a table by RDS is waited for, 0 = for ever."""
 
 
 def decode_connection_manager(
@@ -181,6 +183,7 @@ def decode_connection_manager(
         message.append_x_forwarded_port,
         message.scheme_header_transformation.scheme_to_overwrite,
         router.suppress_envoy_headers,
+        fetch_timeout(message.rds.config_source) if message.HasField("rds") else 0,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
@@ -189,6 +189,8 @@ class Listener:
     route_names: tuple[str, ...]
     """Route tables it needs before it can serve."""
     unmodelled: tuple[str, ...] = field(default=())
+    route_timeouts: Mapping[str, Nanos] = field(default_factory=dict)
+    """How long its tables are waited for; those that are waited for without limit are not in it."""
 
 
 def decode_listener(message: listener_pb2.Listener) -> Listener:
@@ -225,7 +227,13 @@ def decode_listener(message: listener_pb2.Listener) -> Listener:
         tuple(c for i, c in enumerate(Criterion) if any(chain.match.criteria()[i] for chain in chains)),
         _route_names((*chains, default) if default else chains),
         tuple(dict.fromkeys(notes)),
+        _route_timeouts((*chains, default) if default else chains),
     )
+
+
+def _route_timeouts(chains: tuple[FilterChain, ...]) -> Mapping[str, Nanos]:
+    managers = (c.connection_manager for c in chains)
+    return {m.route_config_name: m.routes_timeout for m in managers if m and m.routes_timeout}
 
 
 def _route_names(chains: tuple[FilterChain, ...]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from meshsim.dataplane.decide.strings import StringKind
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.folder import RecordedProxy, RecordedWorld, read_proxy, read_values, read_world
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import Rejected
+from meshsim.xds.client import Rejected
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_pb2
 from meshsim.xds.packing import from_json
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from meshsim.controlplane.model import Proxy
 from meshsim.world.verify.push_recording import Event
 from meshsim.xds import type_urls
-from meshsim.xds.ads_client import AdsClient, Applied, Reaction
+from meshsim.xds.ads_client import AdsClient, DeltaReaction
+from meshsim.xds.client import Applied
 from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import base_pb2, discovery_pb2
 from meshsim.xds.references import references
@@ -51,7 +52,7 @@ class WatchingClient:
     def on_response(self, response: DeltaResponse) -> tuple[discovery_pb2.DeltaDiscoveryRequest, ...]:
         """Take a response in; returns what leaves for the server."""
         self._note_response(response)
-        reaction: Reaction = self._client.on_response(response)
+        reaction: DeltaReaction = self._client.on_response(response)
         for request in reaction.send:
             self._note_request(request)
         return reaction.send
