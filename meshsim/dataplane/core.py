@@ -266,6 +266,11 @@ MANY_STREAMS = 1024
 """Most streams of an HTTP/2 connection, where nothing else is configured (Envoy 1.40)."""
 CHUNK = 64
 """Rows that one step of a scan over a table looks at while it may still cause something."""
+TOGETHER = 16
+"""How many events and steps happen between two looks at whether there is room for what they may use."""
+WORK_ROOM = 2 * CHUNK * TOGETHER
+HEAP_ROOM = 8 * CHUNK * TOGETHER
+"""Places of the `work` and of the `heap` column that they may use."""
 
 # What is looked at ahead of its use.
 SEE_ANSWERED = 0
@@ -969,6 +974,8 @@ class Tally:
     place: i64
     outcome: i64
     span: i64
+    at: i64
+    """Where in the `cell_at` column its cell is looked for first."""
 
 
 class Cell:
@@ -1255,7 +1262,7 @@ def look_near(s: State, b: i64) -> None:
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
         row = key & SLOTS
-        if kind == EV_RESPONSE:
+        if kind == EV_RESPONSE or kind == EV_BACK:
             t = s.att[row]
             fetch(s.cluster, t.cluster)
             fetch(s.conn, t.conn)
@@ -1266,9 +1273,10 @@ def look_near(s: State, b: i64) -> None:
             t = s.att[row]
             fetch(s.pod, t.pod)
             fetch(s.host, t.host)
-            fetch(s.cluster, t.cluster)
-            if kind == EV_SERVED and s.handler[t.handler].call_n > 0:
-                see(s, SEE_CALLER, row, 0, 0)
+            if kind == EV_SERVED:
+                fetch(s.cluster, t.cluster)
+                if s.handler[t.handler].call_n > 0:
+                    see(s, SEE_CALLER, row, 0, 0)
         elif kind >= EV_ENTER and kind <= EV_BACKOFF:
             q = s.req[row]
             fetch(s.flow, q.flow)
@@ -3864,8 +3872,13 @@ def count_tally(s: State) -> None:
     mask = len(s.cell_at) - 1
     for i in range(c.tally_n):
         row = s.tally[i]
-        place = row.place | bucket(row.span)
-        at = mix(place + row.outcome * STEP) & mask
+        row.place |= bucket(row.span)
+        row.at = mix(row.place + row.outcome * STEP) & mask
+        fetch(s.cell_at, row.at)
+    for i in range(c.tally_n):
+        row = s.tally[i]
+        place = row.place
+        at = row.at
         n = s.cell_at[at]
         while n > 0 and (s.cell[n - 1].place != place or s.cell[n - 1].outcome != row.outcome):
             at = (at + 1) & mask
@@ -4231,17 +4244,18 @@ def on_request_event(s: State, kind: i64, r: i64) -> None:
 
 
 def room(s: State) -> i64:
-    """0 while there is room for whatever one event or step may use, otherwise what `run` has to return."""
+    """0 while there is room for whatever the next `TOGETHER` events and steps may use, otherwise what `run` has to
+    return."""
     c = s.ctl[0]
-    if c.log_n + 2 > len(s.log):
+    if c.log_n + 2 * TOGETHER > len(s.log):
         return LOGFULL
-    if c.tally_n + 2 > len(s.tally):
+    if c.tally_n + 2 * TOGETHER > len(s.tally):
         if c.cell_n + len(s.tally) > len(s.cell):
             return CELLFULL
         count_tally(s)
-    if c.req_free_n < 2 or c.att_free_n < 2 or c.conn_free_n < 2 or c.timer_full + c.stale > 0:
+    if least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER or c.timer_full + c.stale > 0:
         return FULL
-    if c.work_n + 2 * CHUNK > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n + 4 * CHUNK) > len(s.heap):
+    if c.work_n + WORK_ROOM > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n) + HEAP_ROOM > len(s.heap):
         return FULL
     return 0
 
@@ -4341,10 +4355,14 @@ def run(s: State, until: i64) -> i64:
     grown or drained first; the caller then calls again with the same `until`.
     """
     c = s.ctl[0]
+    spare = 0
     while True:
-        lack = room(s)
-        if lack < 0:
-            return lack
+        if spare == 0 or c.timer_full + c.stale > 0:
+            lack = room(s)
+            if lack < 0:
+                return lack
+            spare = TOGETHER
+        spare -= 1
         if c.work_n > 0:
             c.work_n -= 1
             item = s.work[c.work_n]

@@ -38,7 +38,7 @@ _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
-_HEAP: Final = 2 * core.NEAR_ROOM + 4_096
+_HEAP: Final = 2 * core.NEAR_ROOM + 2 * core.HEAP_ROOM
 _SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
 _WORK: Final = 4_096
@@ -496,7 +496,7 @@ class Engine:
         t = self._tables
         read = t.get
         for name in ("req", "att", "conn"):
-            if read("ctl", 0, f"{name}_free_n") < 2:
+            if read("ctl", 0, f"{name}_free_n") < 2 * core.TOGETHER:
                 self._grow_pool(name, 2 * t.length(name))
         stale = read("ctl", 0, "stale")
         if stale:
@@ -506,7 +506,7 @@ class Engine:
         if full:
             self._grow_ring(full - 1)
             t.set("ctl", 0, "timer_full", 0)
-        if read("ctl", 0, "work_n") + 2 * core.CHUNK > t.length("work"):
+        if read("ctl", 0, "work_n") + core.WORK_ROOM > t.length("work"):
             t.reserve("work", 2 * t.length("work"))
         if 2 * self._waiting() + _HEAP > t.length("heap"):
             t.reserve("heap", 2 * t.length("heap"))

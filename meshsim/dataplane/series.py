@@ -52,7 +52,7 @@ def merge_cells(chunks: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
 
 def _in_order(place: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
     """The order by place and, where places are equal, by outcome: sorting by one key alone is several times faster."""
-    order = np.argsort(place)
+    order = _by_digits(place)
     ordered = place[order]
     tied = np.zeros(len(order), bool)
     tied[1:] = ordered[1:] == ordered[:-1]
@@ -60,4 +60,14 @@ def _in_order(place: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64]) -> n
     those = np.flatnonzero(tied)
     rows = order[those]
     order[those] = rows[np.lexsort((outcome[rows], place[rows]))]
+    return order
+
+
+def _by_digits(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """The order of numbers, 16 bits at a time: numpy sorts such small ones in one pass over them."""
+    above = numbers - numbers.min(initial=0)
+    order = np.arange(len(numbers))
+    for shift in range(0, int(above.max(initial=0)).bit_length(), 16):
+        digit = (above >> shift).astype(np.uint16)
+        order = order[np.argsort(digit[order], kind="stable")]
     return order
