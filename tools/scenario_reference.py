@@ -48,6 +48,8 @@ on top of a scenario, with the path of the schema (`meshsim schema --write` make
 | duration | number and unit: `ns`, `us`, `ms`, `s`, `m`, `h`; several add up | `200ms`, `1.5s`, `1m30s` |
 | rate | number, optionally `k` or `M`, a slash and `ms`, `s`, `m`, `h` or `d` | `50/s`, `3k/m` |
 | percentage | number and `%` | `99%`, `0.1%` |
+| size | number and `B`, `KB`, `MB`, `GB` (thousands) or `KiB`, `MiB`, `GiB` (1,024) | `512B`, `20KB`, `4MiB` |
+| bandwidth | number, optionally `k`, `M`, `G` or `T`, and `bit/s` or `B/s` | `1Gbit/s`, `125MB/s` |
 | distribution | `exponential(mean)`, `lognormal(median, geometric standard deviation)`, `gamma(mean, shape)`, `pareto(least, tail index)`, `uniform(least, most)`, `empirical(p0 least, p50 median, ..., p100 most)` with any percentiles between, even between two of them, or a duration, which is always that | `lognormal(8ms, 1.4)`, `5ms` |
 | instant | a duration since the start, a timeline id, or `start` or `end` of the run; with `+` or `-` and a duration. `id.end` is when that entry is undone | `90s`, `shift+5s`, `slow-v2.end`, `end-1m` |
 | windows | a timeline id (the time it is in force), a pair `[from, to]` of instants, or a list of such pairs | `slow-v2`, `[shift+5s, slow-v2]`, `[[0s, 1m], [5m, 6m]]` |

@@ -70,6 +70,7 @@ EV_SWEEP = 15
 EV_VIEW = 16
 EV_CHANGE = 17
 EV_LEVEL = 18
+EV_AGAIN = 19
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -90,6 +91,7 @@ DO_REACH_CONNECTIONS = 14
 DO_USERS = 15
 DO_IDLE = 16
 DO_DURATION = 17
+DO_CANCEL = 18
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -101,12 +103,13 @@ PENDING = 0
 OUTWARD = 1
 QUEUED = 2
 SERVING = 3
-CALLING = 4
-INWARD = 5
-HUNG_OUT = 6
-HUNG_BACK = 7
-OVER = 8
-LOST = 9
+COMPUTING = 4
+CALLING = 5
+INWARD = 6
+HUNG_OUT = 7
+HUNG_BACK = 8
+OVER = 9
+LOST = 10
 
 # How an attempt ended for its caller.
 ANSWERED = 0
@@ -136,6 +139,7 @@ TIMER_IDLE = 2
 TIMER_UPSTREAM = 3
 TIMER_DURATION = 4
 TIMER_TRY_IDLE = 5
+TIMER_CALL = 6
 
 # States of a connection.
 CLOSED = 0
@@ -309,6 +313,8 @@ P_EJECT = 27
 P_LIMIT = 28
 P_SESSION = 25
 P_JITTER = 29
+P_CALL_ERROR = 30
+P_AGAIN = 31
 P_PICK = 32
 P_CALL = 4096
 P_CHILD = 1 << 20
@@ -317,6 +323,12 @@ STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
 MIX_A = 0x2F58476D1CE4E5B9
 MIX_B = 0x14D049BB133111EB
+
+GROUP_SHIFT = 40
+BRANCH = 1 << 39
+"""A word of the `handler_call` column: group, whether it is a branch with calls of its own, and call or handler."""
+PERIOD = 100_000_000
+"""Period of a CPU limit (cpu.cfs_period_us 100000, which the kubelet sets: pkg/kubelet/cm/helpers_linux.go)."""
 
 EDF_UNIT = 5_354_228_880
 """One turn of the weighted schedule: the least common multiple of 1 to 24, so that equal deadlines tie exactly."""
@@ -381,6 +393,8 @@ class Ctl:
     seen_n: i64
     """Number of the next thing to look at in the `ahead` column, and of the next one to be put there."""
     see_n: i64
+    call_errors: i64
+    """1 = there are calls that fail by themselves."""
 
 
 class Dist:
@@ -420,20 +434,69 @@ class Pod:
     cursor: i32
     hold: i8
     state: i8
+    bound: i32
+    """What else bounds it, -1 for nothing."""
+    begun: i32
+    """Requests that it has begun to serve."""
+
+
+class Bound:
+    """What bounds an instance beside its workers: its queue, how load slows it down, and its CPU.
+
+    A quota of CPU time for each period, used by all threads together; once it is used up they stand still until the
+    next period (Linux kernel/sched/fair.c, CFS bandwidth control). Its clock stands still with them.
+
+    DEVIATION: a CPU's quota is taken exactly as it is used; Linux hands it out in slices of 5 ms to each processor.
+    """
+
+    share: i64
+    """CPU time in a million of service time, 0 = CPU plays no part."""
+    quota: i64
+    """CPU time for a period, 0 = no limit."""
+    left: i64
+    mark: i64
+    """Until when the other fields are brought up."""
+    clock: i64
+    used: i64
+    halted: i64
+    """Time stood still in all, and in how many periods."""
+    stops: i64
+    phase: i64
+    """Where its periods begin."""
+    running: i32
+    queue_max: i32
+    curve: i32
+    """First of the points in the `quantile` column that say how much longer service takes under load, -1 = none."""
+    full_status: i16
+    """What a request is answered with that finds `queue_max` requests waiting."""
 
 
 class Handler:
     error: i64
+    """Share of the requests that fail. Of several `answers` all but the last stand in the `outcome` column, each with
+    the share up to it and its status."""
     service: i32
     call_at: i32
     call_n: i32
     error_status: i16
+    answers: i16
+    outcome_at: i32
+    size: i32
+    """Bytes of its answer."""
 
 
 class Call:
     chance: i64
     group: i32
     fail: i8
+    again: i8
+    """How often the caller makes it again after it failed."""
+    error_status: i16
+    error: i64
+    """Share of these calls that the called application answers with `error_status`."""
+    timeout_class: i32
+    wait: i32
+    """Distribution of the time before it is made again."""
 
 
 class Flow:
@@ -448,6 +511,8 @@ class Flow:
     nothing else share one row of the route table."""
     class_there: i16
     grpc: i8
+    size: i32
+    """Bytes of a request."""
 
 
 class Route:
@@ -488,6 +553,9 @@ class Route:
     """Whether retries may go where tries have been."""
     avoided: i8
     """Marks of hosts that retries avoid."""
+    key_at: i32
+    """Hashes of its clients by session in the `session_key` column, none where they are drawn."""
+    key_n: i32
 
 
 class Share:
@@ -661,6 +729,8 @@ class Link:
     latency: i64
     jitter: i64
     lost: i64
+    wire: i64
+    """Picoseconds that a byte takes."""
 
 
 class Host:
@@ -792,6 +862,8 @@ class Source:
     piece_n: i32
     calls: i32
     """Requests of each connection of a PERIODIC source."""
+    sessions: i32
+    """How many sessions the requests of an open loop belong to, 0 = each to one of its own."""
 
 
 class Piece:
@@ -837,6 +909,7 @@ class Req:
     call: i32
     source: i32
     user: i32
+    """The user who sent it. Below 0 there is none: -1 less how often its caller has made this call before."""
     next: i32
     left: i32
     cap_ms: i32
@@ -891,7 +964,8 @@ class Att:
     """When the answer left the server; also of one that hangs on the way back. Of an answer whose body is still to come
     when its headers have passed."""
     sent: i64
-    """When it was sent, of one that hangs on the way there."""
+    """When it was sent, of one that hangs on the way there. In service where CPU plays a part: the CPU time it needs,
+    later the CPU's clock when it has had it."""
 
 
 class Timer:
@@ -1044,6 +1118,9 @@ class State(NamedTuple):
     piece: list[Piece]
     instant: list[int]
     ahead: list[int]
+    bound: list[Bound]
+    outcome: list[int]
+    session_key: list[int]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1331,8 +1408,11 @@ def look_at_calls(s: State, a: i64) -> None:
     elif t.phase != SERVING or (hd.error > 0 and draw(t.id, P_ERROR) < hd.error):
         return
     while at_call < hd.call_n:
-        call = s.handler_call[hd.call_at + at_call]
+        word = s.handler_call[hd.call_at + at_call]
+        call = word & (BRANCH - 1)
         at_call += 1
+        if word & BRANCH > 0:
+            return
         if draw(t.id, P_CALL + at_call) < s.call[call].chance:
             flow = find_flow(s, t.pod, call)
             if flow >= 0:
@@ -1533,6 +1613,8 @@ def on_timer(s: State, k: i64) -> None:
                 push(s, DO_IDLE, t.row)
             elif tc.kind == TIMER_DURATION:
                 push(s, DO_DURATION, t.row)
+            elif tc.kind == TIMER_CALL:
+                push(s, DO_CANCEL, t.row)
             else:
                 push(s, DO_TIMEOUT, t.row)
             # The step ends what the timer waited for; until it is done the entry would still look alive.
@@ -2399,11 +2481,30 @@ def pick_bounded(s: State, row: i64, lv: i64, key: i64, first: i64) -> i64:
     return best
 
 
+def session_key(s: State, r: i64) -> i64:
+    """The hash of the client of a request: of its user, or of the session it belongs to."""
+    q = s.req[r]
+    route = s.route[q.route]
+    number = 0
+    identity = q.id
+    if q.source >= 0:
+        src = s.source[q.source]
+        if q.user >= 0:
+            number = q.user - src.user_at
+            identity = s.user[q.user].id
+        elif src.sessions > 0:
+            number = below(draw(q.root, P_SESSION), src.sessions)
+            identity = mix(src.id + number)
+    if route.key_n > 0:
+        return s.session_key[route.key_at + number % route.key_n]
+    return (draw(identity, P_SESSION) - (1 << 61)) << 2
+
+
 def pick_hashed(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
     """A host by the request's key, which also chooses the priority (thread_aware_lb_impl.cc, chooseHost).
 
     DEVIATION: a hash of what differs between a flow's clients (generated cookies, addresses outside the mesh) is drawn
-    for each user of a closed loop and for each other request.
+    for each user of a closed loop, each session of an open one and, without sessions, for each request.
     """
     cl = s.cluster[row]
     q = s.req[r]
@@ -2413,10 +2514,7 @@ def pick_hashed(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
     if route.hashed == HASH_FIXED and q.mirror == 0:
         key = route.hash
     elif route.hashed == HASH_SESSION and q.mirror == 0:
-        session = q.id
-        if q.user >= 0:
-            session = s.user[q.user].id
-        key = (draw(session, P_SESSION) - (1 << 61)) << 2
+        key = session_key(s, r)
     lv = plan.level_at + (loaded(s, cl.plan, rest(key, 100) + 1) >> 1)
     level = s.level[lv]
     if level.panic == 1 and again == 0:
@@ -3099,6 +3197,8 @@ def send(s: State, a: i64, when: i64) -> None:
         return
     t.phase = OUTWARD
     travel = leg(s, t.host, t.id, P_NET)
+    if s.link[host.link].wire > 0:
+        travel += s.flow[s.req[t.req].flow].size * s.link[host.link].wire // 1000
     t.events += 1
     met = inbound_of(s, a)
     if s.inbound[met].kind == IN_RESET:
@@ -3161,6 +3261,9 @@ def on_arrive(s: State, a: i64) -> None:
         else:
             reset_from_server(s, a)
     elif pod.workers > 0 and pod.busy >= pod.workers:
+        if pod.bound >= 0 and pod.queued >= s.bound[pod.bound].queue_max:
+            respond(s, a, s.bound[pod.bound].full_status)
+            return
         t.phase = QUEUED
         t.listed = 1
         t.next = -1
@@ -3202,11 +3305,121 @@ def begin_service(s: State, a: i64) -> None:
     t = s.att[a]
     pod = s.pod[t.pod]
     pod.busy += 1
+    pod.begun += 1
     t.phase = SERVING
     if t.sampled == 1:
         t.served = c.now
+    span = sample(s, s.handler[t.handler].service, t.id, P_SERVICE)
+    if pod.bound >= 0:
+        span = bounded(s, a, span)
     t.events += 1
-    schedule(s, c.now + sample(s, s.handler[t.handler].service, t.id, P_SERVICE), EV_SERVED, a)
+    schedule(s, c.now + span, EV_SERVED, a)
+
+
+def bounded(s: State, a: i64, span: i64) -> i64:
+    """How long a request waits before it needs CPU, whose service would take `span` alone and without a bound."""
+    t = s.att[a]
+    bound = s.bound[s.pod[t.pod].bound]
+    if bound.curve >= 0:
+        span = int(span * load_factor(s, bound.curve, s.pod[t.pod].busy))
+    t.sent = int(span * (bound.share * 1e-6))
+    return span - t.sent
+
+
+def load_factor(s: State, at: i64, busy: i64) -> float:
+    """How many times longer service takes with so many requests in service: straight between the points of a curve,
+    after the last one on as between the last two.
+
+    Each point is a number of requests and a factor in 1e-6; before the first stands how many there are.
+
+    DEVIATION: the load that counts for a request is that at the beginning of its service.
+    """
+    last = s.quantile[at] - 1
+    i = 0
+    while i < last - 1 and s.quantile[at + 3 + 2 * i] <= busy:
+        i += 1
+    here = at + 1 + 2 * i
+    low = s.quantile[here]
+    factor = s.quantile[here + 1] * 1e-6
+    if busy <= low or last == 0:
+        return factor
+    growth = (s.quantile[here + 3] - s.quantile[here + 1]) * 1e-6
+    return factor + growth * float(busy - low) / float(s.quantile[here + 2] - low)
+
+
+def compute(s: State, a: i64) -> None:
+    """A request in service needs CPU from now on."""
+    t = s.att[a]
+    p = t.pod
+    settle_cpu(s, s.pod[p].bound)
+    cpu = s.bound[s.pod[p].bound]
+    cpu.running += 1
+    t.phase = COMPUTING
+    t.sent += cpu.clock
+    await_cpu(s, a)
+
+
+def await_cpu(s: State, a: i64) -> None:
+    """Look again when a request may have had its CPU time at the earliest."""
+    c = s.ctl[0]
+    t = s.att[a]
+    cpu = s.bound[s.pod[t.pod].bound]
+    due = c.now + t.sent - cpu.clock
+    if cpu.quota > 0 and cpu.left < cpu.running:
+        due += period_end(s, s.pod[t.pod].bound, c.now) - c.now
+    t.events += 1
+    schedule(s, due, EV_SERVED, a)
+
+
+def period_end(s: State, k: i64, time: i64) -> i64:
+    """When the period of a CPU limit ends that an instant belongs to."""
+    phase = s.bound[k].phase
+    return phase + ((time - phase) // PERIOD + 1) * PERIOD
+
+
+def settle_cpu(s: State, k: i64) -> None:
+    """Bring a CPU's account up to now: what runs uses its quota, and stands still where there is none left."""
+    now = s.ctl[0].now
+    cpu = s.bound[k]
+    if cpu.quota == 0 or cpu.running == 0:
+        if cpu.quota > 0 and now >= period_end(s, k, cpu.mark):
+            cpu.left = cpu.quota
+        cpu.clock += now - cpu.mark
+        cpu.used += (now - cpu.mark) * cpu.running
+        cpu.mark = now
+        return
+    while cpu.mark < now:
+        end = period_end(s, k, cpu.mark)
+        until = least(end, now)
+        if cpu.left < cpu.running:
+            cpu.halted += until - cpu.mark
+            cpu.mark = until
+        else:
+            span = least(cpu.left // cpu.running, until - cpu.mark)
+            cpu.clock += span
+            cpu.used += span * cpu.running
+            cpu.left -= span * cpu.running
+            cpu.mark += span
+            cpu.stops += cpu.left < cpu.running and cpu.mark < end
+        if cpu.mark == end:
+            cpu.left = cpu.quota
+
+
+def has_computed(s: State, a: i64) -> bool:
+    """Whether a request in service has had its CPU time; otherwise it goes on with that."""
+    t = s.att[a]
+    k = s.pod[t.pod].bound
+    if t.phase == SERVING:
+        if t.sent > 0:
+            compute(s, a)
+            return False
+        return True
+    settle_cpu(s, k)
+    if s.bound[k].clock < t.sent:
+        await_cpu(s, a)
+        return False
+    s.bound[k].running -= 1
+    return True
 
 
 def free_worker(s: State, p: i64) -> None:
@@ -3235,10 +3448,15 @@ def on_served(s: State, a: i64) -> None:
     if t.pod < 0:
         respond(s, a, 200)
         return
+    if s.pod[t.pod].bound >= 0 and not has_computed(s, a):
+        return
     hd = s.handler[t.handler]
     if hd.error > 0 and draw(t.id, P_ERROR) < hd.error:
         free_worker(s, t.pod)
-        respond(s, a, hd.error_status)
+        respond(s, a, failure(s, t.handler, draw(t.id, P_ERROR)))
+    elif s.ctl[0].call_errors == 1 and fails_as_called(s, a):
+        free_worker(s, t.pod)
+        respond(s, a, s.call[s.req[t.req].call].error_status)
     elif hd.call_n == 0:
         free_worker(s, t.pod)
         respond(s, a, 200)
@@ -3253,6 +3471,24 @@ def on_served(s: State, a: i64) -> None:
         make_calls(s, a)
 
 
+def failure(s: State, handler: i64, number: i64) -> i64:
+    """The status of a failing answer: a handler with several takes the one that its draw falls upon."""
+    hd = s.handler[handler]
+    for i in range(hd.answers - 1):
+        if number < s.outcome[hd.outcome_at + 2 * i]:
+            return s.outcome[hd.outcome_at + 2 * i + 1]
+    return hd.error_status
+
+
+def fails_as_called(s: State, a: i64) -> bool:
+    """Whether the call that an attempt belongs to is answered with its own error."""
+    t = s.att[a]
+    if t.open == 0:
+        return False
+    call = s.req[t.req].call
+    return call >= 0 and s.call[call].error > 0 and draw(t.id, P_CALL_ERROR) < s.call[call].error
+
+
 def make_calls(s: State, a: i64) -> None:
     """Go on with a handler's calls: all of a group at once, the next group when all have answered, then the answer."""
     t = s.att[a]
@@ -3261,24 +3497,31 @@ def make_calls(s: State, a: i64) -> None:
         return
     hd = s.handler[t.handler]
     while t.at_call < hd.call_n:
-        i = s.handler_call[hd.call_at + t.at_call]
-        call = s.call[i]
-        if call.group != t.group:
+        word = s.handler_call[hd.call_at + t.at_call]
+        group = word >> GROUP_SHIFT
+        if group != t.group:
             if t.waiting > 0:
                 return
             if t.failed == 1:
                 break
-            t.group = call.group
+            t.group = group
         t.at_call += 1
-        if draw(t.id, P_CALL + t.at_call) < call.chance:
-            if t.at_call < hd.call_n and s.call[s.handler_call[hd.call_at + t.at_call]].group == t.group:
+        i = word & (BRANCH - 1)
+        if word & BRANCH > 0 or draw(t.id, P_CALL + t.at_call) < s.call[i].chance:
+            if t.at_call < hd.call_n and s.handler_call[hd.call_at + t.at_call] >> GROUP_SHIFT == t.group:
                 t.launching = 1
                 push(s, DO_CALLS, a)
+            if word & BRANCH > 0:
+                branch(s, a, i)
+                return
             if launch(s, a, i):
                 return
             if t.launching == 1:
                 return
     if t.waiting > 0:
+        return
+    if t.number < 0:
+        join(s, a)
         return
     if s.pod[t.pod].hold == 1:
         free_worker(s, t.pod)
@@ -3286,6 +3529,63 @@ def make_calls(s: State, a: i64) -> None:
         respond(s, a, 500)
     else:
         respond(s, a, 200)
+
+
+def branch(s: State, a: i64, handler: i64) -> None:
+    """Begin calls that are made one after the other beside others: a row of its own makes those of `handler`."""
+    c = s.ctl[0]
+    t = s.att[a]
+    b = c.att_free
+    own = s.att[b]
+    c.att_free = own.next
+    c.att_free_n -= 1
+    own.id = draw(t.id, P_CHILD + t.at_call)
+    own.req_id = t.req_id
+    own.root = t.root
+    own.next = -1
+    own.open = 0
+    own.events = 0
+    own.listed = 0
+    own.phase = CALLING
+    own.req = a
+    own.cluster = t.gen
+    own.number = -1
+    own.host = -1
+    own.conn = -1
+    own.attached = 0
+    own.pod = t.pod
+    own.handler = handler
+    own.sampled = t.sampled
+    own.station = -1
+    own.at_call = 0
+    own.group = 0
+    own.waiting = 0
+    own.failed = 0
+    own.launching = 1
+    own.killed = 0
+    t.waiting += 1
+    push(s, DO_CALLS, b)
+
+
+def join(s: State, a: i64) -> None:
+    """A branch has made its calls."""
+    t = s.att[a]
+    t.phase = OVER
+    parent = s.att[t.req]
+    if parent.gen == t.cluster and parent.phase == CALLING:
+        answered(s, t.req, t.failed)
+    give_attempt(s, a)
+
+
+def answered(s: State, a: i64, failed: i64) -> None:
+    """A call or a branch of a handler has come to its end."""
+    t = s.att[a]
+    t.waiting -= 1
+    if failed == 1:
+        t.failed = 1
+    if t.waiting == 0 and t.launching == 0:
+        t.launching = 1
+        push(s, DO_CALLS, a)
 
 
 def find_flow(s: State, pod: i64, call: i64) -> i64:
@@ -3311,8 +3611,53 @@ def launch(s: State, a: i64, call: i64) -> bool:
     q.call = call
     q.sampled = t.sampled
     t.waiting += 1
+    if s.call[call].timeout_class >= 0:
+        set_timer(s, s.call[call].timeout_class, r, q.gen)
     enter(s, r)
     return True
+
+
+def call_again(s: State, r: i64) -> None:
+    """The caller's code makes a failed call again, after a while."""
+    c = s.ctl[0]
+    old = s.req[r]
+    n = take_request(s, draw(old.id, P_CHILD + P_AGAIN), old.root, old.flow)
+    q = s.req[n]
+    q.parent = old.parent
+    q.parent_gen = old.parent_gen
+    q.parent_id = old.parent_id
+    q.call = old.call
+    q.sampled = old.sampled
+    q.user = old.user - 1
+    q.start = c.now + sample(s, s.call[q.call].wait, q.id, P_BACKOFF)
+    q.events = 1
+    schedule(s, q.start, EV_AGAIN, n)
+
+
+def on_again(s: State, r: i64) -> None:
+    """A call that failed before is made again."""
+    q = s.req[r]
+    q.events -= 1
+    if q.live == 0:
+        give_request(s, r)
+        return
+    if s.call[q.call].timeout_class >= 0:
+        set_timer(s, s.call[q.call].timeout_class, r, q.gen)
+    enter(s, r)
+
+
+def cancel(s: State, r: i64) -> None:
+    """The caller's code waits no longer: it closes the stream."""
+    q = s.req[r]
+    if q.live == 0:
+        return
+    if q.att >= 0:
+        s.att[q.att].how = ABANDONED
+        push(s, DO_END, q.att)
+    else:
+        q.status = 0
+        q.flags |= DC
+        push(s, DO_FINISH, r)
 
 
 def respond(s: State, a: i64, status: i64) -> None:
@@ -3345,6 +3690,9 @@ def send_back(s: State, a: i64, when: i64) -> None:
     t.phase = INWARD
     t.events += 1
     when += leg(s, t.host, t.id, P_NET_BACK)
+    wire = s.link[s.host[t.host].link].wire
+    if wire > 0 and t.handler >= 0 and t.met == 0:
+        when += s.handler[t.handler].size * wire // 1000
     proxy = s.cluster[t.cluster].proxy
     if proxy < 0:
         schedule(s, when, EV_RESPONSE, a)
@@ -3917,12 +4265,12 @@ def finish(s: State, r: i64) -> None:
     if q.parent >= 0:
         t = s.att[q.parent]
         if t.gen == q.parent_gen and t.phase == CALLING:
-            t.waiting -= 1
-            if (q.status >= 500 or q.status == 0) and s.call[q.call].fail == 1:
-                t.failed = 1
-            if t.waiting == 0 and t.launching == 0:
-                t.launching = 1
-                push(s, DO_CALLS, q.parent)
+            if q.status > 0 and q.status < 500:
+                answered(s, q.parent, 0)
+            elif s.call[q.call].again >= -q.user:
+                call_again(s, r)
+            else:
+                answered(s, q.parent, s.call[q.call].fail)
     if q.user >= 0:
         go_on(s, q.user, end, q.id)
     give_request(s, r)
@@ -3948,6 +4296,9 @@ def change_pod(s: State, p: i64, state: i64) -> None:
         pod.tail = -1
         pod.queued = 0
         pod.cursor = 0
+        if pod.bound >= 0:
+            settle_cpu(s, pod.bound)
+            s.bound[pod.bound].running = 0
         push(s, DO_KILL, p)
 
 
@@ -4292,6 +4643,8 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
         end_by_timeout(s, row, IDLE_TIMEOUT)
     elif step == DO_DURATION:
         end_by_timeout(s, row, MAX_DURATION)
+    elif step == DO_CANCEL:
+        cancel(s, row)
     elif step == DO_KILL:
         kill(s, row)
     elif step == DO_KILL_CONNECTIONS:
@@ -4342,6 +4695,8 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_view(s, row)
     elif kind == EV_LEVEL:
         on_level(s, row)
+    elif kind == EV_AGAIN:
+        on_again(s, row)
     elif kind == EV_CHANGE:
         on_change(s, row)
     else:

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from meshsim.dataplane import core
-from meshsim.dataplane.layout import Layout, Row, chance, interval_of, row_of
+from meshsim.dataplane.cpu import settled
+from meshsim.dataplane.layout import Layout, Row, chance, row_of
+from meshsim.dataplane.pacing import interval_of
 from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
 from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
@@ -106,6 +108,19 @@ class PodLoad(NamedTuple):
     state: PodState
     busy: int
     queued: int
+    begun: int
+    """Requests that it has begun to serve."""
+
+
+class CpuUse(NamedTuple):
+    """What an instance has used of its CPU until now."""
+
+    used: Nanos
+    """CPU time."""
+    halted: Nanos
+    """Time that it stood still because its quota was used up."""
+    stops: int
+    """Periods in which it did."""
 
 
 @dataclass(slots=True)
@@ -393,7 +408,16 @@ class Engine:
         """What an instance has to do now."""
         self._flush()
         read = self._tables.get
-        return PodLoad(PodState(read("pod", pod, "state")), read("pod", pod, "busy"), read("pod", pod, "queued"))
+        numbers = (read("pod", pod, name) for name in ("busy", "queued", "begun"))
+        return PodLoad(PodState(read("pod", pod, "state")), *numbers)
+
+    def pod_cpu(self, pod: int) -> CpuUse | None:
+        """What an instance has used of its CPU, None where that is not told from other service time."""
+        self._flush()
+        row = self._tables.get("pod", pod, "bound")
+        if row < 0 or self._tables.get("bound", row, "share") == 0:
+            return None
+        return CpuUse(*settled(self._tables.read_rows("bound", row, 1)[0], self._now))
 
     def met_rows(self, rows: tuple[Row, ...]) -> int:
         """First of these rows of `inbound`, written at once: answers of scripted hosts (`scripted`)."""
@@ -449,6 +473,8 @@ class Engine:
         """Write what waits into the tables and put new changes into the core's queue."""
         changes = self._layout.rows["change"]
         self._layout.flush(self._tables)
+        if self._layout.call_errors:
+            self._tables.set("ctl", 0, "call_errors", 1)
         if self._flow_index_stale:
             self._index_flows()
         new = changes.count - self._injected

@@ -196,15 +196,25 @@ class _Check:
             return
         pod = self._field("att", "pod")
         phase = self._field("att", "phase")
-        here = (pod >= 0) & (self._field("att", "killed") == 0)
+        here = (pod >= 0) & (self._field("att", "killed") == 0) & (self._field("att", "number") >= 0)
         holding = self._field("pod", "hold")[np.maximum(pod, 0)] == 1
-        busy = here & ((phase == core.SERVING) | ((phase == core.CALLING) & holding))
+        serving = (phase == core.SERVING) | (phase == core.COMPUTING)
+        busy = here & (serving | ((phase == core.CALLING) & holding))
         yield from _differ("busy workers of pod", self._field("pod", "busy"), self._count(pod[busy], pods))
+        yield from self._cpus(pod[here & (phase == core.COMPUTING)])
         queued = here & (phase == core.QUEUED)
         yield from _differ("queue of pod", self._field("pod", "queued"), self._count(pod[queued], pods))
         workers = self._field("pod", "workers")
         for row in np.flatnonzero((workers > 0) & (self._field("pod", "busy") > workers)):
             yield f"pod {row} has more busy workers than workers"
+
+    def _cpus(self, computing: Ints) -> Iterator[str]:
+        """What runs on each CPU."""
+        rows = self._field("pod", "bound")
+        has = rows >= 0
+        if has.any():
+            kept = self._field("bound", "running")[rows[has]]
+            yield from _differ("requests on CPU", kept, self._count(computing, len(rows))[has])
 
     def ejections(self) -> Iterator[str]:
         """Ejected hosts are counted, and none of them is one that has left."""
@@ -218,7 +228,7 @@ class _Check:
             yield f"host {row} has left its cluster and is ejected"
 
     def children(self) -> Iterator[str]:
-        """A handler waits for exactly the calls it has out."""
+        """A handler waits for exactly the calls and branches it has out."""
         live = np.flatnonzero(self._field("req", "live") == 1)
         parent = self._field("req", "parent")[live]
         made = parent >= 0
@@ -226,6 +236,10 @@ class _Check:
         known = made & (generation == self._field("req", "parent_gen")[live])
         calling = self._field("att", "phase") == core.CALLING
         out = self._count(parent[known], self._tables.length("att"))
+        branches = np.flatnonzero(calling & (self._field("att", "number") < 0))
+        above = self._field("att", "req")[branches]
+        same = self._field("att", "gen")[above] == self._field("att", "cluster")[branches]
+        out += self._count(above[same], self._tables.length("att"))
         yield from _differ(
             "calls of attempt", np.where(calling, self._field("att", "waiting"), 0), np.where(calling, out, 0)
         )

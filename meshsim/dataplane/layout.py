@@ -8,16 +8,17 @@ from typing import Final
 
 from meshsim.dataplane import core
 from meshsim.dataplane.hashing import SIGN
+from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
     ClusterSpec,
+    CpuSpec,
     Distribution,
     FlowSpec,
     HandlerSpec,
     HostSpec,
     LevelPiece,
-    PeriodicSpec,
     PodSpec,
     ProxySpec,
     RateLimitSpec,
@@ -25,6 +26,7 @@ from meshsim.dataplane.specs import (
     Shape,
     SlowStartSpec,
     SourceSpec,
+    StepSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
 from meshsim.units import MILLISECOND
@@ -112,7 +114,7 @@ class Layout:
             name: ColumnAppender(name)
             for name in (
                 *("free", "turn", "hosts", "seen", "cluster_row"),
-                *("handler_call", "source_flow", "code", "payload", "quantile", "instant"),
+                *("handler_call", "source_flow", "code", "payload", "quantile", "instant", "outcome", "session_key"),
             )
         }
         self._dists: dict[Distribution, int] = {}
@@ -121,6 +123,11 @@ class Layout:
         self._timers: dict[tuple[int, int], int] = {}
         self._links: dict[Row, int] = {}
         self._met: dict[tuple[Row, ...], int] = {}
+        self._curves: dict[tuple[tuple[int, float], ...], int] = {}
+        self._keys: dict[tuple[int, ...], int] = {}
+        self._groups: list[int] = []
+        self.call_errors = False
+        """Whether there are calls that fail by themselves."""
         self.timer_ring = 0
         self.tried_width = 1
 
@@ -191,28 +198,92 @@ class Layout:
                 hold=spec.hold_while_calling,
                 head=-1,
                 tail=-1,
+                bound=self._bound(spec, identity),
             )
         )
 
+    def _bound(self, spec: PodSpec, identity: int) -> int:
+        """Row of what bounds a pod beside its workers, -1 for nothing."""
+        if spec.queue is None and spec.cpu is None and not spec.curve:
+            return -1
+        cpu = spec.cpu or CpuSpec(share=0.0)
+        return self.rows["bound"].add(
+            row_of(
+                "bound",
+                share=round(cpu.share * core.MILLION),
+                quota=cpu.quota,
+                left=cpu.quota,
+                phase=core.draw(identity, core.P_AGAIN) % core.PERIOD - core.PERIOD,
+                queue_max=LIMIT if spec.queue is None else spec.queue,
+                full_status=spec.full_status,
+                curve=self._curve(spec.curve),
+            )
+        )
+
+    def _curve(self, points: tuple[tuple[int, float], ...]) -> int:
+        """Where a curve's number of points stands, followed by them."""
+        if not points:
+            return -1
+        found = self._curves.get(points)
+        if found is None:
+            words = [len(points), *(word for busy, factor in points for word in (busy, round(factor * core.MILLION)))]
+            found = self._curves[points] = self.columns["quantile"].extend(words)
+        return found
+
     def handler(self, spec: HandlerSpec) -> int:
+        steps = spec.steps or tuple(StepSpec(self._groups[call], call) for call in spec.calls)
+        words = [
+            (step.group << core.GROUP_SHIFT) | (core.BRANCH | step.branch if step.branch >= 0 else step.call)
+            for step in steps
+        ]
+        share, outcomes = 0.0, []
+        for rate, status in spec.errors:
+            share += rate
+            outcomes += [chance(share), status]
+        share += spec.error_rate
         return self.rows["handler"].add(
             row_of(
                 "handler",
                 service=self.dist(spec.service),
-                error=chance(spec.error_rate),
+                error=chance(share),
                 error_status=spec.error_status,
-                call_at=self.columns["handler_call"].extend(spec.calls),
-                call_n=len(spec.calls),
+                answers=1 + len(spec.errors),
+                outcome_at=self.columns["outcome"].extend(outcomes),
+                call_at=self.columns["handler_call"].extend(words),
+                call_n=len(words),
+                size=spec.size,
             )
         )
 
     def call(self, spec: CallSpec) -> int:
-        return self.rows["call"].add((chance(spec.probability), spec.group, int(spec.fail_parent)))
+        self._groups.append(spec.group)
+        self.call_errors = self.call_errors or spec.error_rate > 0
+        return self.rows["call"].add(
+            row_of(
+                "call",
+                chance=chance(spec.probability),
+                group=spec.group,
+                fail=spec.fail_parent,
+                again=spec.retries,
+                error=chance(spec.error_rate),
+                error_status=spec.error_status,
+                timeout_class=self.timer_class(spec.timeout, core.TIMER_CALL),
+                wait=self.dist(spec.backoff),
+            )
+        )
 
     def flow(self, spec: FlowSpec, workers: int, edge: int) -> int:
         return self.rows["flow"].add(
             row_of(
-                "flow", proxy=spec.proxy, workers=workers, pod=spec.pod, edge=edge, grpc=spec.grpc, route=-1, cluster=-1
+                "flow",
+                proxy=spec.proxy,
+                workers=workers,
+                pod=spec.pod,
+                edge=edge,
+                grpc=spec.grpc,
+                route=-1,
+                cluster=-1,
+                size=spec.size,
             )
         )
 
@@ -298,7 +369,16 @@ class Layout:
             priorities=spec.previous_priorities,
             revisits=spec.may_revisit,
             avoided=spec.avoided_marks,
+            key_at=self._session_keys(spec.session_keys),
+            key_n=len(spec.session_keys),
         )
+
+    def _session_keys(self, keys: tuple[int, ...]) -> int:
+        """Place of the hashes of sessions; equal ones are shared."""
+        found = self._keys.get(keys)
+        if found is None:
+            found = self._keys[keys] = self.columns["session_key"].extend([key - SIGN for key in keys])
+        return found
 
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
         """A new row for a cluster, without hosts."""
@@ -422,7 +502,7 @@ class Layout:
 
     def _link(self, spec: HostSpec) -> int:
         """Row of the network to a host; equal ones share theirs."""
-        key = (spec.latency, spec.jitter, chance(spec.lost))
+        key = (spec.latency, spec.jitter, chance(spec.lost), spec.wire)
         found = self._links.get(key)
         if found is None:
             found = self._links[key] = self.rows["link"].add(key)
@@ -462,7 +542,7 @@ class Layout:
             interval = bool(piece_n)
         manner = calls = 0
         if spec.arrivals is Arrivals.PERIODIC and spec.periodic is not None:
-            interval, calls, manner = _periods(spec.periodic, spec.rate_per_s / len(user_ids))
+            interval, calls, manner = periods_of(spec.periodic, spec.rate_per_s / len(user_ids))
         return self.rows["source"].add(
             row_of(
                 "source",
@@ -480,6 +560,7 @@ class Layout:
                 piece_n=piece_n,
                 calls=calls,
                 manner=manner,
+                sessions=spec.sessions,
             )
         )
 
@@ -490,37 +571,8 @@ class Layout:
         levels = spec.levels
         if not levels and spec.arrivals is Arrivals.JITTERED:
             levels = (LevelPiece(0, spec.rate_per_s, spec.rate_per_s),)
-        rows = _piece_rows(levels, max(spec.stop - spec.start, 1))
+        rows = piece_rows(levels, max(spec.stop - spec.start, 1))
         return self.rows["piece"].extend(rows), len(rows)
-
-
-def _piece_rows(levels: Sequence[LevelPiece], length: int) -> list[Row]:
-    """Rows of the pieces within a length, and an empty one that ends them."""
-    if not levels:
-        return []
-    rows: list[Row] = []
-    before = 0
-    ends = [*(level.begin for level in levels[1:]), 0]
-    for (begin, level, end_level), end in zip(levels, ends, strict=True):
-        if begin >= length:
-            break
-        span = (end or max(length, begin + 1)) - begin
-        first, last = round(level * core.MILLION), round(end_level * core.MILLION)
-        rows.append((begin, span, first, last, before))
-        before = min(before + (first + last) * span // (2 * core.MILLION), core.MASK)
-    return [*rows, (length, 0, 0, 0, before)]
-
-
-def _periods(spec: PeriodicSpec, rate_per_s: float) -> tuple[int, int, int]:
-    """Interval in picoseconds, number of requests and manner of each of a source's connections.
-
-    fortio periodic/periodic.go: a connection sends as many requests as fit into the run, two at least, and its interval
-    is stretched so that the last one is due at the end of the run.
-    """
-    calls = max(int(rate_per_s * spec.length / core.SECOND + 1e-9), 2)
-    interval = round(1e12 / rate_per_s * calls / (calls - 1))
-    manner = core.JITTERS * spec.jitter + core.UNIFORM_STARTS * spec.uniform + core.SKIPS * (not spec.catch_up)
-    return interval, calls, manner
 
 
 def _shares(spec: RouteSpec) -> list[tuple[int, int, int]]:
@@ -540,8 +592,3 @@ def _health(spec: HostSpec) -> int:
     if not spec.healthy:
         return core.UNHEALTHY
     return core.DEGRADED if spec.degraded else core.HEALTHY
-
-
-def interval_of(rate_per_s: float) -> int:
-    """Mean time between requests in picoseconds, 0 for no requests."""
-    return round(1e12 / rate_per_s) if rate_per_s > 0 else 0

@@ -161,6 +161,16 @@ class ProxySpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CpuSpec:
+    """What of an application's service time is CPU time, and how much of that it may use."""
+
+    share: float
+    """CPU time of all service time; the rest is waiting, which comes first."""
+    quota: Nanos = 0
+    """CPU time in each 100 ms for all its workers together, 0 = no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodSpec:
     """An application instance: `workers` requests at once, the rest waits in a FIFO."""
 
@@ -172,6 +182,22 @@ class PodSpec:
     """Concurrency; 0 = unlimited."""
     hold_while_calling: bool
     """Whether a worker stays occupied while the handler waits for its calls (thread-per-request) or not (async)."""
+    queue: int | None = None
+    """How many requests may wait, None = any number; one more is answered with `full_status`."""
+    full_status: int = 503
+    cpu: CpuSpec | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+    """How many times longer service takes under load: (requests in service, factor), rising, straight in between."""
+
+
+class StepSpec(NamedTuple):
+    """A call, or a branch: calls that are made one after the other beside others, those of another handler."""
+
+    group: int
+    """All steps of a group begin together; the next group waits for all of them."""
+    call: int = -1
+    branch: int = -1
+    """Handler of the branch's calls; its own service counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +210,12 @@ class HandlerSpec:
     error_status: int
     calls: tuple[int, ...]
     """Call ids, in groups: all calls of a `CallSpec.group` run in parallel, groups one after the other."""
+    steps: tuple[StepSpec, ...] = ()
+    """The same with branches and calls that are made several times, in the place of `calls`."""
+    errors: tuple[tuple[float, int], ...] = ()
+    """Other shares of the requests and the statuses they are answered with."""
+    size: int = 0
+    """Bytes of its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +226,15 @@ class CallSpec:
     probability: float
     fail_parent: bool
     """Whether a 5xx answer of this call makes the caller answer 5xx (its own status 500)."""
+    error_rate: float = 0.0
+    """Share of these calls that the called application answers with `error_status`, whatever else it does."""
+    error_status: int = 500
+    timeout: Nanos = 0
+    """How long the caller's code waits for an answer, 0 = for ever."""
+    retries: int = 0
+    """How often the caller's code makes the call again when it failed."""
+    backoff: Distribution | None = None
+    """Time before each of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +277,11 @@ class HostSpec:
     marks: Mark = Mark.NONE
     hash_key: str = ""
     """What rings and Maglev tables hash of it; its address in text unless its metadata name a key."""
+    wire: int = 0
+    """Picoseconds that a byte takes on the link to it, 0 = nothing.
+
+    DEVIATION: messages do not share the bandwidth of a link, and TCP's slow start takes no time.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,6 +448,8 @@ class RouteSpec:
     """What the hash policies give for these requests, an unsigned 64-bit number; None = nothing to hash."""
     session: bool = False
     """Whether the hash differs from client to client (generated cookies), so that it has to be drawn."""
+    session_keys: tuple[int, ...] = ()
+    """The hashes of the clients, by session, where it need not be drawn."""
     may_revisit: bool = False
     """Whether retries may go where tries have been (previous_hosts absent)."""
     avoided_marks: Mark = Mark.NONE
@@ -427,6 +475,8 @@ class FlowSpec:
     """The call it resolves, -1 for a traffic source."""
     edge: int = -1
     """Group of the series; -1 makes one for each caller group and call (`Engine.edges`)."""
+    size: int = 0
+    """Bytes of a request."""
     grpc: bool = False
     """Whether retries judge an answer by the gRPC status that stands for its HTTP status."""
 
@@ -502,3 +552,5 @@ class SourceSpec:
     """Of REPLAYED: when requests are sent, counted from the start, rising."""
     periodic: PeriodicSpec | None = None
     """Of PERIODIC."""
+    sessions: int = 0
+    """How many sessions the requests of an open loop belong to, 0 = each to one of its own; a user is a session."""

@@ -50,6 +50,7 @@ ROWS: Final[Mapping[str, type]] = {
     "tally": core.Tally,
     "cell": core.Cell,
     "piece": core.Piece,
+    "bound": core.Bound,
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)

@@ -1,6 +1,6 @@
 """The scenario file as data: schema, loader with positions, timeline actions, expectations."""
 
-from meshsim.scenario.arrivals import Arrivals, Burst, Connections, RampPoint, Replay, Series, UserPoint
+from meshsim.scenario.arrivals import Arrivals, Burst, Connections, RampPoint, Replay, Series, Sessions, UserPoint
 from meshsim.scenario.call_graph import Asked, CallGraph, Member, ServiceKey, build_call_graph, references
 from meshsim.scenario.expectations import (
     Bounds,
@@ -26,12 +26,14 @@ from meshsim.scenario.load import (
     Parallel,
     PodSelector,
     Request,
+    Sequence,
     Serve,
     Style,
     Traffic,
     Work,
     Workload,
     call_groups,
+    error_rate,
 )
 from meshsim.scenario.loaded import LoadedScenario, TimedAction
 from meshsim.scenario.loading import load_document, load_scenario, load_text
@@ -86,9 +88,11 @@ __all__ = [
     "Scaled",
     "Scenario",
     "Selection",
+    "Sequence",
     "Series",
     "Serve",
     "ServiceKey",
+    "Sessions",
     "Share",
     "Span",
     "Style",
@@ -103,6 +107,7 @@ __all__ = [
     "Workload",
     "build_call_graph",
     "call_groups",
+    "error_rate",
     "load_document",
     "load_scenario",
     "load_text",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from meshsim.scenario.node import Many, Node, exactly_one
+from meshsim.scenario.node import Many, Name, Node, exactly_one
 from meshsim.scenario.quantities import Duration, Load, Span
 
 MOST_USERS: Final = 1_000_000
@@ -137,6 +137,25 @@ CountOrConnections: TypeAlias = Annotated[
     Connections, BeforeValidator(_connections, json_schema_input_type=Count | Connections)
 ]
 """Connections, which may be written as their number."""
+
+
+class Sessions(Node):
+    """Clients whose requests can be told apart; a request belongs to any of them with equal chance."""
+
+    count: Count | None = None
+    """How many there are. Nothing: as many as users or connections."""
+    header: Name | None = None
+    """Request header with the session's own value, for `consistentHash: {httpHeaderName: ...}`."""
+    cookie: Name | None = None
+    """Cookie with the session's own value, for `consistentHash: {httpCookie: ...}`."""
+
+
+def _sessions(value: object) -> Any:
+    return {"count": value} if not isinstance(value, Mapping | Sessions) else value
+
+
+CountOrSessions: TypeAlias = Annotated[Sessions, BeforeValidator(_sessions, json_schema_input_type=Count | Sessions)]
+"""Sessions, which may be written as their number."""
 
 
 def assert_rising(points: Sequence[RampPoint | UserPoint], what: str) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from meshsim.scenario.inventory import Inventory, PodTemplate
 from meshsim.scenario.load import Call, Parallel, Workload
+from meshsim.scenario.load import Sequence as Sequential
 
 
 class ServiceKey(NamedTuple):
@@ -138,16 +139,22 @@ class CallGraph:
 
 
 def references(index: int, workload: Workload) -> Iterator[Reference]:
-    """The calls of an entry of `workloads`, by operation, those of parallel steps too."""
+    """The calls of an entry of `workloads`, by operation, those of parallel steps and sequences too."""
     for operation in range(-1, len(workload.operations)):
         work = workload.work(operation)
-        for step_number, step in enumerate(work.calls):
-            path = f"workloads[{index}].{work.where}[{step_number}]"
-            if isinstance(step, Parallel):
-                for number, call in enumerate(step.parallel):
-                    yield Reference(f"{path}.parallel[{number}]", call, operation)
-            else:
-                yield Reference(path, step, operation)
+        for path, call in _calls_in(f"workloads[{index}].{work.where}", work.calls):
+            yield Reference(path, call, operation)
+
+
+def _calls_in(path: str, steps: Sequence[Call | Parallel | Sequential]) -> Iterator[tuple[str, Call]]:
+    for number, step in enumerate(steps):
+        here = f"{path}[{number}]"
+        if isinstance(step, Parallel):
+            yield from _calls_in(f"{here}.parallel", step.parallel)
+        elif isinstance(step, Sequential):
+            yield from _calls_in(f"{here}.sequence", step.sequence)
+        else:
+            yield here, step
 
 
 def build_call_graph(inventory: Inventory, workloads: Sequence[Workload]) -> CallGraph:

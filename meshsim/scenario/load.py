@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import Enum
+from itertools import pairwise
 from typing import Annotated, Any, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,6 +14,7 @@ from meshsim.scenario.arrivals import (
     Arrivals,
     Burst,
     CountOrConnections,
+    CountOrSessions,
     RampPoint,
     Replay,
     Series,
@@ -20,7 +22,7 @@ from meshsim.scenario.arrivals import (
     assert_rising,
 )
 from meshsim.scenario.node import Headers, Labels, Many, Name, Node, exactly_one
-from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
+from meshsim.scenario.quantities import Duration, Rate, Ratio, Size, Span, Time
 from meshsim.units import Distribution
 
 _LOADS: Final = ("rate", "ramp", "series", "bursts", "replay", "users", "user_ramp")
@@ -70,6 +72,49 @@ class Failures(Node):
     """What they are answered with."""
 
 
+def error_rate(errors: tuple[Failures, ...]) -> float:
+    """Share of the requests that fail in any of these ways."""
+    return sum(failures.rate for failures in errors)
+
+
+def _failures(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+OneOrMoreFailures: TypeAlias = Annotated[
+    tuple[Failures, ...],
+    Field(strict=False),
+    BeforeValidator(_failures, json_schema_input_type=Failures | tuple[Failures, ...]),
+]
+"""Failing answers, which may be written as the only kind of them."""
+
+
+class Queue(Node):
+    """Requests that wait for a worker."""
+
+    limit: Annotated[int, Field(ge=0, le=1_000_000)]
+    """How many may wait."""
+    status: Status = 503
+    """What one more is answered with."""
+
+
+def _queue(value: object) -> object:
+    return {"limit": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+QueueOrLimit: TypeAlias = Annotated[Queue, BeforeValidator(_queue, json_schema_input_type=int | Queue)]
+"""A queue, which may be written as its limit."""
+
+
+class LoadPoint(Node):
+    """How much longer service takes under some load."""
+
+    busy: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Requests in service in the pod, that one among them."""
+    factor: Annotated[float, Field(strict=False, gt=0, le=1000)]
+    """Times its own service time."""
+
+
 class Serve(Node):
     """What a workload does itself for a request."""
 
@@ -79,8 +124,37 @@ class Serve(Node):
     """Requests a pod works on at once; the others wait in line. Nothing: no limit."""
     style: Annotated[Style, Field(strict=False)] = Style.THREADS
     """Whether a worker is occupied while its calls are under way (`threads`) or not (`async`)."""
-    errors: Failures | None = None
+    queue: QueueOrLimit | None = None
+    """How many requests may wait in line, and what one more is answered with. Nothing: any number."""
+    slowdown: Many[LoadPoint] = ()
+    """How service time grows with the requests in service: straight between the points, after the last two as between
+    them."""
+    cpu: Ratio | None = None
+    """How much of the service time is CPU time; the rest, which comes first, is waiting. The limits of the pod's
+    containers (`resources.limits.cpu`) then hold it up, and autoscalers see it. Nothing: CPU plays no part."""
+    errors: OneOrMoreFailures = ()
     """Failing answers of its own."""
+    size: Size = 0
+    """Size of its answers."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.queue is not None and self.concurrency is None:
+            raise PydanticCustomError("queue", "a 'queue' needs a 'concurrency', without one nobody waits")
+        if error_rate(self.errors) > 1:
+            raise PydanticCustomError("errors", "the 'errors' together are more than 100%")
+        if any(after.busy <= before.busy for before, after in pairwise(self.slowdown)):
+            raise PydanticCustomError("slowdown", "the points of 'slowdown' must be in the order of 'busy'")
+        return self
+
+
+class Again(Node):
+    """How the caller's code makes a failed call again (no answer, or a status of 500 or more)."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)]
+    """How often, beside the first time."""
+    backoff: Time | None = None
+    """Time before each of these; a distribution. Nothing: at once."""
 
 
 class Call(Node):
@@ -98,6 +172,16 @@ class Call(Node):
     """How often it is made."""
     optional: bool = False
     """Whether the workload answers well although this call failed."""
+    times: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How often it is made, one after the other; each time `probability` counts anew."""
+    size: Size = 0
+    """Size of the request."""
+    errors: Failures | None = None
+    """How often the called workload answers this call with an error, beside its own errors."""
+    timeout: Span | None = None
+    """How long the caller's code waits for the answer. Nothing: as long as it takes."""
+    retries: Again | None = None
+    """How the caller's code makes it again when it failed. Nothing: it does not."""
 
     @property
     def host(self) -> str:
@@ -116,11 +200,13 @@ CallOrHost: TypeAlias = Annotated[Call, BeforeValidator(_call, json_schema_input
 """A call, which may be written as its `host:port`."""
 
 
-class Parallel(Node):
-    """Calls made at the same time; the next ones wait for all of them."""
-
-    parallel: Annotated[Many[CallOrHost], Field(min_length=1)]
-    """The calls."""
+def _member(value: object) -> Any:
+    """What stands beside others is parsed as what it looks like, so that an error is about that."""
+    if isinstance(value, Call | Sequence):
+        return value
+    if isinstance(value, Mapping) and "sequence" in value:
+        return Sequence.model_validate(value)
+    return Call.model_validate(_call(value))
 
 
 def _step(value: object) -> Any:
@@ -132,13 +218,38 @@ def _step(value: object) -> Any:
     return Call.model_validate(_call(value))
 
 
-Steps: TypeAlias = Many[
-    Annotated[Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)]
+class Sequence(Node):
+    """Calls made one after the other while others are made beside them; after a failing one no more are made."""
+
+    sequence: Annotated[Many["CallOrParallel"], Field(min_length=1)]
+    """The calls and groups of calls."""
+
+
+class Parallel(Node):
+    """Calls made at the same time; the next ones wait for all of them."""
+
+    parallel: Annotated[Many["CallOrSequence"], Field(min_length=1)]
+    """The calls, and sequences of calls."""
+
+
+CallOrSequence: TypeAlias = Annotated[
+    Call | Sequence, BeforeValidator(_member, json_schema_input_type=str | Call | Sequence)
 ]
+"""A call, which may be written as its `host:port`, or a sequence."""
+
+CallOrParallel: TypeAlias = Annotated[
+    Call | Parallel, BeforeValidator(_step, json_schema_input_type=str | Call | Parallel)
+]
+"""A call, which may be written as its `host:port`, or a group of calls."""
+
+Sequence.model_rebuild(force=True)
+Parallel.model_rebuild(force=True)
+
+Steps: TypeAlias = Many[CallOrParallel]
 """Calls one after the other, some of them at the same time."""
 
 
-def call_groups(steps: Steps) -> tuple[tuple[Call, ...], ...]:
+def call_groups(steps: Steps) -> tuple[tuple[Call | Sequence, ...], ...]:
     """The calls in the order they are made; those of a group at the same time."""
     return tuple(step.parallel if isinstance(step, Parallel) else (step,) for step in steps)
 
@@ -152,7 +263,7 @@ class Operation(Node):
     """Their method. Nothing: any."""
     time: Time | None = None
     """Own service time, instead of that of `serve`."""
-    errors: Failures | None = None
+    errors: OneOrMoreFailures | None = None
     """Failing answers of its own, instead of those of `serve`."""
     calls: Steps | None = None
     """What it calls for each of them, instead of the workload's calls."""
@@ -168,7 +279,7 @@ class Work(NamedTuple):
     """What becomes of one kind of request."""
 
     time: Distribution | None
-    errors: Failures | None
+    errors: tuple[Failures, ...]
     calls: Steps
     where: str
     """Where the calls stand in the workload, such as ``operations[0].calls``."""
@@ -189,7 +300,7 @@ class Workload(Node):
     """What it does for requests of some paths or methods instead; the first that takes a request counts."""
 
     @property
-    def call_groups(self) -> tuple[tuple[Call, ...], ...]:
+    def call_groups(self) -> tuple[tuple[Call | Sequence, ...], ...]:
         """The calls in the order they are made; those of a group at the same time."""
         return call_groups(self.calls)
 
@@ -221,6 +332,8 @@ class Request(Node):
     """Request method."""
     headers: Headers = Field(default_factory=dict)
     """Request headers."""
+    size: Size = 0
+    """Size of the request."""
 
     @property
     def hostname(self) -> str:
@@ -286,6 +399,9 @@ class Traffic(Node):
     """Closed loop: how many users."""
     user_ramp: Annotated[Many[UserPoint], Field(min_length=1)] | None = None
     """Closed loop whose number of users changes evenly from point to point; outside of them it stays."""
+    sessions: CountOrSessions | None = None
+    """Whose requests they are, for consistent hashing. Nothing: each user is somebody, and each request of an open loop
+    somebody else's."""
     think: Time | None = None
     """Closed loop: time between an answer and the user's next request."""
     start: Duration = 0
@@ -303,6 +419,10 @@ class Traffic(Node):
         if closed and self.think is None:
             raise PydanticCustomError("think", "'users' need 'think', the time between an answer and the next request")
         self._check_arrivals(load)
+        if self.sessions is not None and (closed or self.connections is not None) and self.sessions.count is not None:
+            raise PydanticCustomError("sessions", "each user or connection is a session of its own; leave 'count' out")
+        if self.sessions is not None and self.sessions.count is None and not (closed or self.connections is not None):
+            raise PydanticCustomError("sessions", "the 'sessions' of an open loop need a 'count'")
         assert_rising(self.ramp or (), "ramp")
         assert_rising(self.user_ramp or (), "userRamp")
         if self.stop is not None and self.stop <= self.start:

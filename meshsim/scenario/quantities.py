@@ -17,17 +17,22 @@ from meshsim.units import (
     HOUR,
     Distribution,
     Nanos,
+    format_bandwidth,
     format_distribution,
     format_duration,
     format_percent,
     format_rate,
+    format_size,
+    parse_bandwidth,
     parse_distribution,
     parse_duration,
     parse_percent,
     parse_rate,
+    parse_size,
 )
 
 _LONGEST: Final = 87_600 * HOUR
+_MOST_SIZE: Final = 2 * 10**9
 _RATES: Final = (1 / (7 * 86_400), 1e9)
 _RATE_PATTERN: Final = r"^[0-9.]+ *[kM]? */ *(ms|sec|s|min|m|h|d)$"
 _DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
@@ -84,6 +89,13 @@ def _some_time(text: str) -> Nanos:
     if span == 0:
         raise InputError(f"'{text}' is no time at all")
     return span
+
+
+def _size(text: str) -> int:
+    size = parse_size(text)
+    if size > _MOST_SIZE:
+        raise InputError(f"'{text}' is more than 2GB")
+    return size
 
 
 def _load(text: str) -> float:
@@ -151,6 +163,36 @@ Ratio: TypeAlias = Annotated[
     WithJsonSchema({"x-type": "percentage", "type": "string", "pattern": r"^[0-9.]+ ?%$", "examples": ["99%", "0.1%"]}),
 ]
 """A share of 1, written in percent."""
+
+Size: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_reader("a size", "512B, 20KB or 4MiB", _size)),
+    PlainSerializer(format_size),
+    WithJsonSchema(
+        {
+            "x-type": "size",
+            "type": "string",
+            "pattern": r"^[0-9.]+ *([kKMGT]i?)?[bB]$",
+            "examples": ["512B", "20KB", "4MiB"],
+        }
+    ),
+]
+"""Bytes."""
+
+Bandwidth: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_reader("a bandwidth", "1Gbit/s or 125MB/s", parse_bandwidth)),
+    PlainSerializer(format_bandwidth),
+    WithJsonSchema(
+        {
+            "x-type": "bandwidth",
+            "type": "string",
+            "pattern": r"^[0-9.]+ *[kKMGT]?(bit/s|bps|B/s)$",
+            "examples": ["1Gbit/s", "125MB/s"],
+        }
+    ),
+]
+"""Bits a second."""
 
 Time: TypeAlias = Annotated[
     Distribution,

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from meshsim.scenario.descriptions import descriptions
 from meshsim.scenario.model import Scenario
 from meshsim.scenario.node import Node
-from meshsim.units import format_duration, format_percent
+from meshsim.units import format_duration, format_percent, format_size
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -54,6 +54,8 @@ def _written(part: dict[str, Any]) -> object:
     value = part["default"]
     if part.get("x-type") == "duration" and isinstance(value, int):
         return format_duration(value)
+    if part.get("x-type") == "size" and isinstance(value, int):
+        return format_size(value)
     if part.get("x-type") == "percentage" and isinstance(value, float):
         return format_percent(value)
     if part.get("x-type") == "count or list of seeds":

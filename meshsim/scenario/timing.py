@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from meshsim.scenario.node import Node
-from meshsim.scenario.quantities import Duration, Time
+from meshsim.scenario.quantities import Bandwidth, Duration, Time
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -174,3 +174,5 @@ class Timing(Node):
     """Requests in the proxies."""
     network: NetworkTiming = NetworkTiming()
     """The network."""
+    bandwidth: Bandwidth | None = None
+    """Of every link of the network; a message takes its size over it. Nothing: messages take no time for their size."""

@@ -12,6 +12,7 @@ from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
     ClusterSpec,
+    CpuSpec,
     Distribution,
     FlowSpec,
     HandlerSpec,
@@ -31,8 +32,9 @@ from meshsim.dataplane.specs import (
     Shape,
     SlowStartSpec,
     SourceSpec,
+    StepSpec,
 )
-from meshsim.testing.meshes import CLUSTER, HOST, OUTLIER, SOURCE, UNLIMITED
+from meshsim.testing.meshes import CLUSTER, HANDLER, HOST, OUTLIER, SOURCE, UNLIMITED
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 
 _LOCALITIES: Final = (("r", "a", ""), ("r", "b", ""), ("s", "c", ""))
@@ -107,6 +109,7 @@ class RandomMesh:
                     group=chance.randint(0, turn),
                     probability=chance.choice((1.0, 0.5)),
                     fail_parent=chance.random() < 0.5,
+                    **self._caller_code(),
                 )
             )
             for turn in range(len(callees))
@@ -117,6 +120,9 @@ class RandomMesh:
                 error_rate=chance.choice((0.0, 0.1, 0.6)),
                 error_status=chance.choice((500, 503, 409, 429)),
                 calls=calls,
+                steps=self._steps(calls),
+                errors=((0.05, 404), (0.05, 429)) if chance.random() < 0.2 else (),
+                size=chance.choice((0, 20_000)),
             )
         )
         service = _Service(handler, calls)
@@ -128,6 +134,10 @@ class RandomMesh:
                     workload=len(self._services),
                     workers=chance.randint(0, 3),
                     hold_while_calling=chance.random() < 0.5,
+                    queue=chance.choice((None, None, 0, 3)),
+                    full_status=chance.choice((503, 429)),
+                    cpu=chance.choice((None, CpuSpec(share=1.0, quota=20 * MILLISECOND), CpuSpec(share=0.4))),
+                    curve=((1, 1.0), (3, 2.0), (8, 2.5)) if chance.random() < 0.3 else (),
                 )
             )
             service.pods.append(pod)
@@ -136,9 +146,38 @@ class RandomMesh:
                 self._add_flow(proxy, pod, call, self._services[callee])
         self._services.append(service)
 
+    def _caller_code(self) -> dict[str, Any]:
+        """What the caller's own code does about failing calls, now and then."""
+        chance = self._chance
+        if chance.random() < 0.6:
+            return {}
+        return {
+            "error_rate": chance.choice((0.0, 0.3)),
+            "error_status": chance.choice((404, 500)),
+            "timeout": chance.choice((0, 30 * MILLISECOND)),
+            "retries": chance.choice((0, 1, 3)),
+            "backoff": self._some_time(10 * MILLISECOND),
+        }
+
+    def _steps(self, calls: tuple[int, ...]) -> tuple[StepSpec, ...]:
+        """The calls of a handler with branches and repetitions, now and then."""
+        chance = self._chance
+        if not calls or chance.random() < 0.6:
+            return ()
+        twice = tuple(StepSpec(group, calls[0]) for group in range(2))
+        branch = self.engine.add_handler(replace(HANDLER, steps=twice))
+        return (StepSpec(0, branch=branch), *(StepSpec(chance.randint(0, 1), call) for call in calls))
+
     def _add_flow(self, proxy: int, pod: int, call: int, callee: _Service) -> int:
         flow = self.engine.add_flow(
-            FlowSpec(proxy=proxy, workload=pod, pod=pod, call=call, grpc=self._chance.random() < 0.2)
+            FlowSpec(
+                proxy=proxy,
+                workload=pod,
+                pod=pod,
+                call=call,
+                grpc=self._chance.random() < 0.2,
+                size=self._chance.choice((0, 5_000)),
+            )
         )
         clusters = [self._add_cluster(proxy, callee) for _ in range(self._chance.randint(1, 2))]
         self._flows.append((flow, len(self._clusters)))
@@ -239,6 +278,7 @@ class RandomMesh:
             priority=chance.choice((0, 0, 0, 1, 2)),
             locality=chance.choice(_LOCALITIES),
             locality_weight=chance.randint(0, 3),
+            wire=chance.choice((0, 0, 8_000)),
         )
 
     def _route(self, clusters: list[int]) -> RouteSpec:
@@ -262,6 +302,7 @@ class RandomMesh:
             mirrors=((clusters[0], 300_000),) if chance.random() < 0.2 else (),
             hash=chance.getrandbits(64) if chance.random() < 0.3 else None,
             session=chance.random() < 0.2,
+            session_keys=chance.choice(((), tuple(chance.getrandbits(64) for _ in range(5)))),
             previous_priorities=chance.choice((0, 0, 1, 2)),
             **self._limits(),
         )
@@ -310,6 +351,7 @@ class RandomMesh:
             stop=self.span,
             latency=chance.choice((0, MILLISECOND)),
             levels=levels if arrivals < Arrivals.REPLAYED and chance.random() < 0.3 else (),
+            sessions=chance.choice((0, 5)),
             instants=tuple(sorted(chance.randrange(self.span) for _ in range(20))),
             periodic=PeriodicSpec(
                 length=self.span - start,

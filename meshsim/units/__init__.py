@@ -18,7 +18,16 @@ from meshsim.units.duration import (
     format_duration,
     parse_duration,
 )
-from meshsim.units.quantities import format_percent, format_rate, format_size, parse_percent, parse_rate, parse_size
+from meshsim.units.quantities import (
+    format_bandwidth,
+    format_percent,
+    format_rate,
+    format_size,
+    parse_bandwidth,
+    parse_percent,
+    parse_rate,
+    parse_size,
+)
 
 __all__ = [
     "HOUR",
@@ -31,11 +40,13 @@ __all__ = [
     "Nanos",
     "Quantile",
     "empirical",
+    "format_bandwidth",
     "format_distribution",
     "format_duration",
     "format_percent",
     "format_rate",
     "format_size",
+    "parse_bandwidth",
     "parse_distribution",
     "parse_duration",
     "parse_percent",

@@ -22,6 +22,7 @@ _RATE_SPANS: Final = {
 }
 _PERCENT: Final = re.compile(rf"{_NUMBER}\s*%\Z")
 _SIZE: Final = re.compile(rf"{_NUMBER}\s*([kKMGT]?i?)[bB]\Z")
+_BANDWIDTH: Final = re.compile(rf"{_NUMBER}\s*([kKMGT]?)(bit/s|bps|B/s)\Z")
 _SIZES: Final = {
     "": 1,
     "k": 10**3,
@@ -94,6 +95,28 @@ def format_size(size: int) -> str:
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
     return f"{size}B"
+
+
+def parse_bandwidth(text: str | float) -> int:
+    """Bits a second of a bandwidth such as ``1Gbit/s`` or ``125MB/s``; raises `InputError`."""
+    hint = "write a number and a unit, such as 1Gbit/s or 125MB/s"
+    body = _text(text, "a bandwidth", hint)
+    found = _BANDWIDTH.match(body)
+    if found is None:
+        raise InputError(f"'{body}' is not a bandwidth", None, hint)
+    number, factor, unit = found.groups()
+    value = int(Decimal(number) * _SIZES[factor] * (8 if unit == "B/s" else 1))
+    if value < 1:
+        raise InputError(f"'{body}' is less than a bit a second")
+    return value
+
+
+def format_bandwidth(bits_per_second: int) -> str:
+    """The shortest exact text of a bandwidth."""
+    for unit, factor in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if bits_per_second % factor == 0:
+            return f"{bits_per_second // factor}{unit}bit/s"
+    return f"{bits_per_second}bit/s"
 
 
 def _text(value: str | float, what: str, hint: str) -> str:

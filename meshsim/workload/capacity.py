@@ -70,7 +70,8 @@ def _capacity(member: Member, loaded: LoadedScenario, mixed: Mapping[int, float]
     mean = sum(share * mean_time(time) for time, share in times if time is not None)
     if mean == 0:
         return math.inf
-    return _replicas(member.template, loaded) * workload.serve.concurrency * SECOND / mean
+    fastest = min((point.factor for point in workload.serve.slowdown), default=1.0)
+    return _replicas(member.template, loaded) * workload.serve.concurrency * SECOND / (mean * fastest)
 
 
 def _replicas(template: PodTemplate, loaded: LoadedScenario) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meshsim.api.rules.names import covers
-from meshsim.scenario import Asked, CallGraph, Inventory, LoadedScenario, ServiceKey, Traffic
+from meshsim.scenario import Asked, CallGraph, Inventory, LoadedScenario, ServiceKey, Traffic, error_rate
 from meshsim.workload.profiles import mean_rate
 
 
@@ -39,9 +39,8 @@ def _calls_of(graph: CallGraph, asked: Asked, member: int, callee: Asked) -> flo
     workload = graph.services[asked.service][member].workload
     if workload is None:
         return 0.0
-    errors = workload.work(asked.operations[member]).errors
-    calls = sum(edge.call.probability for edge, called in graph.calls(asked, member) if called == callee)
-    return calls * (1.0 - (errors.rate if errors is not None else 0.0))
+    calls = sum(edge.call.probability * edge.call.times for edge, to in graph.calls(asked, member) if to == callee)
+    return calls * (1.0 - error_rate(workload.work(asked.operations[member]).errors))
 
 
 def _target(traffic: Traffic, loaded: LoadedScenario, inventory: Inventory) -> ServiceKey | None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from meshsim.api import ApiObject
 from meshsim.dataplane.engine import Engine
-from meshsim.dataplane.specs import CallSpec, Distribution, HandlerSpec, Shape
-from meshsim.scenario import Call, Style, Workload, call_groups
+from meshsim.dataplane.specs import CallSpec, CpuSpec, Distribution, HandlerSpec, PodSpec, Shape, StepSpec
+from meshsim.scenario import Call, Sequence, Serve, Style, Workload, call_groups
 from meshsim.units import Distribution as TimeDistribution
-from meshsim.units import Family
+from meshsim.units import Family, Nanos
 
 _SHAPES: Final = {
     Family.FIXED: Shape.FIXED,
@@ -44,8 +44,6 @@ class Behaviour:
     handler: int
     calls: tuple[tuple[int, Call], ...]
     """Engine call and what it asks for, of all operations."""
-    workers: int
-    hold: bool
     workload: Workload | None = None
     operations: tuple[int, ...] = ()
     """Handler of each operation of the workload."""
@@ -55,15 +53,28 @@ class Behaviour:
         operation = self.workload.operation_of(method, path) if self.operations and self.workload is not None else -1
         return self.handler if operation < 0 else self.operations[operation]
 
+    def pod_spec(self, proxy: int, group: int, cpu_limit: Nanos) -> PodSpec:
+        """A pod of a series' group that does this; `cpu_limit`: CPU time it may use in each 100 ms, 0 = any."""
+        serve = self.workload.serve if self.workload is not None else Serve()
+        return PodSpec(
+            proxy=proxy,
+            workload=group,
+            workers=serve.concurrency or 0,
+            hold_while_calling=serve.style is Style.THREADS,
+            queue=serve.queue.limit if serve.queue is not None else None,
+            full_status=serve.queue.status if serve.queue is not None else 503,
+            cpu=CpuSpec(share=serve.cpu, quota=cpu_limit) if serve.cpu is not None else None,
+            curve=tuple((point.busy, point.factor) for point in serve.slowdown),
+        )
+
 
 class Behaviours:
     """Behaviours by pod labels; a pod that no entry matches answers at once."""
 
     def __init__(self, engine: Engine, workloads: tuple[Workload, ...]) -> None:
         self._workloads = workloads
-        self._made = [_make(engine, workload) for workload in workloads]
-        idle = HandlerSpec(service=INSTANT, error_rate=0.0, error_status=500, calls=())
-        self.default = Behaviour(engine.add_handler(idle), (), 0, False)
+        self._made = [_Making(engine).make(workload) for workload in workloads]
+        self.default = Behaviour(engine.add_handler(_IDLE), ())
 
     def of(self, pod: ApiObject) -> Behaviour:
         """What a pod does: the first entry whose labels it has."""
@@ -74,32 +85,72 @@ class Behaviours:
         return self.default
 
 
-def _make(engine: Engine, workload: Workload) -> Behaviour:
-    made = [_handler(engine, workload, operation) for operation in range(-1, len(workload.operations))]
-    return Behaviour(
-        made[0][0],
-        tuple(call for _, calls in made for call in calls),
-        workload.serve.concurrency or 0,
-        workload.serve.style is Style.THREADS,
-        workload,
-        tuple(handler for handler, _ in made[1:]),
-    )
+_IDLE: Final = HandlerSpec(service=INSTANT, error_rate=0.0, error_status=500, calls=())
 
 
-def _handler(engine: Engine, workload: Workload, operation: int) -> tuple[int, list[tuple[int, Call]]]:
-    """The handler of an operation, or (-1) of all other requests, and its calls."""
-    work = workload.work(operation)
-    calls = [
-        (engine.add_call(CallSpec(group=group, probability=call.probability, fail_parent=not call.optional)), call)
-        for group, members in enumerate(call_groups(work.calls))
-        for call in members
-    ]
-    handler = engine.add_handler(
-        HandlerSpec(
-            service=INSTANT if work.time is None else to_distribution(work.time),
-            error_rate=work.errors.rate if work.errors else 0.0,
-            error_status=work.errors.status if work.errors else 500,
-            calls=tuple(number for number, _ in calls),
+class _Making:
+    """One workload entry on its way into the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._calls: list[tuple[int, Call]] = []
+
+    def make(self, workload: Workload) -> Behaviour:
+        first, *others = [self._handler(workload, operation) for operation in range(-1, len(workload.operations))]
+        return Behaviour(first, tuple(self._calls), workload, tuple(others))
+
+    def _handler(self, workload: Workload, operation: int) -> int:
+        """The handler of an operation, or (-1) of all other requests."""
+        work = workload.work(operation)
+        *others, last = [(failures.rate, failures.status) for failures in work.errors] or [(0.0, 500)]
+        return self._engine.add_handler(
+            HandlerSpec(
+                service=INSTANT if work.time is None else to_distribution(work.time),
+                error_rate=last[0],
+                error_status=last[1],
+                errors=tuple(others),
+                calls=(),
+                steps=self._steps(call_groups(work.calls)),
+                size=workload.serve.size,
+            )
         )
-    )
-    return handler, calls
+
+    def _steps(self, groups: tuple[tuple[Call | Sequence, ...], ...]) -> tuple[StepSpec, ...]:
+        """Groups one after the other; a call alone that is made several times is as many groups."""
+        steps: list[StepSpec] = []
+        group = 0
+        for members in groups:
+            only = members[0] if len(members) == 1 else None
+            if isinstance(only, Call):
+                number = self._call(only)
+                steps += [StepSpec(group + turn, number) for turn in range(only.times)]
+                group += only.times
+            else:
+                steps += [self._member(group, member) for member in members]
+                group += 1
+        return tuple(steps)
+
+    def _member(self, group: int, member: Call | Sequence) -> StepSpec:
+        """One of several things done at the same time."""
+        if isinstance(member, Call) and member.times == 1:
+            return StepSpec(group, self._call(member))
+        inner = ((member,),) if isinstance(member, Call) else call_groups(member.sequence)
+        return StepSpec(group, branch=self._engine.add_handler(replace(_IDLE, steps=self._steps(inner))))
+
+    def _call(self, call: Call) -> int:
+        retries, errors = call.retries, call.errors
+        backoff = retries.backoff if retries is not None else None
+        number = self._engine.add_call(
+            CallSpec(
+                group=0,
+                probability=call.probability,
+                fail_parent=not call.optional,
+                error_rate=errors.rate if errors is not None else 0.0,
+                error_status=errors.status if errors is not None else 500,
+                timeout=call.timeout or 0,
+                retries=retries.attempts if retries is not None else 0,
+                backoff=to_distribution(backoff) if backoff is not None else None,
+            )
+        )
+        self._calls.append((number, call))
+        return number

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from meshsim.world.directory import Group, PodEntry
+from meshsim.world.sessions import SessionValues
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +36,8 @@ class Flow:
     """The traffic whose clients send it, -1 for what handlers send."""
     entry_port: int = 0
     """Port of the gateway's pod that a client outside came to."""
+    sessions: SessionValues | None = None
+    """The clients whose requests they are, where these tell who they are."""
     service: str = ""
     """Full name of the host asked for."""
     expected: Group = field(default_factory=lambda: Group("", "", ""))

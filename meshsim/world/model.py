@@ -11,7 +11,7 @@ from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.pilot import Pilot
 from meshsim.controlplane.proxies import PROXY_CONTAINER, proxy_of_pod
 from meshsim.dataplane.engine import Engine
-from meshsim.dataplane.specs import PodSpec, PodState, ProxySpec
+from meshsim.dataplane.specs import PodState, ProxySpec
 from meshsim.kernel import Environment, RunDigest
 from meshsim.kube import Change, Kube
 from meshsim.network import Network, Topology
@@ -157,14 +157,8 @@ class World:
                 ProxySpec(workers=cost.workers, outbound=cost.outbound, inbound=cost.inbound, handshake=cost.handshake)
             )
         group = group_of(pod, facts.workload)
-        number = self.engine.add_pod(
-            PodSpec(
-                proxy=proxy,
-                workload=self.directory.group_number(group),
-                workers=behaviour.workers,
-                hold_while_calling=behaviour.hold,
-            )
-        )
+        spec = behaviour.pod_spec(proxy, self.directory.group_number(group), facts.cpu_limit)
+        number = self.engine.add_pod(spec)
         entry = PodEntry(
             name=pod.name,
             namespace=pod.namespace,

@@ -29,6 +29,7 @@ from meshsim.world.interception import Interception
 from meshsim.world.pod_facts import PodFacts
 from meshsim.world.proxies import RunningProxy
 from meshsim.world.services import Backends
+from meshsim.world.sessions import SessionValues
 from meshsim.world.translation import (
     HostPlace,
     cluster_spec,
@@ -131,6 +132,7 @@ class Router:
             workload=self.world.directory.group_number(entry.group),
             pod=entry.number,
             call=number,
+            size=call.size,
         )
         self.add_flow(
             spec,
@@ -162,6 +164,7 @@ class Router:
         headers: Mapping[str, str],
         traffic: int = -1,
         entry_port: int = 0,
+        sessions: SessionValues | None = None,
     ) -> Flow:
         """A new flow with its route as of now."""
         flow = Flow(
@@ -179,6 +182,7 @@ class Router:
             call=spec.call,
             traffic=traffic,
             entry_port=entry_port,
+            sessions=sessions,
         )
         self.flows.append(flow)
         self._by_entry.setdefault(entry.number, []).append(flow)
@@ -296,7 +300,8 @@ class Router:
         mirrors = tuple(zip(numbers[len(clusters) :], parts))
         classes = tuple(kind for _, kind in places) if any(kind for _, kind in places) else ()
         client = flow.entry.address if flow.caller is not None else None
-        self._give(flow, forward_route(decision, clusters, mirrors, classes, client), decision.route)
+        spec = forward_route(decision, clusters, mirrors, classes, client, flow.sessions)
+        self._give(flow, spec, decision.route)
 
     def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
         """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
@@ -411,6 +416,7 @@ class Router:
             handlers=tuple(handlers) if apart else (),
             reachable=path.reachable and source.reachable and (target is None or target.reachable),
             lost=path.lost,
+            wire=self.world.settings.wire,
             external=self.world.settings.outside_service if target is None else None,
             **place,
         )

@@ -47,6 +47,8 @@ class Settings:
     envoy: EnvoyTiming
     proxy: ProxyCost
     latencies: LatencyDefaults
+    wire: int = 0
+    """Picoseconds that a byte takes on a link, 0 = nothing."""
     outside_service: Distribution = _OUTSIDE_SERVICE
     """How long a service outside the simulation takes to answer."""
 
@@ -75,6 +77,7 @@ def settings_of(mesh: Mesh) -> Settings:
         envoy=_overridden(EnvoyTiming(), timing.envoy),
         proxy=cost,
         latencies=replace(LatencyDefaults(), **latencies),
+        wire=max(round(8e12 / timing.bandwidth), 1) if timing.bandwidth is not None else 0,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject
@@ -17,6 +17,7 @@ from meshsim.workload import connection_count, most_users, rate_pieces, user_pie
 from meshsim.world.behaviour import Behaviour, to_distribution
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.flows import Flow
+from meshsim.world.sessions import SessionValues
 
 if TYPE_CHECKING:
     from meshsim.world.model import World
@@ -38,6 +39,8 @@ class _Stream:
     idle: int = -1
     """Flow of the engine that stands in while no pod is up."""
     current: tuple[int, ...] = ()
+    sessions: SessionValues | None = None
+    """Its sessions where their requests tell which one they belong to."""
 
 
 class TrafficControl:
@@ -51,11 +54,13 @@ class TrafficControl:
         """Make the sources, with the pods there are now."""
         for stream in self._streams:
             traffic = stream.traffic
+            spec = self._spec(traffic)
+            stream.sessions = _sessions(traffic, spec)
             gateway = traffic.through.name if traffic.through is not None else ""
             self._world.sink.add_record(TrafficInfo(traffic.name, gateway, self._client_latency(traffic)))
             flows = self._flows(stream)
             stream.current = flows
-            stream.source = self._world.engine.add_source(self._spec(stream.traffic, flows))
+            stream.source = self._world.engine.add_source(replace(spec, flows=flows))
 
     def refresh(self) -> None:
         """Pods came or went: sources send where somebody is."""
@@ -70,13 +75,14 @@ class TrafficControl:
         for stream in self._streams:
             self._world.engine.set_rate(stream.source, 0.0, self._world.env.instant)
 
-    def _spec(self, traffic: Traffic, flows: tuple[int, ...]) -> SourceSpec:
+    def _spec(self, traffic: Traffic) -> SourceSpec:
+        """A traffic as a source of the engine, without the flows it sends to."""
         stop = traffic.stop if traffic.stop is not None else self._world.loaded.scenario.duration
         length = stop - traffic.start
         connections = connection_count(traffic, length)
         levels = user_pieces(traffic) or rate_pieces(traffic, length, self._world.seed)
         return SourceSpec(
-            flows=flows,
+            flows=(),
             arrivals=_spacing(traffic),
             rate_per_s=traffic.rate or 0.0,
             users=connections or most_users(traffic),
@@ -87,6 +93,7 @@ class TrafficControl:
             levels=tuple(LevelPiece(*piece) for piece in levels),
             instants=tuple(traffic.replay.at or ()) if traffic.replay is not None else (),
             periodic=_periodic(traffic.connections, length) if traffic.connections is not None else None,
+            sessions=(traffic.sessions.count or 0) if traffic.sessions is not None else 0,
         )
 
     def _client_latency(self, traffic: Traffic) -> Nanos:
@@ -158,6 +165,7 @@ class TrafficControl:
                 pod=-1,
                 call=-1,
                 edge=stream.number,
+                size=request.size,
             ),
             caller=None if outside else entry,
             entry=entry,
@@ -169,7 +177,8 @@ class TrafficControl:
             authority=request.host,
             method=request.method,
             path=request.path,
-            headers=request.headers,
+            headers=stream.sessions.template(request.headers) if stream.sessions is not None else request.headers,
+            sessions=stream.sessions,
             entry_port=self._gateway_port(traffic, entry) if outside else 0,
         )
 
@@ -241,6 +250,13 @@ def _spacing(traffic: Traffic) -> Arrivals:
     return _SPACINGS[traffic.arrivals]
 
 
+def _sessions(traffic: Traffic, spec: SourceSpec) -> SessionValues | None:
+    told = traffic.sessions
+    if told is None or (told.header is None and told.cookie is None):
+        return None
+    return SessionValues(traffic.name, spec.sessions or spec.users, told.header or "", told.cookie or "")
+
+
 def _periodic(connections: Connections, length: Nanos) -> PeriodicSpec:
     return PeriodicSpec(
         length=length, jitter=connections.jitter, uniform=connections.uniform, catch_up=connections.catch_up
@@ -264,7 +280,7 @@ def _absent() -> PodEntry:
         is_gateway=False,
         number=-1,
         proxy_number=-1,
-        behaviour=Behaviour(-1, (), 0, False),
+        behaviour=Behaviour(-1, ()),
         alive=False,
         reachable=False,
     )

@@ -38,6 +38,7 @@ from meshsim.dataplane.specs import (
     ZoneSpec,
 )
 from meshsim.units import SECOND
+from meshsim.world.sessions import SessionValues
 
 _RETRY_ON: Final = {
     "5xx": RetryOn.FIVE_XX,
@@ -93,10 +94,12 @@ def forward_route(
     mirrors: tuple[tuple[int, int], ...],
     classes: tuple[int, ...] = (),
     client: str | None = None,
+    sessions: SessionValues | None = None,
 ) -> RouteSpec:
     """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none.
 
-    `client`: address the requests come from, None where each client has its own.
+    `client`: address the requests come from, None where each client has its own; `sessions`: who sends them, where a
+    header or cookie says so.
 
     DEVIATION: a stream idle timeout of five minutes (Envoy's default) or more never ends a request.
     """
@@ -130,12 +133,21 @@ def forward_route(
         )
     hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
     spec = replace(spec, request_classes=classes, hash=hashed.value, session=hashed.by_session)
+    if sessions is not None and hashed.value is not None:
+        keys = sessions.hashes(policies.hash_policies, _sent(decision), client)
+        if len(frozenset(keys)) > 1:
+            spec = replace(spec, hash=None, session=True, session_keys=keys)
     return with_fault(with_limit(spec, policies), policies)
 
 
 def _hash(decision: Decision, client: str | None) -> RequestHash:
+    return request_hash(decision.policies.hash_policies, HeaderMap(_sent(decision)), client)
+
+
+def _sent(decision: Decision) -> tuple[tuple[str, str], ...]:
+    """The headers of a request as it is sent upstream."""
     pseudo = ((":method", decision.method), (":authority", decision.authority), (":path", decision.path))
-    return request_hash(decision.policies.hash_policies, HeaderMap((*pseudo, *decision.headers)), client)
+    return *pseudo, *decision.headers
 
 
 def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:

@@ -19,10 +19,12 @@ import pytest
 
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
+    CpuSpec,
     Distribution,
     Flag,
     FlowSpec,
@@ -36,6 +38,7 @@ from meshsim.dataplane.specs import (
     RetryOn,
     RouteKind,
     Shape,
+    StepSpec,
 )
 from meshsim.testing.meshes import (
     CLUSTER,
@@ -1311,3 +1314,273 @@ def test_what_is_silenced_ends() -> None:
         engine.run_until(5 * SECOND)
         begun = engine.drain()["start"]
         assert 400 * MS < begun.max() < 500 * MS
+
+
+# -- what applications do --------------------------------------------------------------------------------------------
+
+
+def caller(
+    engine: Engine, calls: Sequence[dict[str, Any]], callee: Service, steps: tuple[StepSpec, ...] = (), **pod: Any
+) -> Service:
+    """A service whose handler makes these calls to another one."""
+    numbers = [engine.add_call(CallSpec(**{"group": 0, "probability": 1.0, "fail_parent": True, **c})) for c in calls]
+    service = add_service(engine, handler={"calls": tuple(numbers), "steps": steps}, pod=pod)
+    for number in numbers:
+        spec = FlowSpec(proxy=-1, workload=0, pod=service.pods[0], call=number)
+        engine.add_flow(spec, replace(ROUTE, clusters=((callee.cluster, 1),)))
+    return service
+
+
+def test_a_full_queue_answers_at_once() -> None:
+    engine = make()
+    service = add_service(
+        engine, handler={"service": fixed(10 * MS)}, pod={"workers": 1, "queue": 2, "full_status": 429}
+    )
+    add_requests(engine, service.flow, [0, 1, 2, 3, 4])
+    engine.run_until(SECOND)
+    rows = np.sort(engine.drain(), order="start")
+    assert rows["status"].tolist() == [200, 200, 200, 429, 429]
+    assert rows["end"].tolist() == [10 * MS, 20 * MS, 30 * MS, 3, 4]
+
+
+def test_without_a_queue_only_workers_count() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(10 * MS)}, pod={"workers": 2, "queue": 0})
+    add_requests(engine, service.flow, [0, 1, 2])
+    engine.run_until(SECOND)
+    assert np.sort(engine.drain(), order="start")["status"].tolist() == [200, 200, 503]
+
+
+@pytest.mark.parametrize(("busy", "factor"), [(1, 1.0), (2, 1.0), (3, 1.5), (4, 2.0), (8, 6.0), (9, 7.0), (10, 8.0)])
+def test_service_takes_longer_under_load(busy: int, factor: float) -> None:
+    """Straight between the points (2, 1), (4, 2) and (8, 6), after the last as between the last two."""
+    engine = make()
+    curve = ((2, 1.0), (4, 2.0), (8, 6.0))
+    service = add_service(engine, handler={"service": fixed(10 * MS)}, pod={"curve": curve})
+    add_requests(engine, service.flow, range(busy))
+    engine.run_until(10 * SECOND)
+    last = np.sort(engine.drain(), order="start")[-1]
+    assert last["end"] - last["start"] == round(10 * MS * factor)
+
+
+def _cpu(quota: Nanos, share: float, spans: Sequence[Nanos], arrivals: Sequence[Nanos]) -> tuple[list[Nanos], Engine]:
+    """When requests of these service times that arrive so long after the begin of a period are done."""
+    engine = make()
+    services = [add_service(engine, pod={"cpu": CpuSpec(share=share, quota=quota)})]
+    engine.run_until(1)
+    begin = SECOND + engine.tables.get("bound", 0, "phase")
+    flows = []
+    for span in spans:
+        handler = engine.add_handler(replace(HANDLER, service=fixed(span)))
+        host = replace(HOST, pod=services[0].pods[0], handler=handler)
+        cluster = engine.add_cluster(replace(CLUSTER, proxy=-1), [(0, host)])
+        flow = engine.add_flow(
+            FlowSpec(proxy=-1, workload=0, pod=-1, call=-1), replace(ROUTE, clusters=((cluster, 1),))
+        )
+        flows.append(flow)
+    for flow, at in zip(flows, arrivals, strict=True):
+        add_requests(engine, flow, [begin + at])
+    engine.run_until(100 * SECOND)
+    rows = np.sort(engine.drain(), order="flow")
+    return [int(end) - begin for end in rows["end"]], engine
+
+
+def test_cpu_that_is_used_up_stands_still_until_the_next_period() -> None:
+    done, engine = _cpu(20 * MS, 1.0, [50 * MS], [0])
+    assert done == [210 * MS]
+    used = engine.pod_cpu(0)
+    assert used == (50 * MS, 160 * MS, 2)
+    done, _ = _cpu(20 * MS, 1.0, [10 * MS] * 4, [0] * 4)
+    assert done == [105 * MS] * 4, "four threads use it four times as fast"
+    done, _ = _cpu(0, 1.0, [50 * MS] * 4, [0] * 4)
+    assert done == [50 * MS] * 4
+    done, _ = _cpu(20 * MS, 1.0, [30 * MS], [90 * MS])
+    assert done == [120 * MS], "what is left of a period is lost with it, the next one has its own"
+
+
+def test_only_cpu_time_stands_still() -> None:
+    done, engine = _cpu(20 * MS, 0.25, [200 * MS], [0])
+    assert done == [310 * MS], "150 ms of waiting, then 20 ms to 170, 20 from 200 and 10 from 300"
+    assert engine.pod_cpu(0) == (50 * MS, 110 * MS, 2)
+
+
+def _fluid(quota: float, work: Sequence[float], arrivals: Sequence[float]) -> list[float]:
+    """The same by small steps: every runnable request gets a processor of its own while there is quota."""
+    left, step, time = list(work), 0.01, 0.0
+    done = [math.inf] * len(work)
+    budget = quota
+    while any(math.isinf(end) for end in done):
+        if abs(time % 100.0) < step / 2 or abs(time % 100.0 - 100.0) < step / 2:
+            budget = quota
+        running = [i for i, at in enumerate(arrivals) if at <= time + 1e-9 and math.isinf(done[i])]
+        if budget >= step * len(running):
+            budget -= step * len(running)
+            for i in running:
+                left[i] -= step
+                if left[i] <= 1e-9:
+                    done[i] = time + step
+        time = round(time + step, 2)
+    return done
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cpu_is_shared_as_a_fluid(seed: int) -> None:
+    chance = random.Random(seed)
+    work = [chance.randint(2, 60) for _ in range(8)]
+    arrivals = [chance.randint(0, 250) for _ in range(8)]
+    quota = chance.choice((10, 35, 80))
+    done, _ = _cpu(quota * MS, 1.0, [span * MS for span in work], [at * MS for at in arrivals])
+    assert [end / MS for end in done] == pytest.approx(_fluid(quota, work, arrivals), abs=1.0)
+
+
+def test_a_pod_that_died_runs_nothing() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(SECOND)}, pod={"cpu": CpuSpec(share=1.0, quota=10 * MS)})
+    add_requests(engine, service.flow, [0, 1])
+    engine.set_pod_state(service.pods[0], PodState.DEAD, at=300 * MS)
+    engine.set_pod_state(service.pods[0], PodState.READY, at=400 * MS)
+    engine.run_until(SECOND)
+    before = engine.pod_cpu(service.pods[0])
+    engine.run_until(2 * SECOND)
+    assert engine.pod_cpu(service.pods[0]) == before
+    assert check_invariants(engine.tables) == []
+
+
+def test_handlers_fail_in_several_ways() -> None:
+    engine = make()
+    service = add_service(engine, handler={"error_rate": 0.1, "error_status": 503, "errors": ((0.2, 404), (0.3, 500))})
+    add_requests(engine, service.flow, range(3_000))
+    engine.run_until(SECOND)
+    found = Counter(engine.drain()["status"].tolist())
+    for status, share in ((404, 0.2), (500, 0.3), (503, 0.1), (200, 0.4)):
+        assert abs(found[status] / 3_000 - share) < 4 * math.sqrt(share * (1 - share) / 3_000)
+
+
+def test_a_call_has_errors_of_its_own() -> None:
+    engine = make()
+    callee = add_service(engine)
+    service = caller(engine, [{"error_rate": 0.5, "error_status": 409}, {}], callee)
+    add_requests(engine, service.flow, range(2_000))
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    first, second = (rows[rows["call"] == call]["status"] for call in (0, 1))
+    assert set(second.tolist()) == {200}
+    assert abs((first == 409).mean() - 0.5) < 4 * 0.5 / math.sqrt(2_000)
+
+
+def test_code_makes_failed_calls_again() -> None:
+    engine = make()
+    callee = add_service(engine, handler={"error_rate": 0.5, "error_status": 503})
+    service = caller(engine, [{"retries": 2, "backoff": fixed(7 * MS)}], callee)
+    add_requests(engine, service.flow, range(2_000))
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    roots = rows[rows["call"] < 0]
+    assert abs((roots["status"] == 500).mean() - 0.125) < 4 * math.sqrt(0.125 * 0.875 / 2_000)
+    made = Counter(Counter(rows[rows["call"] >= 0]["parent"].tolist()).values())
+    assert set(made) == {1, 2, 3}
+    assert abs(made[1] / 2_000 - 0.5) < 4 * 0.5 / math.sqrt(2_000)
+    assert {int(span) for span in roots["end"] - roots["start"]} == {0, 7 * MS, 14 * MS}
+    assert check_invariants(engine.tables) == []
+
+
+def test_code_waits_only_so_long() -> None:
+    engine = make()
+    callee = add_service(engine, handler={"service": fixed(50 * MS)})
+    service = caller(engine, [{"timeout": 20 * MS, "retries": 1, "backoff": fixed(5 * MS)}], callee)
+    add_requests(engine, service.flow, [0])
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    calls = np.sort(rows[rows["call"] >= 0], order="start")
+    assert calls["start"].tolist() == [0, 25 * MS]
+    assert calls["end"].tolist() == [20 * MS, 45 * MS]
+    assert {(row["status"], row["flags"]) for row in calls} == {(0, Flag.DC)}
+    (root,) = rows[rows["call"] < 0]
+    assert (root["status"], root["end"]) == (500, 45 * MS)
+    assert check_invariants(engine.tables) == []
+
+
+def test_branches_run_beside_calls() -> None:
+    """[A, then A] beside B beside [A three times, then B]; A takes 10 ms, B 25 ms; afterwards A once more."""
+    engine = make()
+    slow = add_service(engine, handler={"service": fixed(10 * MS)})
+    service = caller(engine, [{}], slow)
+    a = 0
+    two = engine.add_handler(replace(HANDLER, steps=(StepSpec(0, a), StepSpec(1, a))))
+    inner = engine.add_handler(replace(HANDLER, steps=(StepSpec(0, a), StepSpec(0, a))))
+    three = engine.add_handler(replace(HANDLER, steps=(StepSpec(0, a), StepSpec(1, branch=inner), StepSpec(2, a))))
+    steps = (StepSpec(0, branch=two), StepSpec(0, a), StepSpec(0, branch=three), StepSpec(1, a))
+    again = add_service(engine, handler={"steps": steps})
+    spec = FlowSpec(proxy=-1, workload=0, pod=again.pods[0], call=a)
+    engine.add_flow(spec, replace(ROUTE, clusters=((slow.cluster, 1),)))
+    add_requests(engine, again.flow, [0])
+    engine.run_until(25 * MS)
+    assert check_invariants(engine.tables) == []
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    starts = sorted(rows[rows["call"] >= 0]["start"].tolist())
+    assert starts == [0, 0, 0, 10 * MS, 10 * MS, 10 * MS, 20 * MS, 30 * MS]
+    (root,) = rows[rows["call"] < 0]
+    assert (root["status"], root["end"]) == (200, 40 * MS)
+    assert {row["parent"] for row in rows if row["call"] >= 0} == {root["request"]}
+    del service
+
+
+def test_a_failing_branch_stops_and_fails_its_parent() -> None:
+    engine = make()
+    bad = add_service(engine, handler={"error_rate": 1.0, "error_status": 500, "service": fixed(5 * MS)})
+    numbers = [engine.add_call(CallSpec(group=0, probability=1.0, fail_parent=True)) for _ in range(2)]
+    branch = engine.add_handler(replace(HANDLER, steps=(StepSpec(0, numbers[0]), StepSpec(1, numbers[1]))))
+    service = add_service(engine, handler={"steps": (StepSpec(0, branch=branch), StepSpec(1, numbers[1]))})
+    for number in numbers:
+        spec = FlowSpec(proxy=-1, workload=0, pod=service.pods[0], call=number)
+        engine.add_flow(spec, replace(ROUTE, clusters=((bad.cluster, 1),)))
+    add_requests(engine, service.flow, [0])
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    assert rows["call"].tolist() == [numbers[0], -1]
+    assert rows[-1]["status"] == 500
+
+
+def test_messages_take_their_size_over_a_link() -> None:
+    """8,000 ps a byte is 1 Gbit/s: 125 kB take a millisecond."""
+    engine = make()
+    service = add_service(
+        engine,
+        host={"wire": 8_000, "latency": MS},
+        flow={"size": 250_000},
+        handler={"size": 1_250_000, "service": fixed(3 * MS)},
+    )
+    add_requests(engine, service.flow, [0])
+    engine.run_until(SECOND)
+    (row,) = engine.drain()
+    assert (row["arrived"], row["end"]) == (3 * MS, 3 * MS + 3 * MS + 11 * MS)
+
+
+def test_sessions_keep_to_the_host_of_their_key() -> None:
+    for changes in ({"rate": 400.0, "sessions": 6}, {"users": 6, "arrivals": Arrivals.CLOSED}):
+        engine = make()
+        service = add_service(
+            engine,
+            pods=4,
+            cluster={"policy": LbPolicy.MAGLEV},
+            route={"session": True, "session_keys": tuple(4 * core.mix(key) for key in range(6))},
+        )
+        think = Distribution(Shape.EXPONENTIAL, 20 * MS)
+        rate = float(changes.pop("rate", 0.0))
+        add_traffic(engine, [service.flow], rate, **{"think": think, "stop": 2 * SECOND, **changes})
+        engine.run_until(3 * SECOND)
+        rows = engine.drain()
+        drawn = np.array([core.below(core.draw(int(root), core.P_SESSION), 6) for root in rows["root"]])
+        if "sessions" in changes:
+            hosts = {(int(session), int(host)) for session, host in zip(drawn, rows["host"], strict=True)}
+            assert len(hosts) == 6
+        assert 1 < len(set(rows["host"].tolist())) <= 4
+
+
+def test_sessions_without_keys_have_drawn_ones() -> None:
+    engine = make()
+    service = add_service(engine, pods=8, cluster={"policy": LbPolicy.MAGLEV}, route={"session": True})
+    add_traffic(engine, [service.flow], 400.0, sessions=2, stop=2 * SECOND)
+    engine.run_until(3 * SECOND)
+    assert len(set(engine.drain()["host"].tolist())) <= 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from meshsim.scenario.load import Arrivals, Style, Traffic, Workload
+from meshsim.scenario.call_graph import references
+from meshsim.scenario.load import Arrivals, Call, Style, Traffic, Workload, error_rate
 from meshsim.units import SECOND
 
 
@@ -26,6 +27,7 @@ def test_calls_are_hosts_with_ports_one_after_the_other_or_at_once() -> None:
         }
     )
     first, second = workload.call_groups
+    assert isinstance(first[0], Call)
     assert [(call.host, call.port, call.probability) for call in first] == [("details", 9080, 1.0)]
     assert [(call.host, call.port, call.optional) for call in second] == [("a", 1, False), ("b.depot", 2, True)]
     assert second[1].probability == 0.1
@@ -79,3 +81,89 @@ def test_contradictions(given: dict[str, object], message: str) -> None:
 def test_the_host_may_carry_the_port() -> None:
     request = traffic(rate="1/s", request={"host": "cart:8080", "path": "/x"}).request
     assert (request.hostname, request.port) == ("cart", 8080)
+
+
+def test_sequences_and_groups_hold_each_other() -> None:
+    workload = Workload.model_validate(
+        {
+            "match": {"app": "page"},
+            "calls": ["a:1", {"parallel": ["b:2", {"sequence": ["c:3", {"parallel": ["d:4", "e:5"]}, {"to": "f:6"}]}]}],
+        }
+    )
+    assert [reference.path for reference in references(0, workload)] == [
+        "workloads[0].calls[0]",
+        "workloads[0].calls[1].parallel[0]",
+        "workloads[0].calls[1].parallel[1].sequence[0]",
+        "workloads[0].calls[1].parallel[1].sequence[1].parallel[0]",
+        "workloads[0].calls[1].parallel[1].sequence[1].parallel[1]",
+        "workloads[0].calls[1].parallel[1].sequence[2]",
+    ]
+    assert [reference.call.to for reference in references(0, workload)] == ["a:1", "b:2", "c:3", "d:4", "e:5", "f:6"]
+
+
+def test_what_code_does_about_its_calls() -> None:
+    call = {
+        "to": "a:1",
+        "times": 3,
+        "size": "20KB",
+        "errors": {"rate": "5%", "status": 404},
+        "timeout": "1s",
+        "retries": {"attempts": 2, "backoff": "exponential(10ms)"},
+    }
+    (made,) = Workload.model_validate({"match": {"app": "page"}, "calls": [call]}).calls
+    assert isinstance(made, Call)
+    assert (made.times, made.size, made.timeout) == (3, 20_000, SECOND)
+    assert made.errors is not None
+    assert (made.errors.rate, made.errors.status) == (0.05, 404)
+    assert made.retries is not None
+    assert made.retries.attempts == 2
+
+
+def test_what_serving_depends_on() -> None:
+    serve = {
+        "time": "empirical(p0 1ms, p50 2ms, p100 9ms)",
+        "concurrency": 4,
+        "queue": 10,
+        "cpu": "80%",
+        "slowdown": [{"busy": 2, "factor": 1}, {"busy": 4, "factor": 2.5}],
+        "errors": [{"rate": "1%"}, {"rate": "2%", "status": 404}],
+        "size": "4KiB",
+    }
+    made = Workload.model_validate({"match": {"app": "page"}, "serve": serve}).serve
+    assert made.queue is not None
+    assert (made.queue.limit, made.queue.status, made.cpu, made.size) == (10, 503, 0.8, 4096)
+    assert [(point.busy, point.factor) for point in made.slowdown] == [(2, 1.0), (4, 2.5)]
+    assert error_rate(made.errors) == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("serve", "message"),
+    [
+        ({"queue": 3}, "a 'queue' needs a 'concurrency'"),
+        ({"errors": [{"rate": "60%"}, {"rate": "50%"}]}, "more than 100%"),
+        ({"slowdown": [{"busy": 2, "factor": 1}, {"busy": 2, "factor": 2}]}, "in the order of 'busy'"),
+        ({"slowdown": [{"busy": 2, "factor": 0}]}, "greater than 0"),
+        ({"size": 5}, "bare number 5"),
+        ({"size": "3GB"}, "more than 2GB"),
+        ({"cpu": "120%"}, "more than 100%"),
+    ],
+)
+def test_serving_that_makes_no_sense(serve: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Workload.model_validate({"match": {"app": "page"}, "serve": serve})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rate": "1/s", "sessions": {"header": "x-user"}}, "need a 'count'"),
+        ({"users": 2, "think": "1s", "sessions": 5}, "leave 'count' out"),
+        ({"rate": "1/s", "connections": 2, "sessions": 5}, "leave 'count' out"),
+    ],
+)
+def test_sessions_have_a_number_or_are_users(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        traffic(**given)
+    assert message in str(caught.value)
+    assert traffic(users=2, think="1s", sessions={"cookie": "user"}).sessions is not None

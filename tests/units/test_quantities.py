@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshsim.errors import InputError
-from meshsim.units import format_percent, format_rate, format_size, parse_percent, parse_rate, parse_size
+from meshsim.units import (
+    format_bandwidth,
+    format_percent,
+    format_rate,
+    format_size,
+    parse_bandwidth,
+    parse_percent,
+    parse_rate,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +93,17 @@ def test_printing() -> None:
     assert format_percent(0.999) == "99.9%"
     assert format_percent(0.99912345) == "99.91%"
     assert format_percent(1) == "100%"
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"), [("1Gbit/s", 10**9), ("125MB/s", 10**9), ("10 Mbps", 10**7), ("1.5kbit/s", 1500), ("8bit/s", 8)]
+)
+def test_bandwidths(text: str, bits: int) -> None:
+    assert parse_bandwidth(text) == bits
+    assert parse_bandwidth(format_bandwidth(bits)) == bits
+
+
+@pytest.mark.parametrize("text", ["1G", "fast", "1Gbit", "0bit/s", "1GiB/s"])
+def test_no_bandwidths(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_bandwidth(text)

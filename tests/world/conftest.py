@@ -137,9 +137,11 @@ def build(
     duration: str = "4s",
     more: str = "",
     sampling: float = 1.0,
+    workloads: str = "",
 ) -> tuple[World, MemorySink]:
-    """The small mesh with further Istio objects (YAML list items) and a timeline."""
+    """The small mesh with further Istio objects (YAML list items), a timeline and other workloads."""
     text = HEAD.format(duration=duration, sender=sender, timeline=timeline) + APP + istio + more
+    text = text.replace("traffic:\n", f"{workloads}traffic:\n", 1)
     sink = MemorySink()
     loaded = load_text(text, "small.yaml")
     return World(loaded, 7, sink, RunOptions(mode="plain", steps=4, sampling=sampling)), sink

@@ -24,6 +24,7 @@ def test_overrides_arrive() -> None:
                 "envoy": {"start": "20ms"},
                 "proxy": {"workers": 4, "outbound": "30us"},
                 "network": {"sameZone": "250us"},
+                "bandwidth": "1Gbit/s",
             }
         }
     )
@@ -34,3 +35,4 @@ def test_overrides_arrive() -> None:
     assert settings.envoy.start == 20 * MILLISECOND
     assert (settings.proxy.workers, settings.proxy.outbound.scale) == (4, 30 * MICROSECOND)
     assert settings.latencies.same_zone.one_way == 250 * MICROSECOND
+    assert settings.wire == 8_000, "picoseconds a byte"

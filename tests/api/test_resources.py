@@ -1,0 +1,28 @@
+"""Amounts of resources."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshsim.api.resources import milli_cpu, milli_value
+from meshsim.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "milli"),
+    [("100m", 100), ("2", 2000), ("0.5", 500), (".1", 100), ("1e3", 1_000_000), ("1k", 1_000_000), ("1Ki", 1_024_000)],
+)
+def test_thousandths(text: str, milli: int) -> None:
+    assert milli_value(text) == milli
+    assert milli_cpu(text) == milli
+
+
+def test_what_lies_between_is_rounded_up() -> None:
+    assert milli_value("100u") == 1
+    assert milli_value("1.0001") == 1001
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1x", "m", "1mm"])
+def test_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not a quantity"):
+        milli_value(text)
