@@ -12,6 +12,8 @@ from meshsim.analysis.destinations import check_destinations
 from meshsim.analysis.envoy_filters import check_envoy_filters
 from meshsim.analysis.gateway_api import check_gateway_api
 from meshsim.analysis.gateways import check_gateways
+from meshsim.analysis.hosts import check_hosts
+from meshsim.analysis.injection import check_injection
 from meshsim.analysis.policies import check_policies
 from meshsim.analysis.report import Report
 from meshsim.analysis.routes import check_routes
@@ -28,7 +30,9 @@ _CHECKS: Final[tuple[Callable[[Cluster, Report], None], ...]] = (
     check_destination_rules,
     check_gateways,
     check_gateway_api,
+    check_hosts,
     check_services,
+    check_injection,
     check_sidecars,
     check_policies,
     check_telemetry,

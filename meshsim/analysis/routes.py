@@ -12,11 +12,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from meshsim.analysis.cluster import Cluster
+from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster
 from meshsim.analysis.report import Report, labels_text, listed
-from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_short_name
+from meshsim.api import ApiObject, Fields, ObjectKey
+from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_gateway_name, resolve_short_name
+from meshsim.controlplane.policy_attachment import policies_for
 
+_CLAIM: Final = "@request.auth.claims"
 _UNCONDITIONAL: Final = frozenset({"name", "statPrefix"})
 """Fields of a match that are no condition."""
 
@@ -34,6 +36,7 @@ def check_routes(cluster: Cluster, report: Report) -> None:
         for kind in ("http", "tls", "tcp"):
             _check_order(item, item.spec.items(kind), report)
         _check_sources(cluster, item, report)
+        _check_claims(cluster, item, report)
         _check_protocols(cluster, item, report)
 
 
@@ -126,6 +129,29 @@ def _check_sources(cluster: Cluster, item: ApiObject, report: Report) -> None:
             blame = cluster.blame(labels, namespace or None)
             message = f"no workload has the labels {labels_text(labels.items())}: this match never holds"
             report.warn("IST0127", item, f"{match.at('sourceLabels')}.{blame.key}", message, blame.hint(labels))
+
+
+def _check_claims(cluster: Cluster, item: ApiObject, report: Report) -> None:
+    """Conditions on claims of a token that no gateway of the VirtualService verifies."""
+    used = {
+        fields.at(key): key
+        for match in _matches(item)
+        for fields in (match.fields("headers"), match.fields("withoutHeaders"))
+        for key in fields
+        if key.startswith(_CLAIM)
+    }
+    if not used:
+        return
+    for written in item.spec.texts("gateways"):
+        namespace, _, name = resolve_gateway_name(written, item.namespace).partition("/")
+        gateway = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
+        proxies = cluster.routers(gateway.spec.text_map("selector")) if gateway is not None else []
+        bare = [p.id for p in proxies if not policies_for(cluster.push, "RequestAuthentication", p, root_first=True)]
+        for path, key in used.items() if bare else ():
+            message = (
+                f"no RequestAuthentication is for {listed(bare)} of Gateway {namespace}/{name}: {key} is never there"
+            )
+            report.warn("IST0149", item, path, message, "apply a RequestAuthentication to the gateway's pods")
 
 
 def _check_protocols(cluster: Cluster, item: ApiObject, report: Report) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from meshsim.checks.wording import number
 from meshsim.cli.outputs import Outputs
+from meshsim.errors import Severity
 from meshsim.reporting.columns import Colour, style_of
 from meshsim.reporting.diagnostics import Diagnostics
 from meshsim.reporting.github import annotation_lines, append_step_summary
@@ -78,7 +80,9 @@ class Writer:
     def _short(self, outcome: ScenarioOutcome) -> None:
         word = self._style("passed", Colour.GREEN) if outcome.ok else self._style("FAILED", Colour.RED)
         line = f"{outcome.file}  {word}  {verdict_line(outcome.verdicts)}"
-        self._lines(self._out, [line, *failures(outcome.verdicts, self._style)])
+        warned = sum(finding.severity is Severity.WARNING for finding in outcome.configuration)
+        told = f"  {number(warned, 'warning')} about the configuration: meshsim validate {outcome.file}"
+        self._lines(self._out, [line, *failures(outcome.verdicts, self._style), *([told] if warned else [])])
 
     def _error(self, outcome: ScenarioOutcome) -> None:
         assert outcome.error is not None

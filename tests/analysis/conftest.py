@@ -20,10 +20,6 @@ metadata: {name: shop, labels: {istio-injection: enabled}}
 apiVersion: v1
 kind: Namespace
 metadata: {name: other, labels: {istio-injection: enabled}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: bare}
 """
 
 DEPLOYMENT = """\

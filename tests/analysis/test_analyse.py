@@ -27,8 +27,8 @@ NOT_TRUE: Final[Mapping[str, str]] = {
     "IST0129": "without caCertificates the system's are taken: 1.31 verifies by default",
     "IST0145": "plain HTTP servers of one port and host are merged",
     "IST0151": "whether a patch applies is tried instead",
-    "IST0102": "nobody says that a namespace is to be injected",
-    "IST0103": "as IST0102",
+    "IST0102": "only where objects are written that sidecars would follow",
+    "IST0103": "nobody says that a pod is to be injected",
     "IST0134": "the webhook warns of it too (IST0133)",
     "IST0133": "what the validation webhook warns of is found when an object is read",
 }
@@ -159,6 +159,9 @@ EXTRA: Final[Mapping[str, list[tuple[str, str, str]]]] = {
     ],
     "pa-ports": [
         ("MSH0542", "selector:", "PeerAuthentication po/app-late"),
+    ],
+    "se-locality-network": [
+        ("MSH0563", "dup.example.com", "ServiceEntry istio-system/dup"),
     ],
     "se-resolutions": [
         ("MSH0583", "number: 8080", "ServiceEntry se/static"),

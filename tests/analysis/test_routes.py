@@ -48,6 +48,18 @@ def test_callers_that_are_not_there(finds: Callable) -> None:
     finds(_routes("[{sourceNamespace: shops}]"), ("IST0101", "sourceNamespace", "there is no namespace shops"))
 
 
+def test_claims_that_nobody_verifies(finds: Callable) -> None:
+    route = (
+        "hosts: [a.example.com]\ngateways: [edge/gw]\nhttp:\n"
+        "- match:\n  - headers:\n      '@request.auth.claims.group': {exact: admin}\n"
+        "  route: [{destination: {host: app}}]"
+    )
+    text = manifest("VirtualService", "a", route)
+    finds(text, ("IST0149", "'@request", "no RequestAuthentication is for entry.edge of Gateway edge/gw"))
+    rules = "selector: {matchLabels: {istio: entry}}\njwtRules: [{issuer: a, jwks: '{\"keys\": []}'}]"
+    finds(text + manifest("RequestAuthentication", "a", rules, 1, "edge", "security.istio.io/v1"))
+
+
 def test_http_routes_for_a_tcp_service(finds: Callable) -> None:
     text = _routes("").replace("hosts: [app]", "hosts:\n  - db")
     finds(text, ("MSH0504", "db", "no HTTP port, only 5432 (TCP): sidecars do not apply the http routes"))

@@ -47,5 +47,12 @@ def test_findings_go_to_the_error_stream_and_are_not_too_many() -> None:
     assert "number" not in out
 
 
+def test_of_several_warnings_are_counted() -> None:
+    found = Finding("IST0101", Severity.WARNING, "no host", Position("m.yaml", 1))
+    noted = (found, found._replace(severity=Severity.INFO))
+    out, _ = write(Outputs(), True, ScenarioOutcome(file="b.yaml", configuration=noted))
+    assert out.splitlines()[1] == "  1 warning about the configuration: meshsim validate b.yaml"
+
+
 def test_without_text_there_is_none() -> None:
     assert write(Outputs(text=False, github=True), True, INVALID)[0].startswith("::error file=a.yaml,line=1")
