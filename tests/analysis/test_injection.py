@@ -26,8 +26,7 @@ def test_who_says_so_wants_no_proxy(finds: Callable) -> None:
 
 
 def test_a_namespace_without_objects_for_sidecars(finds: Callable) -> None:
-    route = f"{ROUTE}
-gateways: [edge/gw]".replace("[plain]", "[a.example.com]")
+    route = f"{ROUTE}\ngateways: [edge/gw]".replace("[plain]", "[a.example.com]")
     finds(manifest("VirtualService", "a", route, 1, "bare"))
 
 
