@@ -93,7 +93,7 @@ def estimate(linked: Linked) -> Estimate:
     for handled in sorted(linked.handled, key=lambda h: (h.key, h.start, h.end)):
         groups.setdefault(handled.key, []).append(handled)
     starts = [handled.start for handled in linked.handled if handled.root]
-    ways = sorted(handled.way for handled in linked.handled if handled.way is not None)
+    ways = sorted(item.way for item in linked.handled if item.way is not None and not item.root)
     way = ways[len(ways) // 2] if ways else None
     operations: list[EstimatedOperation] = []
     for key, group in groups.items():
@@ -154,9 +154,10 @@ def _operation(key: OperationKey, variant: int, handled: Sequence[Handled], way:
 def _wait(item: Handled, way: Nanos) -> Nanos:
     """How long a request waited at the service before its span began.
 
-    A way more than twice as long as usual is one with a queue at its end: sockets not yet read, a busy event loop.
+    A way more than twice as long as usual is one with a queue at its end: sockets not yet read, a busy event loop. What
+    clients wait for their own connections is not the service's.
     """
-    return item.way - way if item.way is not None and item.way > 2 * way else 0
+    return item.way - way if item.way is not None and item.way > 2 * way and not item.root else 0
 
 
 def _steps(handled: Sequence[Handled]) -> tuple[tuple[EstimatedCall, ...], ...]:

@@ -108,7 +108,8 @@ def test_a_long_way_is_a_queue_at_its_end() -> None:
     usual = [request(key=A, way=2 * MILLISECOND) for _ in range(5)]
     slow = request(key=A, way=30 * MILLISECOND)
     busy = request(key=A, way=4 * MILLISECOND)
-    found = estimated(*usual, slow, busy)
+    clients = request(key=B, way=70 * MILLISECOND, root=True)
+    found = estimated(*usual, slow, busy, clients)
     assert found.way == 2 * MILLISECOND
     assert found.operations[0].times[-2:] == (100 * MILLISECOND, 128 * MILLISECOND)
-    assert found.operations[0].waits == 1
+    assert [(item.key, item.waits) for item in found.operations] == [(A, 1), (B, 0)]
