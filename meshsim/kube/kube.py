@@ -9,6 +9,7 @@ from meshsim.api import ApiObject, ObjectKey, make_object
 from meshsim.api.selectors import matches_labels
 from meshsim.errors import InputError
 from meshsim.kernel import Environment
+from meshsim.kube.autoscalers import Autoscalers, Rescale
 from meshsim.kube.deployments import DeploymentController
 from meshsim.kube.documents import controller_of, is_terminating, rfc3339, with_spec
 from meshsim.kube.endpointslices import EndpointSliceController
@@ -16,6 +17,7 @@ from meshsim.kube.garbage import GarbageCollector
 from meshsim.kube.kubelet import Kubelets
 from meshsim.kube.lifecycle import PodDeletion
 from meshsim.kube.nodes import NodeController, default_nodes
+from meshsim.kube.pod_metrics import PodMetrics, PodReadings
 from meshsim.kube.pods import is_ready, is_terminal
 from meshsim.kube.replicasets import ReplicaSetController
 from meshsim.kube.scheduler import Scheduler
@@ -23,7 +25,7 @@ from meshsim.kube.server import ApiServer, PodAdmission
 from meshsim.kube.settings import KubeSettings
 from meshsim.kube.statefulsets import StatefulSetController
 from meshsim.network import Addresses, AddressRanges, Network
-from meshsim.trace import Taps
+from meshsim.trace import Taps, TimelineMark
 from meshsim.units import Nanos
 
 Undo: TypeAlias = Callable[[], None]
@@ -93,6 +95,8 @@ class Kube:
         self._stateful_sets = StatefulSetController(env, self.server, deletion)
         self._slices = EndpointSliceController(env, self.server)
         self._garbage = GarbageCollector(env, self.server, deletion)
+        self.autoscalers: Autoscalers | None = None
+        """There are none before somebody can tell what pods do."""
         for name in _NAMESPACES:
             self._ensure_namespace(name)
 
@@ -181,6 +185,20 @@ class Kube:
     def _ensure_node(self, name: str) -> None:
         if self.server.get("Node", "", name) is None:
             self.server.create(make_object({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}))
+
+    def autoscale(self, readings: PodReadings) -> None:
+        """From now on autoscalers act by what pods do."""
+        metrics = PodMetrics(self.env, self.settings.epoch, readings, self.server.seed)
+        self.autoscalers = Autoscalers(self.env, self.server, metrics, self._on_rescale)
+
+    def _on_rescale(self, rescale: Rescale) -> None:
+        target = rescale.target
+        detail = (
+            f"{target.kind} {target.namespace}/{target.name} from {rescale.before} to {rescale.after} replicas: "
+            f"{rescale.reason}"
+        )
+        name = f"hpa/{rescale.autoscaler.name}"
+        self.taps.timeline(TimelineMark(self.env.instant, name, "autoscale", True, detail))
 
     # --- actions ---
 

@@ -113,7 +113,7 @@ class PodPhase(NamedTuple):
 
 
 class TimelineMark(NamedTuple):
-    """A timeline action that began or was undone."""
+    """A timeline action that began or was undone, or what an autoscaler did (its id is ``hpa/`` and its name)."""
 
     time: Nanos
     id: str

@@ -23,6 +23,7 @@ from meshsim.world.behaviour import Behaviours
 from meshsim.world.directory import Directory, PodEntry, group_of
 from meshsim.world.istiod import IstiodWatch
 from meshsim.world.pod_facts import PodFacts, pod_facts
+from meshsim.world.pod_readings import EngineReadings
 from meshsim.world.proxies import Fleet, RunningProxy
 from meshsim.world.recorder import RequestRecorder
 from meshsim.world.routing import Router
@@ -144,6 +145,8 @@ class World:
         self.taps.pod_phase.listen(self._on_phase)
         self.kube.server.watch(self._on_change, latency=self.settings.pilot.watch_latency)
         self.env.before_each_event(self.engine.run_until)
+        if any(item.kind == "HorizontalPodAutoscaler" for item in self.loaded.all_objects()):
+            self.kube.autoscale(EngineReadings(self.engine, self.directory))
         Timeline(self, self.loaded.actions)
 
     def _enter(self, pod: ApiObject) -> PodEntry:
@@ -317,5 +320,5 @@ class World:
             counters.attempts,
             str(self.engine.mode),
             end,
-            self.unmodelled.notes(),
+            (*self.unmodelled.notes(), *(self.kube.autoscalers.notes() if self.kube.autoscalers is not None else ())),
         )

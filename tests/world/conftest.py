@@ -138,13 +138,14 @@ def build(
     more: str = "",
     sampling: float = 1.0,
     workloads: str = "",
+    mode: str = "plain",
 ) -> tuple[World, MemorySink]:
     """The small mesh with further Istio objects (YAML list items), a timeline and other workloads."""
     text = HEAD.format(duration=duration, sender=sender, timeline=timeline) + APP + istio + more
     text = text.replace("traffic:\n", f"{workloads}traffic:\n", 1)
     sink = MemorySink()
     loaded = load_text(text, "small.yaml")
-    return World(loaded, 7, sink, RunOptions(mode="plain", steps=4, sampling=sampling)), sink
+    return World(loaded, 7, sink, RunOptions(mode=mode, steps=4, sampling=sampling)), sink
 
 
 def run(**parts: Any) -> Ran:
