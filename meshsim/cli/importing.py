@@ -53,6 +53,12 @@ def isotope(topology: Path, rate: str, duration: str, output: Path | None, force
 @click.option("--duration", default="1m", show_default=True, help="How long the scenario lasts.")
 @click.option("--sampling", default="100%", show_default=True, help="Share of the requests that were traced.")
 @click.option("--sidecars/--no-sidecars", default=True, show_default=True, help="Whether the services have sidecars.")
+@click.option(
+    "--resources",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Manifests with the services, files or folders; repeatable. What they do not have is made up.",
+)
 @_FOLDER
 @_FORCE
 def traces(
@@ -61,6 +67,7 @@ def traces(
     duration: str,
     sampling: str,
     sidecars: bool,
+    resources: tuple[Path, ...],
     output: Path | None,
     force: bool,
 ) -> int:
@@ -70,13 +77,20 @@ def traces(
     """
     from meshsim.imports.estimating import estimate
     from meshsim.imports.imported import dns_label
+    from meshsim.imports.known_services import known_services
     from meshsim.imports.linking import link
     from meshsim.imports.trace_files import read_traces
     from meshsim.imports.traces import Choices, scenario_of
     from meshsim.units import parse_duration, parse_percent
 
+    called = dns_label(name or files[0].name.partition(".")[0])
     choices = Choices(
-        dns_label(name or files[0].name.partition(".")[0]), parse_duration(duration), parse_percent(sampling), sidecars
+        called,
+        parse_duration(duration),
+        parse_percent(sampling),
+        sidecars,
+        _as_named(resources, output, called),
+        known_services(resources),
     )
     return _write(scenario_of(estimate(link(read_traces(files))), choices), output, force)
 
@@ -135,14 +149,19 @@ def arrivals(
         None if per == "interval" else parse_duration(per),
     )
     called = dns_label(name or series.name.partition(".")[0])
-    folder = output if output is not None else Path(called)
-    manifests = tuple(Path(os.path.relpath(path, folder)).as_posix() for path in resources)
+    manifests = _as_named(resources, output, called)
     asked = Asked(host, paths or ("/",), {label: value} if sender else None, gateway, manifests, scale)
     if piece:
         _say(found.findings)
         click.echo(piece_of(called, series.name, found, asked), nl=False)
         return 0
     return _write(scenario_of_series(called, series.name, found, asked), output, force)
+
+
+def _as_named(resources: Sequence[Path], output: Path | None, name: str) -> tuple[str, ...]:
+    """Files as a scenario in the folder that is written to names them."""
+    folder = output if output is not None else Path(name)
+    return tuple(Path(os.path.relpath(path, folder)).as_posix() for path in resources)
 
 
 def _write(imported: Imported, output: Path | None, force: bool) -> int:

@@ -27,7 +27,7 @@ from meshsim.imports.isotope_topology import (
 )
 from meshsim.imports.manifests import Manifest, deployment, namespace, service, text_of
 from meshsim.imports.yaml_text import Noted, Value, dump
-from meshsim.units import Nanos, format_duration, format_percent, format_rate
+from meshsim.units import Nanos, format_duration, format_percent, format_rate, format_size
 
 PORT: Final = 8080
 _CLIENT: Final = "client"
@@ -104,6 +104,8 @@ def _workload(item: MockService, topology: Topology) -> Value:
         serve["time"] = Noted(format_duration(slept), "its sleeps, which come before its calls here")
     if item.error_rate:
         serve["errors"] = {"rate": format_percent(item.error_rate, 10), "status": 500}
+    if item.response_size:
+        serve["size"] = format_size(item.response_size)
     if serve:
         made["serve"] = serve
     calls = [call for step in item.script for call in _calls(step, item, topology)]
@@ -137,6 +139,8 @@ def _call(command: CallCommand, caller: MockService, topology: Topology) -> Valu
     more: dict[str, Value] = {}
     if callee.protocol is Protocol.GRPC:
         more |= _GRPC
+    if command.size:
+        more["size"] = format_size(command.size)
     if command.probability < 1:
         more["probability"] = format_percent(command.probability)
     return {"to": to, **more} if more else to

@@ -11,6 +11,7 @@ from typing import Final
 from meshsim.errors import Finding, InputError, InputErrors, Severity
 from meshsim.imports.estimating import Estimate, EstimatedCall, EstimatedOperation
 from meshsim.imports.imported import MANIFESTS, SCENARIO, Imported, dns_label
+from meshsim.imports.known_services import KnownService
 from meshsim.imports.linking import OperationKey
 from meshsim.imports.manifests import Manifest, deployment, namespace, service, text_of
 from meshsim.imports.times import in_words, rounded, short, time_of
@@ -35,6 +36,10 @@ class Choices:
     sampling: float = 1.0
     """Share of the requests that were traced."""
     sidecars: bool = True
+    resources: tuple[str, ...] = ()
+    """Manifests, as the scenario names them."""
+    known: Mapping[str, KnownService] = field(default_factory=dict)
+    """The services of those, by name."""
 
 
 @dataclass(slots=True)
@@ -99,12 +104,31 @@ def scenario_of(estimate: Estimate, choices: Choices) -> Imported:
         "description": maker.summary(),
         "duration": format_duration(choices.duration),
         **maker.mesh(),
-        "resources": [MANIFESTS],
+        "resources": [*choices.resources, MANIFESTS],
         "workloads": maker.workloads(),
         "traffic": maker.traffic(),
     }
-    manifests = text_of(maker.manifests(), "Services seen in the traces.")
+    manifests = text_of(maker.manifests(), "What the traces show and no manifest has.")
     return Imported(choices.name, {SCENARIO: dump(document), MANIFESTS: manifests}, tuple(maker.findings))
+
+
+def _repeated(
+    steps: Sequence[tuple[EstimatedCall, ...]],
+) -> list[tuple[tuple[EstimatedCall, ...], int]]:
+    """Steps, and how often each is made: calls to the same that are always made, one after the other, are one."""
+    found: list[tuple[tuple[EstimatedCall, ...], int]] = []
+    for step in steps:
+        if found and len(step) == len(found[-1][0]) == 1 and _always(step[0]) and _always(found[-1][0][0]):
+            (before,), times = found[-1]
+            if (before.callee, before.optional) == (step[0].callee, step[0].optional):
+                found[-1] = ((before,), times + 1)
+                continue
+        found.append((step, 1))
+    return found
+
+
+def _always(call: EstimatedCall) -> bool:
+    return call.made == call.of
 
 
 class _Maker:
@@ -118,6 +142,10 @@ class _Maker:
             self._names.service(operation.key.service)
             self._names.path(operation.key, operation.variant)
             self._by_service.setdefault(operation.key.service, []).append(operation)
+        self._missing = sorted(name for name in self._by_service if self._names.service(name) not in choices.known)
+        if choices.resources and self._missing:
+            names = ", ".join(self._missing)
+            self.warn(f"the manifests have no Service of these names, they are made up: {names}")
         self._methods = {operation.key: method_of(operation) for operation in estimate.operations}
 
     def summary(self) -> str:
@@ -130,6 +158,12 @@ class _Maker:
     def warn(self, message: str, hint: str = "") -> None:
         """Something that the scenario says differently."""
         self.findings.append(Finding("MSH0302", Severity.WARNING, message, None, hint))
+
+    def _place(self, name: str) -> KnownService:
+        """Where a service is: as the manifests say, else made up."""
+        label = self._names.service(name)
+        known = self._choices.known.get(label)
+        return known if known is not None else KnownService(label, NAMESPACE, PORT, {"app": label})
 
     def refuse_circles(self) -> None:
         """Operations that call themselves over others, as recursion does: a scenario has no end to it."""
@@ -153,10 +187,20 @@ class _Maker:
                     way[callee] = sorted(calls[callee])
 
     def mesh(self) -> dict[str, Value]:
-        """Latencies with which calls take as long on their way as the callers' spans say."""
+        """Sidecars, and latencies with which calls take as long on their way as the callers' spans say."""
+        mesh: dict[str, Value] = {}
+        namespaces = sorted({self._place(name).namespace for name in self._by_service} - {NAMESPACE})
+        if namespaces and self._choices.sidecars:
+            mesh["inject"] = namespaces
+        network = self._network()
+        if network is not None:
+            mesh["timing"] = {"network": network}
+        return {"mesh": mesh} if mesh else {}
+
+    def _network(self) -> Value | None:
         way = self._estimate.way
         if way is None:
-            return {}
+            return None
         passes = 2 * (ProxyCost().outbound.scale + ProxyCost().inbound.scale) if self._choices.sidecars else 0
         one_way = (way - passes) // 2
         if one_way < MICROSECOND:
@@ -165,8 +209,7 @@ class _Maker:
         beyond = " beyond what sidecars take" if self._choices.sidecars else ""
         note = f"half of what callers usually wait longer than the called service takes, {short(way)}{beyond}"
         latency = format_duration(rounded(one_way))
-        network = Noted({"sameNode": latency, "sameZone": latency, "crossZone": latency}, note)
-        return {"mesh": {"timing": {"network": network}}}
+        return Noted({"sameNode": latency, "sameZone": latency, "crossZone": latency}, note)
 
     # ---- workloads ------------------------------------------------------------------------------------------------
 
@@ -175,7 +218,11 @@ class _Maker:
         return [self._workload(name, operations) for name, operations in self._by_service.items()]
 
     def _workload(self, name: str, operations: Sequence[EstimatedOperation]) -> Value:
-        made: dict[str, Value] = {"match": {"app": self._names.service(name)}, "serve": {"style": "async"}}
+        place = self._place(name)
+        made: dict[str, Value] = {"match": dict(place.labels)}
+        if place.namespace != NAMESPACE:
+            made["namespace"] = place.namespace
+        made["serve"] = {"style": "async"}
         if len(operations) == 1:
             (only,) = operations
             made["serve"] = {**self._work(only), "style": "async"}
@@ -207,19 +254,21 @@ class _Maker:
 
     def _calls(self, item: EstimatedOperation) -> list[Value]:
         steps: list[Value] = []
-        for step in item.steps:
-            calls = [self._call(call) for call in step]
+        for step, times in _repeated(item.steps):
+            calls = [self._call(item, call, times) for call in step]
             steps.append({"parallel": calls} if len(calls) > 1 else calls[0])
         return steps
 
-    def _call(self, call: EstimatedCall) -> Value:
+    def _call(self, item: EstimatedOperation, call: EstimatedCall, times: int) -> Value:
         made: dict[str, Value] = {
-            "to": f"{self._names.service(call.callee.service)}:{PORT}",
+            "to": self._place(call.callee.service).host_from(self._place(item.key.service).namespace),
             "path": self._names.path(call.callee),
         }
         method = self._methods.get(call.callee, "GET")
         if method != "GET":
             made["method"] = method
+        if times > 1:
+            made["times"] = times
         if call.made < call.of:
             made["probability"] = Noted(format_percent(call.probability), f"{call.made:,} of {call.of:,}")
         if call.optional:
@@ -267,15 +316,15 @@ class _Maker:
         return self._entry(item.key.service, callee, self._names.path(callee), count, what)
 
     def _entry(self, sender: str | None, key: OperationKey, path: str, count: int, what: str) -> Value:
-        host = self._names.service(key.service)
-        request: dict[str, Value] = {"host": f"{host}.{NAMESPACE}:{PORT}", "path": path}
+        request: dict[str, Value] = {"host": self._place(key.service).host_from(CLIENTS), "path": path}
         method = self._methods.get(key, "GET")
         if method != "GET":
             request["method"] = method
         source = CLIENTS if sender is None else self._names.service(sender)
+        labels = {"app": CLIENTS} if sender is None else self._place(sender).labels
         return {
-            "name": f"{source}-{host}"[:60],
-            "from": {"match": {"app": source}},
+            "name": f"{source}-{self._names.service(key.service)}"[:60],
+            "from": {"match": dict(labels)},
             "request": request,
             "rate": self._rate(count, what),
         }
@@ -293,18 +342,23 @@ class _Maker:
     # ---- manifests ------------------------------------------------------------------------------------------------
 
     def manifests(self) -> list[Manifest]:
-        """A Deployment and a Service each, and the clients' pod."""
-        made: list[Manifest] = [namespace(NAMESPACE, injected=self._choices.sidecars)]
+        """A Deployment and a Service each, unless there are manifests of them, and the clients' pod."""
+        made: list[Manifest] = []
         senders = {sender for item in self._estimate.operations for sender in item.senders}
         for name in dict.fromkeys((*self._by_service, *sorted(senders))):
             label = self._names.service(name)
+            if label in self._choices.known:
+                continue
             seen = len(self._estimate.linked.instances.get(name, ()))
             replicas: Value = Noted(seen, f"{seen} seen") if seen else Noted(1, "none is named in the spans")
             labels = {"app": label}
             image = f"example/{label}"
             made.append(deployment(label, NAMESPACE, labels, image=image, port=PORT, replicas=replicas))
             made.append(service(label, NAMESPACE, labels, PORT, self._port_name(name)))
-        made.append(deployment(CLIENTS, "default", {"app": CLIENTS}, image=f"example/{CLIENTS}", port=PORT))
+        if made:
+            made.insert(0, namespace(NAMESPACE, injected=self._choices.sidecars))
+        made.append(namespace(CLIENTS, injected=False))
+        made.append(deployment(CLIENTS, CLIENTS, {"app": CLIENTS}, image=f"example/{CLIENTS}", port=PORT))
         return made
 
     def _port_name(self, name: str) -> str:

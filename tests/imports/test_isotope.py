@@ -38,6 +38,7 @@ services:
   - call: {service: left, size: 3K}
 - name: left
   type: grpc
+  responseSize: 16 KB
 - name: right
   namespace: other
 """
@@ -53,8 +54,9 @@ def test_scripts_are_calls_in_order_and_own_time(file: File, tmp_path: Path) -> 
     assert front.call_groups[0][1].probability == pytest.approx(0.3)
     assert front.call_groups[0][0].method == "POST"
     assert str(front.serve.time) == "17ms"
-    assert front.serve.errors is not None
-    assert (front.serve.errors.rate, front.serve.errors.status) == (pytest.approx(0.005), 500)
+    assert [(item.rate, item.status) for item in front.serve.errors] == [(pytest.approx(0.005), 500)]
+    assert [[call.size for call in group] for group in front.call_groups] == [[1024, 1024], [3072]]
+    assert (front.serve.size, left.serve.size) == (0, 16384)
     assert not any(call.optional for group in front.call_groups for call in group)
     assert (left.calls, right.namespace) == ((), "other")
 

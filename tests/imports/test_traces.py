@@ -9,11 +9,12 @@ import pytest
 from meshsim.errors import InputErrors
 from meshsim.imports.estimating import estimate
 from meshsim.imports.imported import Imported, write_imported
+from meshsim.imports.known_services import known_services
 from meshsim.imports.linking import link
 from meshsim.imports.spans import Span
 from meshsim.imports.trace_files import read_traces
 from meshsim.imports.traces import Choices, path_of, scenario_of
-from meshsim.scenario import LoadedScenario, load_scenario
+from meshsim.scenario import Call, LoadedScenario, load_scenario
 from meshsim.units import MILLISECOND, MINUTE
 
 from .builders import CLIENT, CONSUMER, PRODUCER, SERVER, span
@@ -82,6 +83,39 @@ def test_only_a_share_was_traced(tmp_path: Path) -> None:
     assert scenario.traffic[0].rate == pytest.approx(100.0, rel=0.01)
 
 
+MANIFESTS = """\
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: web}
+spec: {selector: {tier: front}, ports: [{name: tcp-admin, port: 9000}, {name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: front, namespace: web}
+spec:
+  selector: {matchLabels: {tier: front}}
+  template: {metadata: {labels: {tier: front}}, spec: {containers: [{name: front, image: "example/front:1"}]}}
+"""
+
+
+def test_manifests_take_the_place_of_made_up_services(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(MANIFESTS)
+    known = known_services([tmp_path / "web.yaml"])
+    made_up = made(SHOP, Choices("shop", MINUTE, resources=("../web.yaml",), known=known))
+    (finding,) = made_up.findings
+    assert finding.message.endswith("they are made up: Stock_DB, mail")
+    found = loaded(made_up, tmp_path / "out")
+    assert found.scenario.mesh.inject == ("web",)
+    front = next(item for item in found.scenario.workloads if item.namespace == "web")
+    assert front.match == {"tier": "front"}
+    assert {call.to for item in front.operations for step in item.calls or () for call in [step]} == {
+        "stock-db.traced:8080"
+    }
+    assert found.scenario.traffic[0].request.host == "front.web:80"
+    deployments = {(item.namespace, item.name) for item in found.objects if item.kind == "Deployment"}
+    assert deployments == {("web", "front"), ("traced", "stock-db"), ("traced", "mail"), ("clients", "clients")}
+
+
 def test_the_way_is_that_of_the_spans(tmp_path: Path) -> None:
     """Callers wait 4 and 5 ms longer than the callee takes; the sidecars' own 0.4 ms are part of it."""
     timing = loaded(made(SHOP), tmp_path).scenario.mesh.timing
@@ -124,6 +158,17 @@ def test_chances_and_errors_say_from_what() -> None:
 
 def test_one_trace_says_nothing_of_the_rate() -> None:
     assert "rate: 1/s  # a guess: one trace says nothing of the rate" in made(page(0)).files["scenario.yaml"]
+
+
+def test_calls_that_always_follow_each_other_are_one(tmp_path: Path) -> None:
+    spans = [span("page", "", "front", 0, 100, kind=SERVER)]
+    for number in range(4):
+        spans.append(span(f"x#{number}", "page", "front", number * 10, number * 10 + 8, kind=CLIENT))
+        spans.append(span(f"a#{number}", f"x#{number}", "a", number * 10 + 1, number * 10 + 7, kind=SERVER))
+    front = next(item for item in loaded(made(spans), tmp_path).scenario.workloads if item.match == {"app": "front"})
+    ((call,),) = front.call_groups
+    assert isinstance(call, Call)
+    assert call.times == 4
 
 
 def test_recursion_is_refused() -> None:
