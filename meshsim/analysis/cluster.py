@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from meshsim.analysis.report import close, listed
 from meshsim.api import ApiObject, Fields
+from meshsim.controlplane.host_names import MESH_GATEWAY, resolve_gateway_name
 from meshsim.controlplane.model import Proxy, VirtualService
 from meshsim.controlplane.policy_attachment import selects
 from meshsim.controlplane.proxies import has_proxy
@@ -139,6 +140,15 @@ class Cluster:
     def hosts(self) -> tuple[str, ...]:
         """Host names of all services, sorted."""
         return tuple(sorted(self.push.registry.by_host))
+
+
+def route_gateways(item: ApiObject, route: Fields) -> list[str]:
+    """The gateways on which a route can be taken, as ``mesh`` or ``namespace/name``."""
+    bound = item.spec.texts("gateways") or (MESH_GATEWAY,)
+    matches = route.items("match")
+    if matches and all(match.texts("gateways") for match in matches):
+        bound = tuple(name for match in matches for name in match.texts("gateways"))
+    return list(dict.fromkeys(resolve_gateway_name(name, item.namespace) for name in bound))
 
 
 def workloads_of(objects: Iterable[ApiObject]) -> tuple[Workload, ...]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster
+from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster, route_gateways
 from meshsim.analysis.report import Report, close, close_host, listed
 from meshsim.api import ApiObject, Fields, ObjectKey
 from meshsim.controlplane.host_names import (
     MESH_GATEWAY,
     host_within,
     is_wildcard,
-    resolve_gateway_name,
     resolve_short_name,
 )
 from meshsim.controlplane.model import Registry, Resolution, Service, VirtualService
@@ -65,7 +64,7 @@ def _check_gateway_route(
     cluster: Cluster, item: ApiObject, destination: _Destination, split: dict[str, ApiObject], report: Report
 ) -> None:
     """A gateway sends requests to the endpoints themselves: what the mesh's VirtualService says does not count."""
-    bound = _gateways(item, destination.route)
+    bound = route_gateways(item, destination.route)
     known = [name for name in bound if _gateway(cluster, name) is not None]
     if MESH_GATEWAY in bound or destination.mirror or not known:
         return
@@ -121,7 +120,7 @@ def _check(cluster: Cluster, item: ApiObject, destination: _Destination, report:
         message = f"{host} has no port {port}, only {listed(map(str, numbers))}: {destination.effect}"
         report.warn("IST0101", item, place, message)
     elif not port and len(numbers) > 1:
-        bound = _gateways(item, destination.route)
+        bound = route_gateways(item, destination.route)
         missing = [number for number in _request_ports(cluster, item, bound) if number not in numbers]
         if missing:
             asked = listed(map(str, missing), "or")
@@ -170,15 +169,6 @@ def _kube_namespace(cluster: Cluster, host: str) -> str | None:
     """The namespace in the name of a Kubernetes service."""
     ending = f".svc.{cluster.push.mesh.domain}"
     return host.removesuffix(ending).partition(".")[2] if host.endswith(ending) else None
-
-
-def _gateways(item: ApiObject, route: Fields) -> list[str]:
-    """The gateways on which a route can be taken, as ``mesh`` or ``namespace/name``."""
-    bound = item.spec.texts("gateways") or (MESH_GATEWAY,)
-    matches = route.items("match")
-    if matches and all(match.texts("gateways") for match in matches):
-        bound = tuple(name for match in matches for name in match.texts("gateways"))
-    return list(dict.fromkeys(resolve_gateway_name(name, item.namespace) for name in bound))
 
 
 def _gateway(cluster: Cluster, full: str) -> ApiObject | None:
@@ -245,7 +235,7 @@ def _viewers(cluster: Cluster, item: ApiObject, route: Fields) -> list[str]:
     found: dict[str, None] = {}
     own = cluster.resolved.get(id(item))
     for resolved in (own,) if own is not None else _roots(cluster, item):
-        for gateway in _gateways(item, route) if own is not None else resolved.gateways:
+        for gateway in route_gateways(item, route) if own is not None else resolved.gateways:
             if gateway == MESH_GATEWAY:
                 found.update((view.namespace, None) for view in cluster.views if resolved in view.virtual_services)
                 continue

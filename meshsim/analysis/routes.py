@@ -70,6 +70,11 @@ def _line(item: ApiObject, fields: Fields) -> int:
     return position.line if position is not None else 0
 
 
+def takes_everything(match: Fields) -> bool:
+    """Whether a match holds for every request of the gateways it is for."""
+    return not _conditions(Fields({key: match.value(key) for key in match if key != "gateways"}))
+
+
 def _conditions(match: Fields) -> Mapping[str, object]:
     """What a match asks; a prefix ``/`` asks nothing."""
     found = {key: match.value(key) for key in match if key not in _UNCONDITIONAL and match.value(key)}

@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster
+from meshsim.analysis.cluster import ISTIO_NETWORKING, Cluster, route_gateways
 from meshsim.analysis.report import Report, close, listed, older
+from meshsim.analysis.routes import takes_everything
 from meshsim.api import ApiObject, Fields, ObjectKey
 from meshsim.controlplane.host_names import (
     MESH_GATEWAY,
     hosts_for_namespace,
     hosts_overlap,
+    intersection,
     resolve_gateway_name,
     resolve_short_name,
 )
@@ -103,44 +105,63 @@ def _report_beaten(item: VirtualService, host: str, kind: str, state: _Beaten, r
 
 def _check_catch_alls(cluster: Cluster, report: Report) -> None:
     """On a gateway the routes of all VirtualServices of a host are joined: one that takes every request ends them."""
-    takers: dict[tuple[str, str], VirtualService] = {}
-    for item in cluster.push.virtual_services:
-        at = _catch_all(item)
-        if at is None or item.gateway_semantics:
-            continue
-        for gateway in item.gateways:
-            if gateway == MESH_GATEWAY:
-                continue
-            for host in item.hosts:
-                taker = takers.setdefault((gateway, host.lower()), item)
-                if taker is item or not _both_seen(cluster, gateway, taker, item):
+    for gateway in cluster.of_kind("Gateway"):
+        full = f"{gateway.namespace}/{gateway.name}"
+        routers = cluster.routers(gateway.spec.text_map("selector"))
+        for namespace in dict.fromkeys(proxy.namespace for proxy in routers):
+            takers: dict[str, VirtualService] = {}
+            for item in cluster.push.virtual_services_exported_to(namespace, full):
+                at = None if item.gateway_semantics else _catch_all(item, full)
+                if at is None:
                     continue
-                why = older(item.source, taker.source)
-                message = (
-                    f"never used: on Gateway {gateway} the route without match of VirtualService "
-                    f"{taker.namespace}/{taker.name}, which is {why}, takes all other requests to {host}"
-                )
-                hint = "give this one a match, or put both into one VirtualService"
-                report.warn("IST0130", item.source, f"spec.http[{at}]", message, hint)
+                names = _served(item, gateway)
+                beaten = {name: takers[name] for name in names if name in takers}
+                for name in names:
+                    takers.setdefault(name, item)
+                if beaten:
+                    _report_behind(item, at, full, beaten, len(beaten) == len(names), report)
 
 
-def _catch_all(item: VirtualService) -> int | None:
+def _catch_all(item: VirtualService, gateway: str) -> int | None:
+    """The first route that takes every request on a gateway."""
     if item.delegates:
         return None
-    return next((at for at, route in enumerate(item.spec.items("http")) if not route.items("match")), None)
+    for at, route in enumerate(item.source.spec.items("http")):
+        matches = route.items("match")
+        if gateway not in route_gateways(item.source, route):
+            continue
+        if not matches or any(takes_everything(match) and _is_on(item, match, gateway) for match in matches):
+            return at
+    return None
 
 
-def _both_seen(cluster: Cluster, gateway: str, one: VirtualService, other: VirtualService) -> bool:
-    """Whether some proxy of the gateway follows both."""
-    namespace, _, name = gateway.partition("/")
-    found = cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
-    if found is None:
-        return False
-    for proxy in cluster.routers(found.spec.text_map("selector")):
-        seen = cluster.push.virtual_services_exported_to(proxy.namespace, gateway)
-        if one in seen and other in seen:
-            return True
-    return False
+def _is_on(item: VirtualService, match: Fields, gateway: str) -> bool:
+    names = match.texts("gateways")
+    return not names or gateway in {resolve_gateway_name(name, item.namespace) for name in names}
+
+
+def _served(item: VirtualService, gateway: ApiObject) -> list[str]:
+    """Names of the virtual hosts that a Gateway makes for a VirtualService."""
+    own = f"{gateway.namespace}/"
+    written = [own + host[2:] if host.startswith("./") else host for host in _hosts(gateway)]
+    return intersection([host.lower() for host in item.hosts], hosts_for_namespace(written, item.namespace))
+
+
+def _report_behind(
+    item: VirtualService, at: int, gateway: str, beaten: dict[str, VirtualService], always: bool, report: Report
+) -> None:
+    taker = next(iter(beaten.values()))
+    why = older(item.source, taker.source)
+    message = (
+        f"never used: on Gateway {gateway} the route without match of VirtualService "
+        f"{taker.namespace}/{taker.name}, which is {why}, takes all other requests to {listed(beaten)}"
+    )
+    hint = "give this one a match, or put both into one VirtualService"
+    if always:
+        report.warn("IST0130", item.source, f"spec.http[{at}]", message, hint)
+    else:
+        message = message.replace("never used", f"not used for {listed(beaten)}").partition(" to ")[0]
+        report.inform("IST0130", item.source, f"spec.http[{at}]", message, hint)
 
 
 # --- gateways --------------------------------------------------------------------------------------------------------

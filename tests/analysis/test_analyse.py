@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,8 +15,8 @@ from meshsim.analysis import Cluster, analyse, workloads_of
 from meshsim.controlplane.mesh import build_mesh_config
 from meshsim.controlplane.proxies import build_proxy
 from meshsim.controlplane.push_context import PushContext, build_push_context
-from meshsim.errors import Finding
-from meshsim.world.verify.folder import read_proxies, read_world, world_names
+from meshsim.errors import Finding, Severity
+from meshsim.world.verify.folder import RecordedProxy, read_proxies, read_world, world_names
 
 pytestmark = pytest.mark.needs_shared
 
@@ -137,6 +138,7 @@ EXTRA: Final[Mapping[str, list[tuple[str, str, str]]]] = {
         ("MSH0572", "applyTo: CLUSTER", "EnvoyFilter istio-system/version"),
     ],
     "gw-http": [
+        ("IST0130", "name: catch", "VirtualService web/shop1"),
         ("IST0130", "name: catch2", "VirtualService web/shop2"),
         ("IST0132", "other.example.org", "VirtualService web/org"),
     ],
@@ -246,3 +248,42 @@ def test_positions_are_those_of_the_recorded_lines(worlds: list[World], oracle: 
                 compared += 1
         compared += sum(item[0] == "IST0112" for item in ours)
     assert compared >= 3
+
+
+def test_routes_behind_another_catch_all_are_those_that_istiod_put_there(worlds: list[World], oracle: Path) -> None:
+    """In the recorded routes of gateways such a route never comes first, and every other one does somewhere."""
+    compared = 0
+    for world in worlds:
+        behind = {
+            f.subject.removeprefix("VirtualService ")
+            for f in world.findings
+            if f.code == "IST0130" and "on Gateway" in f.message and f.severity is Severity.WARNING
+        }
+        first: set[str] = set()
+        later: set[str] = set()
+        for recorded in read_proxies(oracle, "xds", world.name):
+            if str(recorded.node["id"]).startswith("router"):
+                for names in _catch_alls(recorded):
+                    first.update(names[:1])
+                    later.update(names[1:])
+        assert behind == later - first, world.name
+        compared += len(behind)
+    assert compared >= 10
+
+
+def _catch_alls(recorded: RecordedProxy) -> Iterator[list[str]]:
+    """VirtualServices of the routes that take every request, by virtual host in their order."""
+    for configuration in recorded.resources.get("rds", []):
+        for host in _list(configuration.get("virtual_hosts")):
+            names: dict[str, None] = {}
+            for route in _list(host.get("routes")):
+                if set(route["match"]) <= {"prefix", "case_sensitive"} and route["match"].get("prefix") == "/":
+                    config = route.get("metadata", {}).get("filter_metadata", {}).get("istio", {}).get("config", "")
+                    found = re.search(r"namespaces/(.*)/virtual-service/(.*)", config)
+                    if found is not None:
+                        names.setdefault(f"{found[1]}/{found[2]}")
+            yield list(names)
+
+
+def _list(value: object) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else []
