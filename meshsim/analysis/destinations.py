@@ -113,19 +113,22 @@ def _check(cluster: Cluster, item: ApiObject, destination: _Destination, report:
         seen = [viewer for viewer in viewers if push.visible_service(host, viewer) is not None]
         _report_unknown(cluster, item, host, destination, seen, report)
         return
+    _check_seen(cluster, item, host, viewers, destination, report)
+    viewers = [viewer for viewer in viewers if push.visible_service(host, viewer) is not None]
     port = fields.fields("port").integer("number")
     numbers = [p.port for p in service.ports]
     if port and port not in numbers:
         place = fields.fields("port").at("number")
         message = f"{host} has no port {port}, only {listed(map(str, numbers))}: {destination.effect}"
         report.warn("IST0101", item, place, message)
-    elif not port and len(numbers) > 1:
-        bound = route_gateways(item, destination.route)
-        missing = [number for number in _request_ports(cluster, item, bound) if number not in numbers]
+    elif not port:
+        missing = [number for number in _request_ports(cluster, item, destination, numbers) if number not in numbers]
         if missing:
             asked = listed(map(str, missing), "or")
-            message = f"without a port that of the request counts, and {host} has no port {asked}: {destination.effect}"
-            report.warn("IST0112", item, path, message, f"write port.number: {listed(map(str, numbers), 'or')}")
+            effect = destination.effect.replace("requests", f"requests to port {asked}")
+            message = f"without a port that of the request counts, and {host} has no port {asked}: {effect}"
+            code = "IST0112" if len(numbers) > 1 else "MSH0506"
+            report.warn(code, item, path, message, f"write port.number: {listed(map(str, numbers), 'or')}")
     if subset := fields.text("subset"):
         _check_subset(cluster, item, service, subset, viewers, destination, report)
 
@@ -149,6 +152,23 @@ def _report_unknown(
         return
     hint = _meant(cluster, written, host)
     report.warn("IST0101", item, path, f"there is no service {host}: {destination.effect}", hint)
+
+
+def _check_seen(
+    cluster: Cluster, item: ApiObject, host: str, viewers: Sequence[str], destination: _Destination, report: Report
+) -> None:
+    """A service that its own namespace sees and others that follow the route do not."""
+    blind = [viewer for viewer in viewers if cluster.push.visible_service(host, viewer) is None]
+    if not blind:
+        return
+    gateways = {p.namespace for p in cluster.proxies if p.is_router}
+    message = f"proxies in namespace {listed(blind)} follow this route and do not see {host} (exportTo): "
+    tell = report.warn if gateways.intersection(blind) and MESH_GATEWAY not in _bound(item) else report.inform
+    tell("IST0101", item, destination.fields.at("host"), message + f"there {destination.effect}")
+
+
+def _bound(item: ApiObject) -> tuple[str, ...]:
+    return item.spec.texts("gateways") or (MESH_GATEWAY,)
 
 
 def _meant(cluster: Cluster, written: str, host: str) -> str:
@@ -177,23 +197,26 @@ def _gateway(cluster: Cluster, full: str) -> ApiObject | None:
     return cluster.push.objects.get(ObjectKey(ISTIO_NETWORKING, "Gateway", namespace, name))
 
 
-def _request_ports(cluster: Cluster, item: ApiObject, gateways: Sequence[str]) -> list[int]:
-    """Ports on which requests for the hosts of a VirtualService come in."""
-    found: dict[int, None] = {}
+def _request_ports(cluster: Cluster, item: ApiObject, destination: _Destination, known: Sequence[int]) -> Iterator[int]:
+    """Ports of requests that a route without a port takes along to the ports `known` of its service.
+
+    A gateway takes the only port of a service; a sidecar looks among the services of the request's port, and so does
+    not find one that has only another (istio pilot/pkg/networking/core/route/route.go, GetDestinationCluster, 1.31).
+    """
     push = cluster.push
-    for written in gateways:
-        if written == MESH_GATEWAY:
+    matches = destination.route.items("match")
+    chosen = [match.integer("port") for match in matches if match.integer("port")]
+    for gateway in route_gateways(item, destination.route):
+        if gateway == MESH_GATEWAY:
             for host in item.spec.texts("hosts"):
-                service = push.visible_service(
-                    resolve_short_name(host, item.namespace, push.mesh.domain), item.namespace
-                )
-                if service is not None:
-                    found.update((port.port, None) for port in service.ports if port.protocol.is_http)
-            continue
-        gateway = _gateway(cluster, written)
-        for server in gateway.spec.items("servers") if gateway is not None else ():
-            found.setdefault(server.fields("port").integer("number"))
-    return list(found)
+                full = resolve_short_name(host, item.namespace, push.mesh.domain)
+                service = push.visible_service(full, item.namespace)
+                ports = [port.port for port in service.ports if port.protocol.is_http] if service is not None else []
+                yield from (port for port in ports if len(chosen) < len(matches) or not matches or port in chosen)
+        elif len(known) > 1:
+            found = _gateway(cluster, gateway)
+            for server in found.spec.items("servers") if found is not None else ():
+                yield server.fields("port").integer("number")
 
 
 def _check_subset(

@@ -46,6 +46,37 @@ def test_ports(finds: Callable) -> None:
     )
     finds(_routed("host: two") + two, ("IST0112", "host: two", "has no port 80"))
     finds(_routed("host: two").replace("hosts: [app]", "hosts: [two]") + two)
+    finds(
+        _routed("host: app").replace("hosts: [app]", "hosts: [two]") + two,
+        ("MSH0506", "host: app", "has no port 81 or 82"),
+    )
+    gateway = "hosts: [a.example.com]\ngateways: [edge/gw]\nhttp: [{route: [{destination: {host: one}}]}]"
+    one = two.replace("two", "one").replace(", {name: http-b, port: 82}", "")
+    finds(manifest("VirtualService", "a", gateway) + one)
+
+
+def test_a_port_of_the_match_is_that_of_the_request(finds: Callable) -> None:
+    two = (
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: two, namespace: shop}\n"
+        "spec: {selector: {app: app}, ports: [{name: http, port: 80, targetPort: 81}, {name: http-b, port: 82}]}\n"
+    )
+    text = _routed("host: app").replace("hosts: [app]", "hosts: [two]") + two
+    finds(text, ("MSH0506", "host: app", "has no port 82"))
+    finds(text.replace("- route:", "- match: [{port: 80}]\n    route:"))
+
+
+def test_who_follows_a_route_may_not_see_where_it_leads(finds: Callable) -> None:
+    hidden = (
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: hidden\n  namespace: shop\n"
+        "  annotations: {networking.istio.io/exportTo: '.'}\n"
+        "spec: {selector: {app: app}, ports: [{name: http, port: 80}]}\n"
+    )
+    mesh = _routed("host: hidden.shop.svc.cluster.local") + hidden
+    (found,) = finds(mesh, ("IST0101", "host: hidden", "proxies in namespace other follow this route and do not see"))
+    assert found.severity.value == "info"
+    gateway = mesh.replace("hosts: [app]", "hosts: [a.example.com]\n  gateways: [edge/gw]")
+    (found,) = finds(gateway, ("IST0101", "host: hidden", "proxies in namespace edge follow this route"))
+    assert found.severity.value == "warning"
 
 
 def test_a_subset_is_looked_for_where_the_clients_look(finds: Callable) -> None:
