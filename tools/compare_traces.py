@@ -31,7 +31,7 @@ class Seen(NamedTuple):
     """What callers of a service see."""
 
     rate: float
-    """Requests a second."""
+    """Requests a second, 0 where one trace alone says nothing of it."""
     latencies: tuple[Nanos, ...]
     """Sorted."""
 
@@ -44,8 +44,8 @@ def seen(linked: Linked, senders: Sequence[str] = ()) -> dict[str, Seen]:
         outside = item.way is None or item.sender in senders
         latency = item.end - item.start + (0 if outside or item.way is None else item.way)
         spans.setdefault(item.key.service, []).append(latency)
-    window = max((max(starts) - min(starts)) / SECOND, 1e-9)
-    return {name: Seen(len(times) / window, tuple(sorted(times))) for name, times in spans.items()}
+    window = (max(starts) - min(starts)) / SECOND
+    return {name: Seen(len(times) / window if window else 0.0, tuple(sorted(times))) for name, times in spans.items()}
 
 
 def simulated(files: Sequence[Path], folder: Path, sidecars: bool = True) -> tuple[Linked, Linked]:

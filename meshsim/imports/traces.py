@@ -142,9 +142,9 @@ class _Maker:
             self._names.service(operation.key.service)
             self._names.path(operation.key, operation.variant)
             self._by_service.setdefault(operation.key.service, []).append(operation)
-        self._missing = sorted(name for name in self._by_service if self._names.service(name) not in choices.known)
-        if choices.resources and self._missing:
-            names = ", ".join(self._missing)
+        missing = sorted(name for name in self._by_service if self._known(name) is None)
+        if choices.resources and missing:
+            names = ", ".join(missing)
             self.warn(f"the manifests have no Service of these names, they are made up: {names}")
         self._methods = {operation.key: method_of(operation) for operation in estimate.operations}
 
@@ -162,8 +162,14 @@ class _Maker:
     def _place(self, name: str) -> KnownService:
         """Where a service is: as the manifests say, else made up."""
         label = self._names.service(name)
-        known = self._choices.known.get(label)
+        known = self._known(name)
         return known if known is not None else KnownService(label, NAMESPACE, PORT, {"app": label})
+
+    def _known(self, name: str) -> KnownService | None:
+        """The manifests' Service of a name, also of ``name.namespace`` as Istio's proxies call themselves."""
+        short, _, where = name.partition(".")
+        found = self._choices.known.get(self._names.service(name)) or self._choices.known.get(short)
+        return found if found is not None and where in ("", found.namespace) else None
 
     def refuse_circles(self) -> None:
         """Operations that call themselves over others, as recursion does: a scenario has no end to it."""
@@ -347,7 +353,7 @@ class _Maker:
         senders = {sender for item in self._estimate.operations for sender in item.senders}
         for name in dict.fromkeys((*self._by_service, *sorted(senders))):
             label = self._names.service(name)
-            if label in self._choices.known:
+            if self._known(name) is not None:
                 continue
             seen = len(self._estimate.linked.instances.get(name, ()))
             replicas: Value = Noted(seen, f"{seen} seen") if seen else Noted(1, "none is named in the spans")

@@ -116,6 +116,17 @@ def test_manifests_take_the_place_of_made_up_services(tmp_path: Path) -> None:
     assert deployments == {("web", "front"), ("traced", "stock-db"), ("traced", "mail"), ("clients", "clients")}
 
 
+@pytest.mark.parametrize(("name", "found"), [("front.web", True), ("front.shop", False), ("front", True)])
+def test_istios_proxies_name_their_namespace(name: str, found: bool, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(MANIFESTS)
+    known = known_services([tmp_path / "web.yaml"])
+    spans = [span("page", "", name, 0, 10, kind=SERVER)]
+    (workload,) = loaded(
+        made(spans, Choices("shop", MINUTE, resources=("../web.yaml",), known=known)), tmp_path / "out"
+    ).scenario.workloads
+    assert (workload.match == {"tier": "front"}) is found
+
+
 def test_the_way_is_that_of_the_spans(tmp_path: Path) -> None:
     """Callers wait 4 and 5 ms longer than the callee takes; the sidecars' own 0.4 ms are part of it."""
     timing = loaded(made(SHOP), tmp_path).scenario.mesh.timing
