@@ -255,8 +255,8 @@ HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
-BUCKET_ROOM = 16
-"""Events that fit into one bucket."""
+BUCKET_ROOM = 15
+"""Events that fit into one bucket; the place before the first holds their number."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
 NEAR_LOOK = 6
@@ -501,18 +501,17 @@ class Call:
 
 class Flow:
     proxy: i32
-    workers: i32
     pod: i32
     edge: i32
     route: i32
     version: i32
+    size: i32
+    """Bytes of a request."""
     cluster: i32
     """Where its route leads when that is one cluster, and the class of its requests there. So flows that differ in
     nothing else share one row of the route table."""
+    workers: i16
     class_there: i16
-    grpc: i8
-    size: i32
-    """Bytes of a request."""
 
 
 class Route:
@@ -556,6 +555,8 @@ class Route:
     key_at: i32
     """Hashes of its clients by session in the `session_key` column, none where they are drawn."""
     key_n: i32
+    grpc: i8
+    """Whether its requests are gRPC, and their answers judged by that status."""
 
 
 class Share:
@@ -579,7 +580,8 @@ class Cluster:
     max_requests: i32
     pending: i32
     retrying: i32
-    per_connection: i32
+    first: i32
+    """Row of the first host in view where they follow each other, -1 where the `seen` column has to be read."""
     limit_5xx: i32
     limit_gateway: i32
     choice: i16
@@ -593,6 +595,9 @@ class Cluster:
     limits: i8
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
     max_retries: i32
+    budget: i32
+    """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
+    per_connection: i32
     lb_panic: i64
     rq_retry: i64
     rq_retry_overflow: i64
@@ -622,8 +627,6 @@ class Cluster:
     max_percent: i32
     limit_local: i32
     ejected: i32
-    budget: i32
-    """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
     duration_class: i32
     rq_duration: i64
     enforce_5xx: i8
@@ -1096,7 +1099,6 @@ class State(NamedTuple):
     cell: list[Cell]
     heap: list[int]
     wheel: list[int]
-    fill: list[int]
     work: list[int]
     tried: list[int]
     free: list[int]
@@ -1261,12 +1263,13 @@ def put(s: State, time: i64, key: i64) -> None:
     ahead = number - c.bucket
     if ahead > 0 and ahead < BUCKETS:
         b = number & (BUCKETS - 1)
-        n = s.fill[b]
+        first = 2 * b * (BUCKET_ROOM + 1)
+        n = s.wheel[first]
         if n < BUCKET_ROOM:
-            at = 2 * (b * BUCKET_ROOM + n)
+            at = first + 2 * (n + 1)
             s.wheel[at] = time
             s.wheel[at + 1] = key
-            s.fill[b] = n + 1
+            s.wheel[first] = n + 1
             c.wheel_n += 1
             return
         c.spilled += 1
@@ -1324,7 +1327,8 @@ def fetch(table: Sequence[object], row: i64) -> None:
 
 def look_far(s: State, b: i64) -> None:
     """Fetch the rows that the events of bucket `b` are about."""
-    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+    first = b * (BUCKET_ROOM + 1)
+    for at in range(first + 1, first + 1 + s.wheel[2 * first]):
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
         if kind >= EV_SERVER and kind <= EV_RESET:
@@ -1335,7 +1339,8 @@ def look_far(s: State, b: i64) -> None:
 
 def look_near(s: State, b: i64) -> None:
     """Fetch the rows that those of the events of bucket `b` name, and begin to look at what they will lead to."""
-    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+    first = b * (BUCKET_ROOM + 1)
+    for at in range(first + 1, first + 1 + s.wheel[2 * first]):
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
         row = key & SLOTS
@@ -1385,6 +1390,7 @@ def look_ahead(s: State) -> None:
     row = s.ahead[at + 1]
     if what == SEE_ANSWERED:
         parent = s.req[row].parent
+        fetch(s.flow, s.req[row].flow)
         if parent >= 0:
             fetch(s.att, parent)
             see(s, SEE_CALLER, parent, 0, 0)
@@ -1430,6 +1436,8 @@ def look_at_flow(s: State, flow: i64, identity: i64, tries: i64) -> None:
     if row < 0:
         return
     fetch(s.cluster, row)
+    if f.proxy >= 0:
+        fetch(s.proxy, f.proxy)
     worker = 0
     if f.workers > 1:
         worker = below(draw(identity, P_WORKER), f.workers)
@@ -1442,11 +1450,19 @@ def look_at_cluster(s: State, row: i64, number: i64, worker: i64) -> None:
     n = cl.view_n
     if n == 0:
         return
-    first = s.seen[cl.host_at + below(number, n)]
-    second = s.seen[cl.host_at + below(mix(number), n)]
+    first = viewed(s, row, below(number, n))
+    second = viewed(s, row, below(mix(number), n))
     fetch(s.host, first)
     fetch(s.host, second)
     see(s, SEE_HOSTS, first, second, worker)
+
+
+def viewed(s: State, row: i64, i: i64) -> i64:
+    """A host out of those that a cluster's balancer sees."""
+    cl = s.cluster[row]
+    if cl.first >= 0:
+        return cl.first + i
+    return s.seen[cl.host_at + i]
 
 
 def look_at_hosts(s: State, first: i64, second: i64, worker: i64) -> None:
@@ -1481,16 +1497,18 @@ def advance(s: State) -> None:
         c.bucket += 1
         c.turned += 1
         b = c.bucket & (BUCKETS - 1)
-        n = s.fill[b]
-        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + n):
+        start = b * (BUCKET_ROOM + 1)
+        n = s.wheel[2 * start]
+        for at in range(start + 1, start + 1 + n):
             sift_up(s, 0, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
             c.near_n += 1
-        s.fill[b] = 0
+        s.wheel[2 * start] = 0
         c.wheel_n -= n
         c.taken += n
         if c.looks == 1:
             look_near(s, (b + NEAR_LOOK) & (BUCKETS - 1))
             look_far(s, (b + NEAR_LOOK + 1) & (BUCKETS - 1))
+            fetch(s.wheel, 2 * ((b + NEAR_LOOK + 3) & (BUCKETS - 1)) * (BUCKET_ROOM + 1))
 
 
 def find_first(s: State) -> i64:
@@ -1534,10 +1552,11 @@ def fit_width(s: State) -> None:
     if change == 0 or c.shift + change < 8 or c.shift + change > 40:
         return
     for b in range(BUCKETS):
-        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
+        first = b * (BUCKET_ROOM + 1)
+        for at in range(first + 1, first + 1 + s.wheel[2 * first]):
             sift_up(s, NEAR_ROOM, c.far_n, s.wheel[2 * at], s.wheel[2 * at + 1])
             c.far_n += 1
-        s.fill[b] = 0
+        s.wheel[2 * first] = 0
     c.wheel_n = 0
     c.shift += change
     c.bucket = c.now >> c.shift
@@ -1595,6 +1614,8 @@ def on_timer(s: State, k: i64) -> None:
     while tc.head < tc.tail:
         at = tc.first + (tc.head & tc.mask)
         t = s.timer[at]
+        if c.looks == 1 and tc.kind & 1 == 1:
+            fetch(s.att, s.timer[tc.first + ((tc.head + LAG) & tc.mask)].row)
         if timer_live(s, k, at):
             if t.time > c.now or t.key > c.timer_key:
                 tc.armed = 1
@@ -2547,19 +2568,18 @@ def pick(s: State, r: i64, row: i64, number: i64, again: i64) -> i64:
     n = cl.view_n
     if n == 0:
         return pick_planned(s, r, row, number, again)
-    at = cl.host_at
     if n == 1 or cl.policy == ORIGINAL_DST:
-        return s.seen[at]
+        return viewed(s, row, 0)
     if cl.policy == RANDOM:
-        return s.seen[at + below(number, n)]
+        return viewed(s, row, below(number, n))
     if cl.policy == ROUND_ROBIN:
         turn = s.turn[cl.rr + s.req[r].worker]
         s.turn[cl.rr + s.req[r].worker] = turn + 1
-        return s.seen[at + turn % n]
-    best = s.seen[at + below(number, n)]
+        return viewed(s, row, turn % n)
+    best = viewed(s, row, below(number, n))
     for _ in range(1, cl.choice):
         number = mix(number)
-        other = s.seen[at + below(number, n)]
+        other = viewed(s, row, below(number, n))
         if s.host[other].active < s.host[best].active:
             best = other
     return best
@@ -2615,6 +2635,11 @@ def view_hosts(s: State, row: i64) -> None:
         for i in range(cl.host_at, cl.host_at + n):
             s.seen[i] = s.hosts[i]
     cl.view_n = n
+    cl.first = s.seen[cl.host_at]
+    for i in range(1, n):
+        if s.seen[cl.host_at + i] != cl.first + i:
+            cl.first = -1
+            return
 
 
 def show_level(s: State, lv: i64) -> None:
@@ -3091,7 +3116,7 @@ def release_connection(s: State, a: i64) -> None:
     cl = s.cluster[t.cluster]
     pool = conn.pool
     conn.streams -= 1
-    worn = cl.per_connection > 0 and conn.used >= cl.per_connection
+    worn = cl.limits == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection
     if t.met > 0 and s.inbound[t.met - 1].marks & MARK_CLOSES != 0:
         worn = True
         if cl.http2 == 1 and conn.state == READY:
@@ -3135,7 +3160,7 @@ def attach(s: State, a: i64) -> None:
         return
     conn.used += 1
     if cl.http2 == 1:
-        worn = cl.per_connection > 0 and conn.used >= cl.per_connection
+        worn = cl.limits == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection
         full = (cl.limits == 1 or conn.streams >= MANY_STREAMS) and conn.streams >= cl.streams
         if worn:
             conn.state = DRAINING
@@ -3751,7 +3776,7 @@ def pass_headers(s: State, a: i64) -> bool:
         return False
     if met.body == 0 and met.after == ANSWERED:
         return False
-    if q.mirror == 0 and q.left > 0 and retriable(s, q.route, ANSWERED, t.status, s.flow[q.flow].grpc, met.marks):
+    if q.mirror == 0 and q.left > 0 and retriable(s, q.route, ANSWERED, t.status, met.marks):
         return False
     q.decided = STARTED
     start_idle(s, a)
@@ -3945,7 +3970,7 @@ def grpc_of(status: i64) -> i64:
     return 2
 
 
-def retriable(s: State, route: i64, how: i64, status: i64, grpc: i64, marks: i64) -> bool:
+def retriable(s: State, route: i64, how: i64, status: i64, marks: i64) -> bool:
     """Whether a route's retry_on covers an outcome (Envoy source/common/router/retry_state_impl.cc)."""
     ro = s.route[route]
     tokens = ro.retry_on
@@ -3961,7 +3986,7 @@ def retriable(s: State, route: i64, how: i64, status: i64, grpc: i64, marks: i64
         return tokens & RETRY_LIMITED != 0
     if tokens & RETRY_HEADERS != 0 and marks & MARK_MATCHED != 0:
         return True
-    if grpc == 1:
+    if ro.grpc == 1:
         return grpc_retriable(tokens, grpc_of(status))
     if status >= GRPC:
         return grpc_retriable(tokens, status - GRPC)
@@ -4057,7 +4082,7 @@ def end_attempt(s: State, a: i64) -> None:
     if q.decided == STARTED and how != ANSWERED:
         q.decided = BROKEN
         status = t.status
-    elif q.mirror == 0 and retriable(s, q.route, how, status, s.flow[q.flow].grpc, marks):
+    elif q.mirror == 0 and retriable(s, q.route, how, status, marks):
         if q.left == 0:
             flags |= URX
             cl.rq_retry_limit += 1
@@ -4756,7 +4781,7 @@ def inject(s: State, first: i64, n: i64) -> None:
 
 INLINE = (
     *("mix", "draw", "unit", "below", "schedule", "push", "take", "find_flow", "leg", "inbound_of"),
-    *("take_request", "give_request", "take_attempt", "give_attempt", "set_timer", "write_log", "judge"),
+    *("viewed", "take_request", "give_request", "take_attempt", "give_attempt", "set_timer", "write_log", "judge"),
     *("decide", "forward", "choose_host", "pick", "attach", "send", "leave_upstream", "release_connection"),
 )
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""

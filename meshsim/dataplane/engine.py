@@ -174,7 +174,7 @@ class Engine:
         self._workers: list[int] = []
         self._edges: dict[Edge, int] = {}
         self._flow_keys: list[tuple[int, int]] = []
-        self._flow_proxies: list[int] = []
+        self._flow_kinds: list[tuple[int, bool]] = []
         self._flow_index_stale = False
         self._logs: list[npt.NDArray[np.void]] = []
         self._cells: list[npt.NDArray[np.void]] = []
@@ -195,8 +195,7 @@ class Engine:
         t.reserve("tally", _TALLY)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("cell_at", 2 * t.length("cell"))
-        t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)
-        t.reserve("fill", core.BUCKETS)
+        t.reserve("wheel", 2 * core.BUCKETS * (core.BUCKET_ROOM + 1))
         t.reserve("work", _WORK)
         t.reserve("ahead", core.AHEAD * core.AHEAD_WORDS)
         t.reserve("heap", _HEAP)
@@ -226,7 +225,7 @@ class Engine:
         number = self._edges.setdefault(edge, len(self._edges))
         flow = self._layout.flow(spec, self._workers_of(spec.proxy), number)
         self._flow_keys.append((spec.pod, spec.call))
-        self._flow_proxies.append(spec.proxy)
+        self._flow_kinds.append((spec.proxy, spec.grpc))
         self._flow_index_stale = self._flow_index_stale or spec.pod >= 0
         if route is not None:
             self.set_route(flow, route)
@@ -257,7 +256,7 @@ class Engine:
         """A proxy's configuration for a flow takes effect; requests under way keep the route they started with."""
         row, cluster, kind = (-1, -1, 0)
         if route is not None:
-            row, cluster, kind = self._layout.route(route, self._flow_proxies[flow])
+            row, cluster, kind = self._layout.route(route, *self._flow_kinds[flow])
         self._change(core.CH_ROUTE, flow, at, value=row, place=cluster, n=kind)
 
     def set_routes(self, routes: Iterable[tuple[int, RouteSpec | None]], at: Nanos | None = None) -> None:

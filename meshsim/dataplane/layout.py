@@ -118,7 +118,7 @@ class Layout:
             )
         }
         self._dists: dict[Distribution, int] = {}
-        self._routes: dict[tuple[RouteSpec, int], int] = {}
+        self._routes: dict[tuple[RouteSpec, int, bool], int] = {}
         self._buckets: dict[tuple[RateLimitSpec, int], int] = {}
         self._timers: dict[tuple[int, int], int] = {}
         self._links: dict[Row, int] = {}
@@ -280,31 +280,30 @@ class Layout:
                 workers=workers,
                 pod=spec.pod,
                 edge=edge,
-                grpc=spec.grpc,
                 route=-1,
                 cluster=-1,
                 size=spec.size,
             )
         )
 
-    def route(self, spec: RouteSpec, proxy: int = -1) -> tuple[int, int, int]:
+    def route(self, spec: RouteSpec, proxy: int = -1, grpc: bool = False) -> tuple[int, int, int]:
         """Row of a route of a proxy, the cluster of one that leads to a single one (else -1), and the class there.
 
         Routes that differ in that cluster alone share a row, unless they share tokens with others of their proxy.
         """
         shares = _shares(spec)
         if len(shares) != 1:
-            return self._route_row(spec, proxy), -1, 0
+            return self._route_row(spec, proxy, grpc), -1, 0
         cluster, _, kind = shares[0]
         alike = replace(spec, clusters=((0, 1),), request_classes=(0, *_classes(spec)[len(spec.clusters) :]))
-        return self._route_row(alike, proxy), cluster, kind
+        return self._route_row(alike, proxy, grpc), cluster, kind
 
-    def _route_row(self, spec: RouteSpec, proxy: int) -> int:
-        key = (spec, -1 if spec.limit is None else proxy)
+    def _route_row(self, spec: RouteSpec, proxy: int, grpc: bool) -> int:
+        key = (spec, -1 if spec.limit is None else proxy, grpc)
         found = self._routes.get(key)
         if found is None:
             limit = -1 if spec.limit is None else self._bucket(spec.limit, proxy)
-            found = self.rows["route"].add(self._route(spec, limit))
+            found = self.rows["route"].add(self._route(spec, limit, grpc))
             self._routes[key] = found
         return found
 
@@ -328,7 +327,7 @@ class Layout:
             self._buckets[key] = found
         return found
 
-    def _route(self, spec: RouteSpec, limit: int) -> Row:
+    def _route(self, spec: RouteSpec, limit: int, grpc: bool) -> Row:
         shares = _shares(spec)
         shadows = zip(spec.mirrors, _classes(spec)[len(spec.clusters) :])
         if spec.host_reselect_attempts or spec.previous_priorities:
@@ -371,6 +370,7 @@ class Layout:
             avoided=spec.avoided_marks,
             key_at=self._session_keys(spec.session_keys),
             key_n=len(spec.session_keys),
+            grpc=grpc,
         )
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:
@@ -384,6 +384,7 @@ class Layout:
         """A new row for a cluster, without hosts."""
         outlier = spec.outlier
         unusual = spec.max_stream_duration or spec.idle_timeout or spec.max_connection_duration
+        unusual = unusual or spec.max_requests_per_connection
         limits: dict[str, int] = {"limits": bool(unusual) or spec.max_concurrent_streams < core.MANY_STREAMS}
         if outlier is not None:
             limits |= {
