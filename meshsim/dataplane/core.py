@@ -255,14 +255,16 @@ HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
-BUCKET_ROOM = 15
-"""Events that fit into one bucket; the place before the first holds their number."""
+BUCKET_ROOM = 16
+"""Events that fit into one bucket."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
 NEAR_LOOK = 6
 """How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
 LAG = 2
 """How many things wait at least before the first is looked at: so long the memory may take."""
+TIMER_LAG = 12
+"""How many timers before a timer the row of its attempt is asked for: most are dropped many at once."""
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
 AHEAD_WORDS = 4
@@ -1099,6 +1101,7 @@ class State(NamedTuple):
     cell: list[Cell]
     heap: list[int]
     wheel: list[int]
+    fill: list[int]
     work: list[int]
     tried: list[int]
     free: list[int]
@@ -1263,13 +1266,12 @@ def put(s: State, time: i64, key: i64) -> None:
     ahead = number - c.bucket
     if ahead > 0 and ahead < BUCKETS:
         b = number & (BUCKETS - 1)
-        first = 2 * b * (BUCKET_ROOM + 1)
-        n = s.wheel[first]
+        n = s.fill[b]
         if n < BUCKET_ROOM:
-            at = first + 2 * (n + 1)
+            at = 2 * (b * BUCKET_ROOM + n)
             s.wheel[at] = time
             s.wheel[at + 1] = key
-            s.wheel[first] = n + 1
+            s.fill[b] = n + 1
             c.wheel_n += 1
             return
         c.spilled += 1
@@ -1327,8 +1329,7 @@ def fetch(table: Sequence[object], row: i64) -> None:
 
 def look_far(s: State, b: i64) -> None:
     """Fetch the rows that the events of bucket `b` are about."""
-    first = b * (BUCKET_ROOM + 1)
-    for at in range(first + 1, first + 1 + s.wheel[2 * first]):
+    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
         if kind >= EV_SERVER and kind <= EV_RESET:
@@ -1339,8 +1340,7 @@ def look_far(s: State, b: i64) -> None:
 
 def look_near(s: State, b: i64) -> None:
     """Fetch the rows that those of the events of bucket `b` name, and begin to look at what they will lead to."""
-    first = b * (BUCKET_ROOM + 1)
-    for at in range(first + 1, first + 1 + s.wheel[2 * first]):
+    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
         key = s.wheel[2 * at + 1]
         kind = (key >> SLOT_BITS) & KINDS
         row = key & SLOTS
@@ -1497,18 +1497,17 @@ def advance(s: State) -> None:
         c.bucket += 1
         c.turned += 1
         b = c.bucket & (BUCKETS - 1)
-        start = b * (BUCKET_ROOM + 1)
-        n = s.wheel[2 * start]
-        for at in range(start + 1, start + 1 + n):
+        n = s.fill[b]
+        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + n):
             sift_up(s, 0, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
             c.near_n += 1
-        s.wheel[2 * start] = 0
+        s.fill[b] = 0
         c.wheel_n -= n
         c.taken += n
         if c.looks == 1:
             look_near(s, (b + NEAR_LOOK) & (BUCKETS - 1))
             look_far(s, (b + NEAR_LOOK + 1) & (BUCKETS - 1))
-            fetch(s.wheel, 2 * ((b + NEAR_LOOK + 3) & (BUCKETS - 1)) * (BUCKET_ROOM + 1))
+            fetch(s.wheel, 2 * ((b + NEAR_LOOK + 3) & (BUCKETS - 1)) * BUCKET_ROOM)
 
 
 def find_first(s: State) -> i64:
@@ -1552,11 +1551,10 @@ def fit_width(s: State) -> None:
     if change == 0 or c.shift + change < 8 or c.shift + change > 40:
         return
     for b in range(BUCKETS):
-        first = b * (BUCKET_ROOM + 1)
-        for at in range(first + 1, first + 1 + s.wheel[2 * first]):
+        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
             sift_up(s, NEAR_ROOM, c.far_n, s.wheel[2 * at], s.wheel[2 * at + 1])
             c.far_n += 1
-        s.wheel[2 * first] = 0
+        s.fill[b] = 0
     c.wheel_n = 0
     c.shift += change
     c.bucket = c.now >> c.shift
@@ -1615,7 +1613,7 @@ def on_timer(s: State, k: i64) -> None:
         at = tc.first + (tc.head & tc.mask)
         t = s.timer[at]
         if c.looks == 1 and tc.kind & 1 == 1:
-            fetch(s.att, s.timer[tc.first + ((tc.head + LAG) & tc.mask)].row)
+            fetch(s.att, s.timer[tc.first + ((tc.head + TIMER_LAG) & tc.mask)].row)
         if timer_live(s, k, at):
             if t.time > c.now or t.key > c.timer_key:
                 tc.armed = 1

@@ -110,12 +110,12 @@ class _Check:
             yield f"work_n is {self._ctl('work_n')} between events"
 
     def _wheel(self) -> Iterator[str]:
-        wheel = self._tables.column("wheel").reshape(core.BUCKETS, core.BUCKET_ROOM + 1, 2)
-        fill = wheel[:, 0, 0]
+        wheel = self._tables.column("wheel").reshape(core.BUCKETS, core.BUCKET_ROOM, 2)
+        fill = self._tables.column("fill")
         if int(fill.sum()) != self._ctl("wheel_n"):
             yield f"{fill.sum()} events on the wheel, {self._ctl('wheel_n')} counted"
         for b in np.flatnonzero(fill):
-            numbers = wheel[b, 1 : 1 + fill[b], 0] >> self._ctl("shift")
+            numbers = wheel[b, : fill[b], 0] >> self._ctl("shift")
             ahead = numbers - self._ctl("bucket")
             if ((numbers & (core.BUCKETS - 1)) != b).any() or (ahead <= 0).any() or (ahead >= core.BUCKETS).any():
                 yield f"bucket {b} holds events of other times"

@@ -54,6 +54,11 @@ ROWS: Final[Mapping[str, type]] = {
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)
+WIDTHS: Final[Mapping[str, int]] = {
+    "fill": 1,
+    **dict.fromkeys(("hosts", "seen", "cluster_row", "handler_call", "source_flow", "call_flow", "member", "tried"), 4),
+}
+"""Bytes of a number in the columns whose numbers are small; the others have 8."""
 LOG_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["log"]])
 CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])
 
@@ -255,6 +260,10 @@ def _dtype(name: str) -> np.dtype[np.void]:
 DTYPES: Final = {name: _dtype(name) for name in FIELDS}
 
 
+def _column_dtype(name: str) -> np.dtype[np.signedinteger[Any]]:
+    return np.dtype(f"i{WIDTHS.get(name, 8)}")
+
+
 class _Arena:
     """Memory that tables share, in pieces large enough for huge pages.
 
@@ -295,7 +304,9 @@ class ArrayTables(Tables):
 
     def __init__(self, mode: Mode, compiled: Compiled) -> None:
         self.mode = mode
-        arrays: dict[str, Any] = {name: np.zeros(0, DTYPES.get(name, np.int64)) for name in State._fields}
+        arrays: dict[str, Any] = {
+            name: np.zeros(0, DTYPES[name] if name in DTYPES else _column_dtype(name)) for name in State._fields
+        }
         self.state = State(**arrays)
         self._arena = _Arena()
         self._compiled = compiled

@@ -33,7 +33,7 @@ import numpy as np
 
 from meshsim.dataplane import core, storage
 from meshsim.dataplane.core import State
-from meshsim.dataplane.storage import DTYPES, ArrayTables, Compiled, Mode, PlainTables, Tables
+from meshsim.dataplane.storage import DTYPES, WIDTHS, ArrayTables, Compiled, Mode, PlainTables, Tables
 from meshsim.errors import UsageError
 
 Notice = Callable[[str], None]
@@ -354,7 +354,7 @@ def _state_type(numba: Any, checked: bool) -> Any:
         def __init__(self, name: str) -> None:
             dtype = DTYPES.get(name)
             self.element = nb.int64 if dtype is None else numba.from_dtype(dtype)
-            self.size = 8 if dtype is None else dtype.itemsize
+            self.size = WIDTHS.get(name, 8) if dtype is None else dtype.itemsize
             super().__init__(f"{name} of an event core{' with checks' if checked else ''}")
 
     class StateType(nb.Type):  # type: ignore[misc,name-defined]
@@ -418,6 +418,10 @@ def _register_lowering(numba: Any, state_type: Any, table_type: Any, checked: bo
         value.set_metadata("invariant.load", builder.module.add_metadata([]))
         return value
 
+    def number(table: Any) -> Any:
+        """The kind of number that a column holds."""
+        return ir.IntType(8 * table.size)
+
     def element(context: Any, builder: Any, table: Any, pointer: Any, index: Any) -> Any:
         if checked:
             outside = builder.icmp_unsigned(">=", index, line(builder, pointer, 1))
@@ -426,7 +430,7 @@ def _register_lowering(numba: Any, state_type: Any, table_type: Any, checked: bo
         offset = builder.mul(index, ir.Constant(word, table.size))
         return builder.inttoptr(
             builder.add(line(builder, pointer, 0), offset),
-            word.as_pointer() if table.element == nb.int64 else context.get_value_type(table.element),
+            number(table).as_pointer() if table.element == nb.int64 else context.get_value_type(table.element),
         )
 
     @numba.core.imputils.lower_getattr_generic(state_type)  # type: ignore[untyped-decorator]
@@ -438,11 +442,17 @@ def _register_lowering(numba: Any, state_type: Any, table_type: Any, checked: bo
     @numba.extending.lower_builtin(operator.getitem, table_type, nb.Integer)  # type: ignore[untyped-decorator]
     def get_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = element(context, builder, signature.args[0], *arguments)
-        return builder.load(place) if signature.return_type == nb.int64 else place
+        if signature.return_type != nb.int64:
+            return place
+        value = builder.load(place)
+        return builder.sext(value, word) if signature.args[0].size < 8 else value
 
     @numba.extending.lower_builtin(operator.setitem, table_type, nb.Integer, nb.Integer)  # type: ignore[untyped-decorator]
     def set_item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], element(context, builder, signature.args[0], *arguments[:2]))
+        table, value = signature.args[0], arguments[2]
+        if table.size < 8:
+            value = builder.trunc(value, number(table))
+        builder.store(value, element(context, builder, table, *arguments[:2]))
         return context.get_dummy_value()
 
     @numba.extending.lower_builtin(len, table_type)  # type: ignore[untyped-decorator]
