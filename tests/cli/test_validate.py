@@ -114,7 +114,10 @@ def test_strict_makes_warnings_count(meshsim: Callable, tmp_path: Path) -> None:
 
 def test_a_manifest_of_a_scenario_is_checked_with_it(meshsim: Callable, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(CONFLICT)
-    scenario = "apiVersion: meshsim/v1alpha1\nkind: Scenario\nname: s\nduration: 1m\nresources: [a.yaml, b.yaml]\n"
+    scenario = (
+        "apiVersion: meshsim/v1alpha1\nkind: Scenario\nname: s\nduration: 1m\n"
+        "mesh: {inject: [shop]}\nresources: [a.yaml, b.yaml]\n"
+    )
     (tmp_path / "s.yaml").write_text(scenario)
     (tmp_path / "b.yaml").write_text(
         "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: b, namespace: shop}\n"
