@@ -40,3 +40,9 @@ def test_one_listener_that_takes_a_route_is_enough(finds: Callable) -> None:
     route = ROUTE % ("shop", "app")
     gateway = manifest("Gateway", "gw", two, version=API)
     finds(gateway + manifest("HTTPRoute", "a", f"hostnames: [b.org]\n{route}", version=API))
+
+
+def test_ports_that_a_backend_does_not_have(finds: Callable) -> None:
+    route = (ROUTE % ("shop", "app")).replace("port: 80}", "\n     port: 81}")
+    text = manifest("Gateway", "gw", GATEWAY, version=API) + manifest("HTTPRoute", "a", route, version=API)
+    finds(text, ("IST0101", "port: 81", "Service shop/app has no port 81, only 80: requests that take this rule get"))
