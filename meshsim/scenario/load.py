@@ -145,6 +145,8 @@ class Serve(Node):
             raise PydanticCustomError("errors", "the 'errors' together are more than 100%")
         if any(after.busy <= before.busy for before, after in pairwise(self.slowdown)):
             raise PydanticCustomError("slowdown", "the points of 'slowdown' must be in the order of 'busy'")
+        if any(after.factor < before.factor for before, after in pairwise(self.slowdown)):
+            raise PydanticCustomError("slowdown", "the factors of 'slowdown' must not fall")
         return self
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from meshsim.api import ApiObject
+from meshsim.api import ApiObject, Fields
+from meshsim.api.resources import QUOTA_PERIOD, cpu_quota
 from meshsim.errors import Finding, Severity
 from meshsim.scenario import Inventory, LoadedScenario, Member, PodTemplate, build_call_graph
 from meshsim.units import SECOND, Distribution, Family, format_rate
@@ -64,24 +65,48 @@ def _mixed(shares: Mapping[tuple[int, ...], float], member: int) -> Mapping[int,
 def _capacity(member: Member, loaded: LoadedScenario, mixed: Mapping[int, float]) -> float:
     """Requests a second of this mixture of operations that the pods of a template can do at most."""
     workload = member.workload
-    if workload is None or workload.serve.concurrency is None:
+    if workload is None:
         return math.inf
     times = ((workload.work(operation).time, share) for operation, share in mixed.items())
-    mean = sum(share * mean_time(time) for time, share in times if time is not None)
+    fastest = min((point.factor for point in workload.serve.slowdown), default=1.0)
+    mean = fastest * sum(share * mean_time(time) for time, share in times if time is not None)
     if mean == 0:
         return math.inf
-    fastest = min((point.factor for point in workload.serve.slowdown), default=1.0)
-    return _replicas(member.template, loaded) * workload.serve.concurrency * SECOND / (mean * fastest)
+    workers = workload.serve.concurrency or math.inf
+    processors = _processors(member.template, loaded) / workload.serve.cpu if workload.serve.cpu else math.inf
+    return _replicas(member.template, loaded) * min(workers, processors) * SECOND / mean
+
+
+def _processors(template: PodTemplate, loaded: LoadedScenario) -> float:
+    """The most processors that the limits of a template's containers leave a pod at any time."""
+    quotas = [cpu_quota(_containers(item)) / QUOTA_PERIOD for item in loaded.all_objects() if _is(item, template)]
+    return max((quota or math.inf for quota in quotas), default=math.inf)
+
+
+def _containers(item: ApiObject) -> Sequence[Fields]:
+    pod = item.spec if item.kind == "Pod" else item.spec.fields("template").fields("spec")
+    return pod.items("containers")
 
 
 def _replicas(template: PodTemplate, loaded: LoadedScenario) -> int:
     """The most pods there are of a template at any time."""
     counts = [_written(item) for item in loaded.all_objects() if _is(item, template)]
+    counts += [item.spec.integer("maxReplicas") for item in loaded.all_objects() if _scales(item, template)]
     for action in loaded.actions:
         scale = action.entry.scale
         if scale is not None and (scale.deployment or scale.statefulset) == template.name:
             counts.append(scale.replicas)
     return max(counts, default=1)
+
+
+def _scales(item: ApiObject, template: PodTemplate) -> bool:
+    """Whether an object is an autoscaler of a template's workload."""
+    target = item.spec.fields("scaleTargetRef")
+    return (
+        item.kind == "HorizontalPodAutoscaler"
+        and item.namespace == template.namespace
+        and (target.text("kind"), target.text("name")) == (template.kind, template.name)
+    )
 
 
 def _is(item: ApiObject, template: PodTemplate) -> bool:

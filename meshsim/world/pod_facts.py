@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
-from meshsim.api.resources import milli_cpu
+from meshsim.api import ApiObject, ObjectKey, ObjectView
+from meshsim.api.resources import cpu_quota
 from meshsim.controlplane.proxies import PROXY_CONTAINER, has_proxy
-from meshsim.units import MILLISECOND, Nanos
+from meshsim.units import Nanos
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,8 @@ def pod_facts(pod: ApiObject, objects: ObjectView) -> PodFacts:
             for port in container.items("ports")
             if "name" in port
         },
-        cpu_limit=_cpu_limit(apps),
+        cpu_limit=cpu_quota(apps),
     )
-
-
-def _cpu_limit(containers: Sequence[Fields]) -> Nanos:
-    """The quotas of all containers together, none where one has no limit.
-
-    kubelet pkg/kubelet/cm/helpers_linux.go, MilliCPUToQuota: a quota is at least 1 ms of the period of 100 ms.
-
-    DEVIATION: the application containers of a pod share their limits; each has a quota of its own.
-    """
-    limits = [container.fields("resources").fields("limits").text("cpu") for container in containers]
-    if not limits or not all(limits):
-        return 0
-    return sum(max(milli_cpu(limit) * MILLISECOND // 10, MILLISECOND) for limit in limits)
 
 
 def _workload(pod: ApiObject, objects: ObjectView) -> str:

@@ -142,6 +142,7 @@ def test_what_serving_depends_on() -> None:
         ({"queue": 3}, "a 'queue' needs a 'concurrency'"),
         ({"errors": [{"rate": "60%"}, {"rate": "50%"}]}, "more than 100%"),
         ({"slowdown": [{"busy": 2, "factor": 1}, {"busy": 2, "factor": 2}]}, "in the order of 'busy'"),
+        ({"slowdown": [{"busy": 2, "factor": 2}, {"busy": 3, "factor": 1}]}, "must not fall"),
         ({"slowdown": [{"busy": 2, "factor": 0}]}, "greater than 0"),
         ({"size": 5}, "bare number 5"),
         ({"size": "3GB"}, "more than 2GB"),

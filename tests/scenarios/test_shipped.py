@@ -21,7 +21,7 @@ from meshsim.world.explain_scenario import NullSink
 from meshsim.world.model import RunOptions, World
 
 SCENARIOS = sorted((Path(__file__).resolve().parents[2] / "scenarios").glob("*.yaml"))
-CUT = {"canary": 64, "failure": 64, "policy": 50, "propagation": 24}
+CUT = {"autoscale": 110, "canary": 64, "failure": 64, "policy": 50, "propagation": 24}
 """Seconds that the interpreted engine runs: past the first action of each."""
 
 

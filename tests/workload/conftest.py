@@ -73,10 +73,10 @@ def make(tmp_path: Path) -> Make:
         names = [("web", "v1", 1), ("cart", "v1", 2), ("cart", "v2", 1), ("prices", "v1", 1), ("stock", "v1", 1)]
         manifests = "".join(DEPLOYMENT.format(name=n, version=v, replicas=r) for n, v, r in names)
         manifests += "".join(SERVICE.format(name=name) for name in ("web", "cart", "prices", "stock"))
-        (tmp_path / "shop.yaml").write_text(manifests + OUTSIDE)
         text = SCENARIO.replace("CART", str(cart)) + extra
         for old, new in replacements.items():
-            text = text.replace(old, new)
+            manifests, text = manifests.replace(old, new), text.replace(old, new)
+        (tmp_path / "shop.yaml").write_text(manifests + OUTSIDE)
         path = tmp_path / "scenario.yaml"
         path.write_text(text)
         return load_scenario(path)

@@ -63,3 +63,27 @@ def test_the_most_pods_of_the_timeline_count(make: Callable[..., LoadedScenario]
 def test_no_limit_is_never_overloaded(make: Callable[..., LoadedScenario]) -> None:
     loaded = make(**{"rate: 100/s": "rate: 100000/s", ", concurrency: 4": "", ", concurrency: 1": ""})
     assert check_capacity(loaded) == []
+
+
+@pytest.mark.parametrize(("limit", "told"), [("200m", []), ("100m", [100])])
+def test_cpu_limits_bound_what_pods_can_do(make: Callable[..., LoadedScenario], limit: str, told: list[int]) -> None:
+    """At 1 ms of CPU each, a fifth of a processor does 200/s; 180/s are asked for."""
+    limited = {
+        "{name: stock, image: stock}": f"{{name: stock, image: stock, resources: {{limits: {{cpu: {limit}}}}}}}",
+        "serve: {time: 2ms, concurrency: 1}": "serve: {time: 2ms, concurrency: 100, cpu: 50%}",
+    }
+    messages = [finding.message for finding in check_capacity(make(**limited))]
+    assert messages == [f"stock.shop is asked for 180/s, its pods together can do {rate}/s" for rate in told]
+
+
+def test_the_most_pods_of_an_autoscaler_count(make: Callable[..., LoadedScenario]) -> None:
+    more = """resources:
+  - shop.yaml
+  - apiVersion: autoscaling/v2
+    kind: HorizontalPodAutoscaler
+    metadata: {name: cart, namespace: shop}
+    spec: {scaleTargetRef: {kind: Deployment, name: cart-v1}, maxReplicas: 9}
+"""
+    faster = {"rate: 100/s": "rate: 250/s"}
+    assert len(check_capacity(make(cart=1, **faster))) == 1
+    assert check_capacity(make(cart=1, **{**faster, "resources: [shop.yaml]\n": more})) == []
