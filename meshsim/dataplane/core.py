@@ -3652,9 +3652,8 @@ def call_again(s: State, r: i64) -> None:
     q.call = old.call
     q.sampled = old.sampled
     q.user = old.user - 1
-    q.start = c.now + sample(s, s.call[q.call].wait, q.id, P_BACKOFF)
     q.events = 1
-    schedule(s, q.start, EV_AGAIN, n)
+    schedule(s, c.now + sample(s, s.call[q.call].wait, q.id, P_BACKOFF), EV_AGAIN, n)
 
 
 def on_again(s: State, r: i64) -> None:
@@ -3664,6 +3663,7 @@ def on_again(s: State, r: i64) -> None:
     if q.live == 0:
         give_request(s, r)
         return
+    q.start = s.ctl[0].now
     if s.call[q.call].timeout_class >= 0:
         set_timer(s, s.call[q.call].timeout_class, r, q.gen)
     enter(s, r)

@@ -1484,6 +1484,20 @@ def test_code_makes_failed_calls_again() -> None:
     assert check_invariants(engine.tables) == []
 
 
+def test_a_call_that_waits_to_be_made_again_dies_with_its_pod() -> None:
+    engine = make()
+    callee = add_service(engine, handler={"error_rate": 1.0})
+    service = caller(engine, [{"retries": 3, "backoff": fixed(50 * MS)}], callee)
+    add_requests(engine, service.flow, [0])
+    engine.set_pod_state(service.pods[0], PodState.DEAD, at=70 * MS)
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    calls = np.sort(rows[rows["call"] >= 0], order="start")
+    assert calls["start"].tolist() == [0, 50 * MS, 50 * MS]
+    assert calls["end"].tolist() == [0, 50 * MS, 70 * MS]
+    assert (engine.counters.in_flight, check_invariants(engine.tables)) == (0, [])
+
+
 def test_code_waits_only_so_long() -> None:
     engine = make()
     callee = add_service(engine, handler={"service": fixed(50 * MS)})
