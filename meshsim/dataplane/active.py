@@ -23,10 +23,10 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from meshsim.dataplane.decide.addresses import check_addresses
 from meshsim.dataplane.decide.chains import ListenerIndex
 from meshsim.dataplane.decide.cluster_validation import unknown_cluster
 from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
-from meshsim.dataplane.decide.endpoints import check_addresses
 from meshsim.dataplane.decide.listeners import Listener, decode_listener
 from meshsim.dataplane.decide.rejected import (
     MalformedResourceError,
@@ -425,7 +425,7 @@ def _apply_listeners(
     for resource in decoded.values():
         assert isinstance(resource, Listener)
         name = resource.name
-        if name in warming and warming[name].resource is resource:
+        if resource.ignored or (name in warming and warming[name].resource is resource):
             continue
         if active.get(name) is resource:
             warming.pop(name, None)
@@ -507,6 +507,7 @@ def _unbindable(listener: Listener, own: frozenset[str] | None) -> str:
         return ""
     for address, port in listener.addresses:
         ip = parse_ip(address)
+        ip = getattr(ip, "ipv4_mapped", None) or ip
         if ip is not None and not ip.is_loopback and not ip.is_unspecified and address not in own:
             return f"cannot bind '{address}:{port}': Cannot assign requested address"
     return ""

@@ -38,7 +38,11 @@ EDS: Final = "eds"
 _CONSTRAINT: Final = re.compile(
     r"^(.*?)(?:goo\.gle/debug.*?)?(?:: )?(Proto constraint validation failed \(.*\))\s*$", re.DOTALL
 )
-_DUMP: Final = re.compile(r"(Invalid duration: [^:\n]*|\. duplicate matcher is).*", re.DOTALL)
+_DUMP: Final = re.compile(
+    r"(Invalid duration: [^:\n]*|Address must be set|Field '[^']*' is missing in|Error while parsing RDS config"
+    r"|\. duplicate matcher is).*",
+    re.DOTALL,
+)
 
 
 class Verdict(NamedTuple):
@@ -59,7 +63,7 @@ def reason_class(reason: str) -> str:
     if broken:
         where, constraint = broken.groups()
         return f"{where.rstrip(': ')}: {constraint}".removeprefix(": ")
-    return _DUMP.sub(lambda found: found.group(1) if found.group(1).startswith("I") else "", reason).strip()
+    return _DUMP.sub(lambda found: "" if found.group(1).startswith(".") else found.group(1), reason).strip()
 
 
 def base_resources(port: int) -> tuple[Message, ...]:

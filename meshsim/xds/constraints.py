@@ -373,6 +373,9 @@ def _number_check(rules: Any) -> Check | None:
 
 
 def _holds(rule: str, value: float, bound: float) -> bool:
+    """Whether a number keeps a bound; what is no number breaks none, as generated code asks for the opposite."""
+    if value != value:
+        return True
     if rule == "lt":
         return value < bound
     if rule == "lte":

@@ -1,4 +1,7 @@
-"""The model refuses what a real Envoy refuses, with the same reason, over ADS."""
+"""The model refuses what a real Envoy refuses, with the same reason, over ADS.
+
+MESHSIM_TWISTED and MESHSIM_TWISTED_SEED set the size of a longer run of random resources.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
+from meshsim.errors import InternalError
 from meshsim.testing.ads_resources import (
     assignment,
     name_of,
@@ -20,16 +24,20 @@ from meshsim.testing.ads_resources import (
     type_of,
 )
 from meshsim.testing.ads_scripts import SimulatedProxy
-from meshsim.testing.config_oracle import EDS, TABLE, EnvoyOracle, ModelOracle, base_resources, reason_class
+from meshsim.testing.config_oracle import EDS, TABLE, EnvoyOracle, ModelOracle, Verdict, base_resources, reason_class
 from meshsim.testing.envoy import envoy_binary
 from meshsim.testing.refusals import Case, cases
+from meshsim.testing.refused_parts import part_cases
+from meshsim.testing.twisted import Twisted, TwistedResources
 from meshsim.xds import type_urls
 from meshsim.xds.messages import discovery_pb2
 from meshsim.xds.packing import pack
 from meshsim.xds.snapshot_server import Response, SnapshotServer
 
 PORT = 24061
-CASES = cases(PORT + 1, PORT)
+CASES = [*cases(PORT + 1, PORT), *part_cases(PORT + 1)]
+TWISTED = int(os.environ.get("MESHSIM_TWISTED", "600"))
+SEED = int(os.environ.get("MESHSIM_TWISTED_SEED", "1"))
 
 pytestmark = pytest.mark.needs_envoy
 
@@ -57,6 +65,37 @@ def test_the_model_refuses_what_envoy_refuses(config_oracle: EnvoyOracle, model:
     assert real.accepted is case.accepted, f"Envoy says {real.reason!r}"
     assert ours.accepted is case.accepted, f"the model says {ours.reason!r}, Envoy {real.reason!r}"
     assert reason_class(ours.reason) == reason_class(real.reason)
+
+
+def twisted(count: int, lost: list[Twisted]) -> Iterator[tuple[Twisted, Verdict]]:
+    """Resources with Envoy's verdict; those after which a process says nothing any more are `lost` with it."""
+    drawn = TwistedResources(SEED, PORT)
+    while count:
+        with tempfile.TemporaryDirectory(prefix="ads") as folder, EnvoyOracle(Path(folder), PORT) as oracle:
+            for left in range(count, 0, -1):
+                one, count = drawn.next(), left - 1
+                try:
+                    verdict = oracle.judge({one.name: one.body}, one.type_url)
+                except InternalError:
+                    lost.append(one)
+                    break
+                yield one, verdict
+
+
+@pytest.mark.usefixtures("config_oracle")
+def test_twisted_resources_are_taken_and_refused_alike(model: ModelOracle) -> None:
+    """In more than 99 % of them; the rest needs files, free ports or socket options, or is a name of nobody."""
+    lost: list[Twisted] = []
+    wrong: list[str] = []
+    taken = 0
+    for one, real in twisted(TWISTED, lost):
+        ours = model.judge({one.name: one.body}, one.type_url)
+        taken += real.accepted
+        if ours.accepted is not real.accepted:
+            wrong.append(f"{type_urls.SHORT[one.type_url]}: Envoy {real.reason[-300:]!r}, the model {ours.reason!r}")
+    assert TWISTED // 4 < taken < TWISTED * 3 // 4
+    assert len(lost) * 500 <= TWISTED
+    assert len(wrong) * 100 <= TWISTED, "\n".join(wrong)
 
 
 C, E, L, R = type_urls.CLUSTER, type_urls.ENDPOINT, type_urls.LISTENER, type_urls.ROUTE

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from meshsim.dataplane.decide.balancers import Balancer, LbKind, decode_balancer
+from meshsim.dataplane.decide.addresses import check_addresses
+from meshsim.dataplane.decide.balancers import Balancer, decode_balancer
 from meshsim.dataplane.decide.durations import fetch_timeout, nanos
 from meshsim.dataplane.decide.endpoints import Endpoint as Endpoint
 from meshsim.dataplane.decide.endpoints import Health as Health
-from meshsim.dataplane.decide.endpoints import Labels, check_addresses, labels
+from meshsim.dataplane.decide.endpoints import Labels, labels
 from meshsim.dataplane.decide.endpoints import LoadAssignment as LoadAssignment
 from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndpoints
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
@@ -35,6 +36,17 @@ from meshsim.xds.messages import (
     outlier_detection_pb2,
 )
 
+_FACTORIES: Final = frozenset(
+    f"envoy.{kind}"
+    for kind in (
+        *("cluster.static", "cluster.strict_dns", "cluster.logical_dns", "cluster.eds", "cluster.original_dst"),
+        *("cluster.dns", "clusters.aggregate", "clusters.composite", "clusters.dynamic_forward_proxy"),
+        *("clusters.dynamic_modules", "clusters.mcp_multicluster", "clusters.redis", "clusters.reverse_connection"),
+    )
+)
+"""Kinds of clusters by name that Envoy 1.40 has."""
+_PER_HOST: Final = ("priority", "max_connections", "track_remaining")
+_OPTIONS_OF: Final = ("envoy.filters.", "envoy.extensions.", "istio.")
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -231,7 +243,7 @@ def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
     if discovery is Discovery.EDS and not message.HasField("eds_cluster_config"):
         raise ResourceRejectedError("cannot create an EDS cluster without an EDS config")
     provided = message.lb_policy == cluster_pb2.Cluster.CLUSTER_PROVIDED
-    if discovery is Discovery.ORIGINAL_DST and not provided and message.lb_policy != LbKind.POLICY_CONFIG.value:
+    if discovery is Discovery.ORIGINAL_DST and not provided:
         lb_name = cluster_pb2.Cluster.LbPolicy.Name(message.lb_policy)
         raise ResourceRejectedError(
             f"cluster: LB policy {lb_name} is not valid for Cluster type ORIGINAL_DST. "
@@ -242,8 +254,46 @@ def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
             f"cluster manager: cluster provided LB specified but cluster '{message.name}' did not provide one. "
             "Check cluster documentation."
         )
+    _check_parts(message, discovery)
     if discovery is Discovery.STATIC:
-        check_addresses(message.load_assignment)
+        check_addresses(message.load_assignment, message.name)
+
+
+def _check_parts(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
+    """What does not go together with the kind of cluster, or is known nowhere."""
+    kind = discovery.name
+    if discovery is Discovery.CUSTOM and message.cluster_type.name not in _FACTORIES:
+        raise ResourceRejectedError(
+            f"Didn't find a registered cluster factory implementation for name: '{message.cluster_type.name}'"
+        )
+    if discovery is Discovery.LOGICAL_DNS:
+        if not message.HasField("load_assignment"):
+            raise ResourceRejectedError("LOGICAL_DNS clusters must have a single host")
+        if [len(locality.lb_endpoints) for locality in message.load_assignment.endpoints] != [1]:
+            raise ResourceRejectedError(
+                "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint"
+            )
+    if discovery in (Discovery.LOGICAL_DNS, Discovery.STRICT_DNS):
+        hosts = (host for locality in message.load_assignment.endpoints for host in locality.lb_endpoints)
+        if any(host.endpoint.address.socket_address.resolver_name for host in hosts):
+            raise ResourceRejectedError(f"{kind} clusters must NOT have a custom resolver name set")
+    if discovery is Discovery.ORIGINAL_DST and message.HasField("load_assignment"):
+        raise ResourceRejectedError("ORIGINAL_DST clusters must have no load assignment configured")
+    if discovery is not Discovery.EDS and message.HasField("eds_cluster_config"):
+        raise ResourceRejectedError("eds_cluster_config set in a non-EDS cluster")
+    source = message.eds_cluster_config.eds_config.WhichOneof("config_source_specifier")
+    if discovery is Discovery.EDS and source in (None, "self"):
+        raise ResourceRejectedError("Missing config source specifier in envoy::config::core::v3::ConfigSource")
+    if message.lb_policy == cluster_pb2.Cluster.CLUSTER_PROVIDED and message.lb_subset_config.subset_selectors:
+        raise ResourceRejectedError("cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config")
+    for thresholds in message.circuit_breakers.per_host_thresholds:
+        if any(field.name not in _PER_HOST for field, _ in thresholds.ListFields()):
+            raise ResourceRejectedError("Unsupported field in per_host_thresholds")
+    for name in sorted(message.typed_extension_protocol_options):
+        if not name.startswith(_OPTIONS_OF):
+            raise ResourceRejectedError(
+                f"Didn't find a registered network or http filter or protocol options implementation for name: '{name}'"
+            )
 
 
 def _http_options(message: cluster_pb2.Cluster) -> http_protocol_options_pb2.HttpProtocolOptions:

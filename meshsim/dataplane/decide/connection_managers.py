@@ -130,6 +130,8 @@ def decode_connection_manager(
     message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes
 ) -> ConnectionManager:
     """The connection manager; raises `ResourceRejectedError` with the reason of the NACK."""
+    for log in message.access_log:
+        check_registered(log.name, log.typed_config)
     common, http1 = message.common_http_protocol_options, message.http_protocol_options
     name, inline = _routes(message, notes)
     _note_unmodelled(message, notes)
@@ -199,6 +201,7 @@ def _routes(
 ) -> tuple[str, RouteConfiguration | None]:
     kind = message.WhichOneof("route_specifier")
     if kind == "rds":
+        _check_source(message.rds)
         return message.rds.route_config_name, None
     if kind == "route_config":
         inline = decode_route_configuration(message.route_config)
@@ -208,6 +211,14 @@ def _routes(
         raise ResourceRejectedError("HttpConnectionManagerValidationError.RouteSpecifier: value is required")
     notes.append("scoped routes")
     return "", None
+
+
+def _check_source(rds: http_connection_manager_pb2.Rds) -> None:
+    if not rds.HasField("config_source") and not rds.route_config_name.startswith("xdstp://"):
+        raise ResourceRejectedError(
+            "An RDS config must have either a 'config_source' or an xDS-TP based 'route_config_name'. Error while "
+            f"parsing RDS config: {rds}"
+        )
 
 
 def _note_unmodelled(message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes) -> None:
@@ -252,6 +263,10 @@ def _check_filters(filters: tuple[HttpFilter, ...], kinds: Sequence[str]) -> Non
             raise ResourceRejectedError(
                 f"Error: terminal filter named {http_filter.name} of type {kinds[i]} must be the last filter in a http "
                 "filter chain."
+            )
+        if last and terminal and http_filter.disabled:
+            raise ResourceRejectedError(
+                f"Error: the last (terminal) filter ({http_filter.name}) in the chain cannot be disabled by default."
             )
         if last and not terminal:
             raise ResourceRejectedError(

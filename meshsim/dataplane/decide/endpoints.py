@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from google.protobuf import struct_pb2
 
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
-from meshsim.dataplane.decide.strings import Notes, parse_ip
+from meshsim.dataplane.decide.strings import Notes
 from meshsim.xds.messages import address_pb2, endpoint_components_pb2, endpoint_pb2
 
 _SOCKET_MATCH: Final = "envoy.transport_socket_match"
@@ -97,6 +97,8 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
         raise ResourceRejectedError("ClusterLoadAssignmentValidationError.ClusterName: value length must be at least 1")
     factor = message.policy.overprovisioning_factor
     notes: Notes = ["drop overloads of an endpoint policy"] if message.policy.drop_overloads else []
+    if any(locality.HasField("leds_cluster_locality_config") for locality in message.endpoints):
+        notes.append("endpoints of a locality by discovery")
     return LoadAssignment(
         message.cluster_name,
         tuple(_locality(e) for e in message.endpoints),
@@ -104,19 +106,6 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
         message.policy.weighted_priority_health,
         tuple(notes),
     )
-
-
-def check_addresses(message: endpoint_pb2.ClusterLoadAssignment) -> None:
-    """Raise `ResourceRejectedError` where an address is a name that nothing resolves (EDS and static clusters)."""
-    for locality in message.endpoints:
-        for endpoint in locality.lb_endpoints:
-            socket = endpoint.endpoint.address
-            named = socket.HasField("socket_address") and not socket.socket_address.resolver_name
-            if named and parse_ip(socket.socket_address.address) is None:
-                raise ResourceRejectedError(
-                    f"malformed IP address: {socket.socket_address.address}. Consider setting resolver_name or "
-                    "setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"
-                )
 
 
 def _locality(message: endpoint_components_pb2.LocalityLbEndpoints) -> LocalityEndpoints:
@@ -168,7 +157,4 @@ def decode_address(message: address_pb2.Address) -> tuple[str, int]:
         return message.pipe.path, 0
     if kind == "envoy_internal_address":
         return f"internal:{message.envoy_internal_address.server_listener_name}", 0
-    socket = message.socket_address
-    if not socket.address:
-        raise ResourceRejectedError("SocketAddressValidationError.Address: value length must be at least 1")
-    return socket.address, socket.port_value
+    return message.socket_address.address, message.socket_address.port_value

@@ -296,6 +296,13 @@ def _buffer(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     return BufferConfig(unpack_valid(packed, buffer_pb2.Buffer).max_request_bytes.value)
 
 
+def _buffer_per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
+    message = unpack_valid(packed, buffer_pb2.BufferPerRoute)
+    return PerRoute(
+        message.disabled, None if message.disabled else BufferConfig(message.buffer.max_request_bytes.value)
+    )
+
+
 def _header_mutation(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     mutations = unpack_valid(packed, header_mutation_pb2.HeaderMutation).mutations
 
@@ -334,6 +341,7 @@ _DECODERS: Final[Mapping[str, Callable[[any_pb2.Any, Notes], FilterConfig]]] = {
     f"{_HTTP}ext_authz.v3.ExtAuthz": _ext_authz,
     f"{_HTTP}local_ratelimit.v3.LocalRateLimit": _local_rate_limit,
     f"{_HTTP}buffer.v3.Buffer": _buffer,
+    f"{_HTTP}buffer.v3.BufferPerRoute": _buffer_per_route,
     f"{_HTTP}header_mutation.v3.HeaderMutation": _header_mutation,
     f"{_HTTP}router.v3.Router": _router,
     "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig": _alpn,

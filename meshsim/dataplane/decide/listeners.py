@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
 from typing import Final, NamedTuple
 
+from meshsim.dataplane.decide.addresses import check_listen_address
 from meshsim.dataplane.decide.clusters import decode_address
-from meshsim.dataplane.decide.connection_managers import ConnectionManager
+from meshsim.dataplane.decide.connection_managers import Codec, ConnectionManager
 from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.extensions import check_registered, extension_name
 from meshsim.dataplane.decide.network_filters import (
@@ -21,10 +22,11 @@ from meshsim.dataplane.decide.network_filters import (
 from meshsim.dataplane.decide.network_filters import TcpProxy as TcpProxy
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
-from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr, parse_ip
+from meshsim.dataplane.decide.strings import IpNetwork, Notes, decode_cidr
 from meshsim.dataplane.decide.transport_sockets import ServerTls, decode_server_tls
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
+    address_pb2,
     listener_components_pb2,
     listener_pb2,
     listener_proxy_protocol_pb2,
@@ -129,12 +131,12 @@ class ChainMatch:
             bool(self.source_ports),
         )
 
-    def keys(self) -> Iterator[tuple[object, ...]]:
+    def combinations(self) -> Iterator[tuple[object, ...]]:
         """Every combination of keys the chain is stored under; two chains may share none."""
         return product(
             (self.destination_port,),
             self.prefixes or (None,),
-            self.server_names or ("",),
+            tuple(name.lower() for name in self.server_names) or ("",),
             (self.transport_protocol,),
             self.application_protocols or ("",),
             self.direct_source_prefixes or (None,),
@@ -191,32 +193,41 @@ class Listener:
     unmodelled: tuple[str, ...] = field(default=())
     route_timeouts: Mapping[str, Nanos] = field(default_factory=dict)
     """How long its tables are waited for; those that are waited for without limit are not in it."""
+    ignored: bool = False
+    """Taken, and never used."""
 
 
 def decode_listener(message: listener_pb2.Listener) -> Listener:
     """The listener; raises `ResourceRejectedError` with the reason of the NACK."""
     notes: Notes = []
     name = message.name
-    if not message.HasField("address"):
-        raise ResourceRejectedError(f"error adding listener named '{name}': address is necessary")
-    if not message.filter_chains and not message.HasField("default_filter_chain"):
+    if message.HasField("api_listener"):
+        return _ignored(name)
+    _check_addresses(message)
+    datagrams = message.address.socket_address.protocol == address_pb2.SocketAddress.UDP
+    if datagrams:
+        _check_datagrams(message)
+        notes.append("datagrams")
+    elif not message.filter_chains and not message.HasField("default_filter_chain"):
         raise ResourceRejectedError(f"error adding listener '{_shown(message)}': no filter chains specified")
     if message.HasField("filter_chain_matcher"):
         notes.append("filter chain matcher tree")
+    for log in message.access_log:
+        check_registered(log.name, log.typed_config)
+    if message.HasField("fcds_config") and not message.HasField("filter_chain_matcher"):
+        raise ResourceRejectedError("FCDS requires a filter chain matcher.")
     _check_server_names(message)
-    for address in (message.address, *(a.address for a in message.additional_addresses)):
-        if address.HasField("socket_address") and parse_ip(address.socket_address.address) is None:
-            raise ResourceRejectedError(f"malformed IP address: {address.socket_address.address}")
-    chains = tuple(_chain(c, notes) for c in message.filter_chains)
-    _check_matches(message, chains)
-    default = _chain(message.default_filter_chain, notes) if message.HasField("default_filter_chain") else None
+    chains = _chains(message, notes)
+    default = None
+    if message.HasField("default_filter_chain"):
+        default = _chain(message.default_filter_chain, ChainMatch(), notes)
     additional = tuple(decode_address(a.address) for a in message.additional_addresses)
     bound = message.bind_to_port.value if message.HasField("bind_to_port") else True
     return Listener(
         name,
-        (decode_address(message.address), *additional),
+        () if datagrams else (decode_address(message.address), *additional),
         bound,
-        Direction(message.traffic_direction),
+        _direction(message.traffic_direction),
         message.use_original_dst.value,
         tuple(_listener_filter(f, notes) for f in message.listener_filters),
         message.continue_on_listener_filters_timeout,
@@ -241,6 +252,11 @@ def _route_names(chains: tuple[FilterChain, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.route_config_name for m in managers if m and m.route_config_name))
 
 
+def _direction(number: int) -> Direction:
+    """A number that the enum has not is as good as none, as in every open enum."""
+    return Direction(number) if number in (1, 2) else Direction.UNSPECIFIED
+
+
 def _shown(message: listener_pb2.Listener) -> str:
     address, port = decode_address(message.address)
     return f"{address}:{port}" if port else address
@@ -256,19 +272,80 @@ def _check_server_names(message: listener_pb2.Listener) -> None:
                 )
 
 
-def _check_matches(message: listener_pb2.Listener, chains: tuple[FilterChain, ...]) -> None:
-    seen: dict[tuple[object, ...], str] = {}
-    for chain in chains:
-        for key in dict.fromkeys(chain.match.keys()):
-            if key in seen:
+def _ignored(name: str) -> Listener:
+    """A listener for an API: only a bootstrap can bring one, elsewhere it is passed over (listener_manager_impl.cc)."""
+    return Listener(name, (), False, Direction.UNSPECIFIED, False, (), False, 0, (), None, "", (), (), ignored=True)
+
+
+def _check_addresses(message: listener_pb2.Listener) -> None:
+    name = message.name
+    if message.HasField("internal_listener") and message.HasField("address"):
+        raise ResourceRejectedError(
+            f"error adding listener '{name}': address should not be used when an internal listener config is provided"
+        )
+    if not message.HasField("address"):
+        raise ResourceRejectedError(f"error adding listener named '{name}': address is necessary")
+    if message.address.HasField("envoy_internal_address"):
+        raise ResourceRejectedError(
+            f"error adding listener named '{name}': use internal_listener field instead of address for internal "
+            "listeners"
+        )
+    for address in (message.address, *(a.address for a in message.additional_addresses)):
+        check_listen_address(address)
+
+
+def _check_datagrams(message: listener_pb2.Listener) -> None:
+    """Chains are for connections, which UDP has by QUIC alone."""
+    if message.filter_chains and not message.udp_listener_config.HasField("quic_options"):
+        raise ResourceRejectedError(
+            f"error adding listener '{_shown(message)}': {len(message.filter_chains)} filter chain(s) specified for "
+            "connection-less UDP listener."
+        )
+
+
+def _check_chain_name(message: listener_pb2.Listener, name: str, taken: Collection[str]) -> None:
+    """A matcher finds chains by name."""
+    what = "is required when using a listener matcher" if not name else f"is duplicated with value '{name}'"
+    if not name or name in taken:
+        raise ResourceRejectedError(f"error adding listener '{_shown(message)}': \"name\" field {what}")
+
+
+def _chains(message: listener_pb2.Listener, notes: Notes) -> tuple[FilterChain, ...]:
+    """The chains; no two may match alike, and none may be found twice under one combination of what it matches.
+
+    Envoy source/common/listener_manager/filter_chain_manager_impl.cc, addFilterChains.
+    """
+    matches: dict[ChainMatch, str] = {}
+    taken: set[tuple[object, ...]] = set()
+    chains: list[FilterChain] = []
+    quic = message.udp_listener_config.HasField("quic_options")
+    for one in message.filter_chains:
+        match = _match(one.filter_chain_match)
+        if match in matches:
+            raise ResourceRejectedError(
+                f"error adding listener '{_shown(message)}': filter chain '{one.name}' has the same matching rules "
+                f"defined as '{matches[match]}'"
+            )
+        if message.HasField("filter_chain_matcher"):
+            _check_chain_name(message, one.name, matches.values())
+        matches[match] = one.name
+        chain = _chain(one, match, notes)
+        if quic and chain.connection_manager and chain.connection_manager.codec is not Codec.HTTP3:
+            raise ResourceRejectedError("Non-HTTP/3 codec configured on QUIC listener.")
+        for key in match.combinations():
+            if key in taken:
                 raise ResourceRejectedError(
-                    f"error adding listener '{_shown(message)}': filter chain '{chain.name}' has the same matching "
-                    f"rules defined as '{seen[key]}'"
+                    f"error adding listener '{_shown(message)}': multiple filter chains with overlapping matching "
+                    "rules are defined"
                 )
-            seen[key] = chain.name
+            taken.add(key)
+        chains.append(chain)
+    return tuple(chains)
 
 
 def _listener_filter(message: listener_components_pb2.ListenerFilter, notes: Notes) -> ListenerFilter:
+    if not message.HasField("config_discovery"):
+        check_registered(message.name, message.typed_config)
     type_name = message.typed_config.type_url.rpartition("/")[2]
     package = type_name.removeprefix("envoy.extensions.filters.listener.").split(".")[0]
     disabled = _predicate(message.filter_disabled) if message.HasField("filter_disabled") else None
@@ -297,7 +374,7 @@ def _predicate(message: listener_components_pb2.ListenerFilterChainMatchPredicat
     return PortPredicate("any_match")
 
 
-def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> FilterChain:
+def _chain(message: listener_components_pb2.FilterChain, match: ChainMatch, notes: Notes) -> FilterChain:
     for network_filter in message.filters:
         if not network_filter.HasField("config_discovery"):
             check_registered(network_filter.name, network_filter.typed_config)
@@ -310,7 +387,7 @@ def _chain(message: listener_components_pb2.FilterChain, notes: Notes) -> Filter
             named = f"{message.filters[i].name} of type {extension_name(message.filters[i].typed_config)}"
             raise ResourceRejectedError(f"Error: {which} filter named {named} {where} in a network filter chain.")
     tls = decode_server_tls(message.transport_socket, notes) if message.HasField("transport_socket") else None
-    return FilterChain(message.name, _match(message.filter_chain_match), tls, filters, config_path(message.metadata))
+    return FilterChain(message.name, match, tls, filters, config_path(message.metadata))
 
 
 def _match(message: listener_components_pb2.FilterChainMatch) -> ChainMatch:

@@ -10,6 +10,7 @@ from google.protobuf import any_pb2
 
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, decode_connection_manager
 from meshsim.dataplane.decide.durations import nanos
+from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes
@@ -106,6 +107,8 @@ def _connection_manager(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
 
 def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
     message = unpack_valid(packed, tcp_proxy_pb2.TcpProxy)
+    for log in message.access_log:
+        check_registered(log.name, log.typed_config)
     kind = message.WhichOneof("cluster_specifier")
     if kind is None:
         raise ResourceRejectedError("TcpProxyValidationError.ClusterSpecifier: value is required")

@@ -201,6 +201,14 @@ def _clusters(message: route_components_pb2.RouteAction, notes: Notes) -> Cluste
 def _weighted(message: route_components_pb2.WeightedCluster, notes: Notes) -> ClusterChoice:
     if not message.clusters:
         raise ResourceRejectedError("WeightedClusterValidationError.Clusters: value must contain at least 1 item(s)")
+    for cluster in message.clusters:
+        if bool(cluster.name) == bool(cluster.cluster_header):
+            many = "Only one of name or cluster_header can be specified"
+            none = "At least one of name or cluster_header need to be specified"
+            raise ResourceRejectedError(many if cluster.name else none)
+    unweighed = next((c for c in message.clusters if not c.HasField("weight")), None)
+    if unweighed is not None:
+        raise ResourceRejectedError(f"Field 'weight' is missing in: {unweighed}")
     clusters = tuple(
         WeightedCluster(
             c.name,
@@ -280,7 +288,7 @@ def decode_redirect(message: route_components_pb2.RedirectAction, match: RouteMa
 def decode_direct_response(
     message: route_components_pb2.DirectResponseAction, limit: int, notes: Notes
 ) -> DirectResponse:
-    """A DirectResponseAction; `limit` is the most bytes of body that the table allows."""
+    """A DirectResponseAction; `limit` is the most bytes of body that the table allows, 0 = any number."""
     if not 200 <= message.status < 600:
         raise ResourceRejectedError("DirectResponseActionValidationError.Status: value must be inside range [200, 600)")
     kind = message.body.WhichOneof("specifier")
@@ -289,6 +297,6 @@ def decode_direct_response(
     if message.HasField("body_format"):
         notes.append("direct response body format")
     body = message.body.inline_string or message.body.inline_bytes.decode("latin-1")
-    if len(body.encode()) > limit:
+    if 0 < limit < len(body.encode()):
         raise ResourceRejectedError(f"response body size is {len(body.encode())} bytes; maximum is {limit}")
     return DirectResponse(message.status, body)

@@ -38,7 +38,14 @@ from meshsim.dataplane.decide.routes import (
     VirtualHost,
 )
 from meshsim.dataplane.decide.strings import Notes
-from meshsim.xds.messages import base_pb2, matcher_pb2, route_components_pb2, route_pb2, xds_extension_pb2
+from meshsim.xds.messages import (
+    base_pb2,
+    config_source_pb2,
+    matcher_pb2,
+    route_components_pb2,
+    route_pb2,
+    xds_extension_pb2,
+)
 from meshsim.xds.wire import plain_fields
 
 _CORS: Final = "envoy.filters.http.cors"
@@ -70,9 +77,19 @@ def decode_route_configuration(
         raise
 
 
+def _check_discovery(source: config_source_pb2.ConfigSource) -> None:
+    """Virtual hosts come by delta alone (Envoy source/common/router/vhds.cc)."""
+    delta = source.api_config_source.api_type == config_source_pb2.ApiConfigSource.DELTA_GRPC
+    if not source.HasField("ads") and not delta:
+        raise ResourceRejectedError(
+            "vhds: only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config source."
+        )
+
+
 def _decode(message: route_pb2.RouteConfiguration, memo: HostMemo | None) -> RouteConfiguration:
     notes: Notes = []
     if message.HasField("vhds"):
+        _check_discovery(message.vhds.config_source)
         notes.append("virtual host discovery")
     if message.cluster_specifier_plugins:
         notes.append("cluster specifier plugins")
@@ -228,10 +245,7 @@ def _virtual_host(
         filters,
         message.include_request_attempt_count,
         message.include_attempt_count_in_response,
-        tuple(
-            VirtualCluster(v.name, tuple(decode_header_matcher(h, notes) for h in v.headers))
-            for v in message.virtual_clusters
-        ),
+        tuple(_virtual_cluster(v, notes) for v in message.virtual_clusters),
         _tree(message.matcher, body_limit, mirrors, retry, notes) if message.HasField("matcher") else None,
         tuple(notes),
     )
@@ -286,6 +300,12 @@ def _route(
     )
 
 
+def _virtual_cluster(message: route_components_pb2.VirtualCluster, notes: Notes) -> VirtualCluster:
+    if not message.headers:
+        raise ResourceRejectedError("virtual clusters must define 'headers'")
+    return VirtualCluster(message.name, tuple(decode_header_matcher(h, notes) for h in message.headers))
+
+
 def _other_action(
     message: route_components_pb2.Route, match: RouteMatch, body_limit: int, notes: Notes
 ) -> Redirect | DirectResponse | NonForwarding:
@@ -294,7 +314,7 @@ def _other_action(
         return decode_redirect(message.redirect, match)
     if kind == "direct_response":
         return decode_direct_response(message.direct_response, body_limit, notes)
-    if kind == "non_forwarding_action":
+    if kind in ("non_forwarding_action", "filter_action"):
         return NonForwarding()
     raise ResourceRejectedError("RouteValidationError.Action: value is required")
 

@@ -139,7 +139,7 @@ def decode_upstream_socket(message: base_pb2.TransportSocket, notes: Notes) -> U
         inner = decode_upstream_socket(config.transport_socket, notes)
         version = 2 if config.config.version else 1
         return ProxyProtocol(version, inner if not isinstance(inner, ProxyProtocol) else inner.inner)
-    if type_name not in ("", _RAW):
+    if type_name != _RAW:
         check_registered(message.name, message.typed_config)
         notes.append(f"transport socket {message.name}")
     return PLAIN
@@ -165,9 +165,10 @@ def _client_tls(context: tls_pb2.UpstreamTlsContext, notes: Notes) -> ClientTls:
 def decode_server_tls(message: base_pb2.TransportSocket, notes: Notes) -> ServerTls | None:
     """The socket of a filter chain; None for a plain one."""
     type_name = message.typed_config.type_url.rpartition("/")[2]
-    if type_name in ("", _RAW):
+    if type_name == _RAW:
         return None
     if type_name != f"{_TLS}DownstreamTlsContext":
+        check_registered(message.name, message.typed_config)
         notes.append(f"transport socket {message.name}")
         return None
     context = unpack_valid(message.typed_config, tls_pb2.DownstreamTlsContext)

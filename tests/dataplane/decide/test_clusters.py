@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from xds_bodies import address, static_cluster
 
+from meshsim.dataplane.decide.balancers import LbKind
 from meshsim.dataplane.decide.clusters import (
     Cluster,
     Discovery,
     Health,
-    LbKind,
     UpstreamHttp,
     decode_address,
     decode_assignment,
@@ -116,8 +116,8 @@ def test_metadata_of_istio() -> None:
 
 
 def test_eds_names_and_inline_hosts() -> None:
-    assert cluster(type="EDS", eds_cluster_config={"service_name": "s"}).eds_name == "s"
-    assert cluster(type="EDS", eds_cluster_config={}).eds_name == "c"
+    assert cluster(type="EDS", eds_cluster_config={"service_name": "s", "eds_config": {"ads": {}}}).eds_name == "s"
+    assert cluster(type="EDS", eds_cluster_config={"eds_config": {"ads": {}}}).eds_name == "c"
     static = decode_cluster(from_json(static_cluster("c", "10.0.0.1"), cluster_pb2.Cluster))
     assert static.assignment is not None
     assert static.eds_name == ""

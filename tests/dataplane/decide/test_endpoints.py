@@ -63,7 +63,6 @@ def test_addresses(body: dict[str, Any], expected: tuple[str, int]) -> None:
     [
         {"priority": 129},
         {"lb_endpoints": [{"load_balancing_weight": 0, "endpoint": {"address": address("10.0.0.1", 1)}}]},
-        {"lb_endpoints": [{}]},
     ],
 )
 def test_refused(locality: dict[str, Any]) -> None:

@@ -90,7 +90,23 @@ def test_refused(body: dict[str, Any], reason: str) -> None:
     assert reason in error.value.message
 
 
-def test_chains_that_share_one_key_are_twins() -> None:
+def test_chains_that_share_one_combination_overlap() -> None:
     first, second = tcp_chain("a", server_names=["x", "y"]), tcp_chain("b", server_names=["y", "z"])
+    with pytest.raises(
+        ResourceRejectedError, match="multiple filter chains with overlapping matching rules are defined"
+    ):
+        decode(listener([first, second]))
+
+
+def test_chains_that_match_alike_are_twins() -> None:
+    first, second = tcp_chain("a", server_names=["x"]), tcp_chain("b", server_names=["x"])
     with pytest.raises(ResourceRejectedError, match="'b' has the same matching rules defined as 'a'"):
         decode(listener([first, second]))
+
+
+def test_a_listener_for_an_api_is_passed_over() -> None:
+    """Measured: taken over ADS, whatever else it says, and never there."""
+    body = {**listener([tcp_chain("a")]), "api_listener": {"api_listener": {}}}
+    found = decode(body)
+    assert found.ignored
+    assert not found.addresses
