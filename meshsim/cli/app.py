@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "explain": "Say why a request goes where it goes.",
     "authz": "Show who may call whom, and the rule that decides.",
     "proxy-config": "Show what a proxy had, in istioctl's columns.",
+    "stats": "Show what the Envoy of a pod had counted.",
+    "metrics": "Show Istio's standard metrics of a run.",
     "sweep": "Run a scenario over a grid of values.",
     "verify": "Compare the model with recordings of the real thing.",
     "inject": "Print manifests with the sidecars istiod would inject.",

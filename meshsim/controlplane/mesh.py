@@ -193,6 +193,16 @@ def build_mesh_config(*documents: Mapping[str, object]) -> MeshConfig:
     return MeshConfig(Fields(merged))
 
 
+def installed_mesh_config(values: Mapping[str, object]) -> MeshConfig:
+    """The mesh configuration of an installation with these `meshConfig` values: the chart of istiod turns metrics for
+    Prometheus on unless they name default providers themselves.
+
+    istio manifests/charts/istio-control/istio-discovery/templates/_helpers.tpl (default-prometheus), configmap.yaml.
+    """
+    chart = {} if values.get("defaultProviders") else {"defaultProviders": {"metrics": ["prometheus"]}}
+    return build_mesh_config(chart, values)
+
+
 def _merge_message(base: object, value: object) -> object:
     """Protobuf JSON read over an existing message: sub-messages merge, lists and scalars are replaced."""
     if isinstance(base, Mapping) and isinstance(value, Mapping):

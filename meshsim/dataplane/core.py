@@ -210,6 +210,27 @@ SI = 65536
 UMSDR = 131072
 GRPC = 1000
 """A status of `GRPC` + n is an HTTP 200 with grpc-status n in its headers."""
+RETRIED = 1024
+"""In the `rare` table a final status other than 200 stands as itself, that of an answer that is retried above this."""
+UNATTACHED = 2024
+UNCHARGED = 2025
+CONNECT_TIMEOUT = 2026
+PENDING_EJECT = 2027
+CANCELLED = 2028
+RX_RESET = 2029
+TX_RESET = 2030
+RETRY_SUCCESS = 2031
+BACKOFF_LIMITED = 2032
+NONE_HEALTHY = 2033
+DETECTED = 2034
+"""The first of five: one for each detector of hosts to eject."""
+ENFORCED = 2039
+"""The first of five likewise."""
+BY_5XX = 0
+BY_GATEWAY = 1
+BY_LOCAL = 2
+BY_RATE = 3
+BY_FAILURE = 4
 MARK_LIMITED = 1
 MARK_MATCHED = 2
 MARK_CLOSES = 4
@@ -397,6 +418,9 @@ class Ctl:
     see_n: i64
     call_errors: i64
     """1 = there are calls that fail by themselves."""
+    rare_n: i64
+    rare_full: i64
+    """1 = the `rare` table has to be made larger, 0 = it need not."""
 
 
 class Dist:
@@ -659,6 +683,7 @@ class Cluster:
     """update_merge_window of its common_lb_config."""
     known: i8
     """Whether it has had hosts: the first ones are no update that others would wait for."""
+    rq_pending_total: i64
 
 
 class Plan:
@@ -1005,19 +1030,11 @@ class Change:
 
 
 class Log:
+    """One attempt, or a request that ended without one. As narrow as may be: full rows are many."""
+
     root: i64
     request: i64
     parent: i64
-    attempt: i64
-    last: i64
-    mirror: i64
-    flow: i64
-    source: i64
-    call: i64
-    cluster: i64
-    host: i64
-    pod: i64
-    worker: i64
     start: i64
     attempt_start: i64
     arrived: i64
@@ -1025,11 +1042,21 @@ class Log:
     done: i64
     end: i64
     request_end: i64
-    status: i64
-    flags: i64
-    route_version: i64
     how: i64
     """How the attempt ended, -1 without one."""
+    flow: i32
+    source: i32
+    call: i32
+    cluster: i32
+    host: i32
+    pod: i32
+    flags: i32
+    route_version: i32
+    attempt: i16
+    worker: i16
+    status: i16
+    last: i8
+    mirror: i8
 
 
 class Bucket:
@@ -1055,6 +1082,13 @@ class Tally:
     span: i64
     at: i64
     """Where in the `cell_at` column its cell is looked for first."""
+
+
+class Rare:
+    """How often something happened at a cluster that happens seldom (`note`); a key of 0 is a free place."""
+
+    key: i64
+    count: i64
 
 
 class Cell:
@@ -1098,6 +1132,7 @@ class State(NamedTuple):
     log: list[Log]
     bucket: list[Bucket]
     tally: list[Tally]
+    rare: list[Rare]
     cell: list[Cell]
     heap: list[int]
     wheel: list[int]
@@ -2794,6 +2829,9 @@ def try_upstream(s: State, r: i64) -> None:
     if h < 0:
         q.status = 503
         q.flags |= UH
+        if row >= 0:
+            note(s, row, NONE_HEALTHY)
+            note_status(s, row, 503)
         push(s, DO_FINISH, r)
         return
     cl = s.cluster[row]
@@ -2817,6 +2855,7 @@ def try_upstream(s: State, r: i64) -> None:
         pool = s.host[h].pool + q.worker
         p = s.pool[pool]
         cl.pending += 1
+        cl.rq_pending_total += 1
         p.pending += 1
         t.listed = 1
         if p.head < 0:
@@ -3042,7 +3081,10 @@ def on_unconnected(s: State, k: i64) -> None:
     p = s.pool[conn.pool]
     p.connecting -= 1
     pool = conn.pool
-    s.cluster[s.host[conn.host].cluster].cx_connect_fail += 1
+    row = s.host[conn.host].cluster
+    s.cluster[row].cx_connect_fail += 1
+    if c.now - s.conn_age[k].opened >= s.cluster[row].connect_timeout:
+        note(s, row, CONNECT_TIMEOUT)
     close_connection(s, k)
     p.purge = p.pending
     push(s, DO_PURGE, pool)
@@ -3802,7 +3844,7 @@ def on_reset(s: State, a: i64) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def eject(s: State, row: i64, h: i64, enforcing: i64) -> None:
+def eject(s: State, row: i64, h: i64, detector: i64, enforcing: i64) -> None:
     """A detector has found a host bad: eject it, if the share of ejected ones allows one more and the draw says so.
 
     Envoy source/common/upstream/outlier_detection_impl.cc, ejectHost.
@@ -3812,6 +3854,7 @@ def eject(s: State, row: i64, h: i64, enforcing: i64) -> None:
     host = s.host[h]
     if host.removed == 1 or host.ejected == 1:
         return
+    note(s, row, DETECTED + detector)
     if 100 * (cl.ejected + 1) > cl.max_percent * cl.host_n and (cl.one == 0 or cl.ejected > 0):
         cl.ejections_overflow += 1
         return
@@ -3821,6 +3864,7 @@ def eject(s: State, row: i64, h: i64, enforcing: i64) -> None:
         return
     cl.ejected += 1
     cl.ejections += 1
+    note(s, row, ENFORCED + detector)
     host.ejected = 1
     host.ejected_at = c.now
     host.extra = below(draw(identity, P_EJECT), cl.eject_jitter + 1)
@@ -3854,7 +3898,7 @@ def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
     if how != ANSWERED and cl.split == 1:
         host.run_local += 1
         if host.run_local == cl.limit_local:
-            eject(s, row, h, cl.enforce_local)
+            eject(s, row, h, BY_LOCAL, cl.enforce_local)
             host.run_local = 0
         return
     if status >= GRPC:
@@ -3868,13 +3912,13 @@ def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
     if status >= 502 and status <= 504:
         host.run_gateway += 1
         if host.run_gateway == cl.limit_gateway and host.ejected == 0:
-            eject(s, row, h, cl.enforce_gateway)
+            eject(s, row, h, BY_GATEWAY, cl.enforce_gateway)
             host.run_gateway = 0
     else:
         host.run_gateway = 0
     host.run_5xx += 1
     if host.run_5xx == cl.limit_5xx and host.ejected == 0:
-        eject(s, row, h, cl.enforce_5xx)
+        eject(s, row, h, BY_5XX, cl.enforce_5xx)
         host.run_5xx = 0
 
 
@@ -3935,10 +3979,10 @@ def compare_hosts(s: State, row: i64) -> None:
         if host.ejected == 0 and host.total > 0:
             rate = 100.0 * host.good / host.total
             if cl.enforce_rate > 0 and host.total >= cl.rate_volume and rate < threshold:
-                eject(s, row, s.hosts[i], cl.enforce_rate)
+                eject(s, row, s.hosts[i], BY_RATE, cl.enforce_rate)
             if counted >= cl.failure_hosts and host.total >= cl.failure_volume and 100.0 - rate >= cl.failure_at:
                 if cl.enforce_failure > 0:
-                    eject(s, row, s.hosts[i], cl.enforce_failure)
+                    eject(s, row, s.hosts[i], BY_FAILURE, cl.enforce_failure)
 
 
 def grpc_retriable(tokens: i64, status: i64) -> bool:
@@ -4018,6 +4062,68 @@ def leave_upstream(s: State, a: i64) -> None:
         t.phase = OVER
 
 
+def note(s: State, row: i64, what: i64) -> None:
+    """Count something that happens seldom at a cluster, and has no column there: an answer's status, a detection."""
+    c = s.ctl[0]
+    key = ((row + 1) << 11) | what
+    mask = len(s.rare) - 1
+    at = mix(key) & mask
+    while s.rare[at].key != key and s.rare[at].key != 0:
+        at = (at + 1) & mask
+    place = s.rare[at]
+    if place.key == 0:
+        place.key = key
+        c.rare_n += 1
+        if 2 * c.rare_n > mask:
+            c.rare_full = 1
+    place.count += 1
+
+
+def note_status(s: State, row: i64, status: i64) -> None:
+    """Count the status that ends a request at a cluster without a stream of its own having ended with it."""
+    note(s, row, UNATTACHED)
+    note(s, row, status)
+
+
+def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
+    """Count what is not the rule about the end of an attempt: it got no 200, was retried or a retry, had no stream.
+
+    Envoy source/common/router/router.cc (chargeUpstreamCode, chargeUpstreamAbort), retry_state_impl.cc (shouldRetry),
+    source/common/http/conn_pool_base.cc (onStreamReset), source/common/conn_pool/conn_pool_base.cc.
+    """
+    t = s.att[a]
+    q = s.req[t.req]
+    row = t.cluster
+    how = t.how
+    if status >= GRPC:
+        status = 200
+    if t.attached == 0:
+        note(s, row, UNATTACHED)
+        if how == UNCONNECTED:
+            note(s, row, PENDING_EJECT)
+        elif how != OVERFLOW:
+            note(s, row, CANCELLED)
+    elif s.cluster[row].http2 == 1:
+        if how == REMOTE_RESET:
+            note(s, row, RX_RESET)
+        elif how == TERMINATED:
+            note(s, row, PENDING_EJECT)
+        elif how != ANSWERED and how != REFUSED_STREAM:
+            note(s, row, TX_RESET)
+    if again == 1:
+        if how == ANSWERED:
+            note(s, row, RETRIED + status)
+        return
+    cut = how == ABANDONED or how == IDLE_TIMEOUT or how == MAX_DURATION or how == UPSTREAM_DURATION
+    if cut and q.decided != BROKEN:
+        note(s, row, UNCHARGED)
+        return
+    if status != 200:
+        note(s, row, status)
+    if q.tries > 1 and how != ROUTE_TIMEOUT and flags & URX == 0 and (flags & UO == 0 or how == OVERFLOW):
+        note(s, row, RETRY_SUCCESS)
+
+
 def end_attempt(s: State, a: i64) -> None:
     """A try has ended for its caller: count it, and retry or end the request.
 
@@ -4091,9 +4197,11 @@ def end_attempt(s: State, a: i64) -> None:
                 cl.rq_retry_overflow += 1
             else:
                 again = 1
-                if how == ANSWERED and status < GRPC:
-                    # The body of the answer is not waited for: the stream is reset.
-                    t.how = ABANDONED
+    if status != 200 or how != ANSWERED or q.tries > 1 or again == 1:
+        note_end(s, a, status, again, flags)
+    if again == 1 and how == ANSWERED and status < GRPC:
+        # The body of the answer is not waited for: the stream is reset.
+        t.how = ABANDONED
     leave_upstream(s, a)
     t.open = 0
     q.att = -1
@@ -4111,6 +4219,7 @@ def end_attempt(s: State, a: i64) -> None:
         wait = below(draw(t.id, P_BACKOFF), q.cap_ms) * MILLION
         if t.met > 0 and s.inbound[t.met - 1].wait > 0:
             wait = s.inbound[t.met - 1].wait
+            note(s, t.cluster, BACKOFF_LIMITED)
             wait += below(draw(t.id, P_BACKOFF), wait // 2)
         schedule(s, c.now + wait, EV_BACKOFF, r)
         if q.cap_ms < s.route[q.route].max_ms // 2:
@@ -4153,6 +4262,7 @@ def end_by_timeout(s: State, r: i64, how: i64) -> None:
         q.flags |= UT
         if q.row >= 0:
             s.cluster[q.row].rq_timeout += 1
+            note_status(s, q.row, 504)
     elif how == IDLE_TIMEOUT:
         q.flags |= SI
     push(s, DO_FINISH, r)
@@ -4627,7 +4737,10 @@ def room(s: State) -> i64:
         if c.cell_n + len(s.tally) > len(s.cell):
             return CELLFULL
         count_tally(s)
-    if least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER or c.timer_full + c.stale > 0:
+    if (
+        least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER
+        or c.timer_full + c.stale + c.rare_full > 0
+    ):
         return FULL
     if c.work_n + WORK_ROOM > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n) + HEAP_ROOM > len(s.heap):
         return FULL

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meshsim.dataplane import core
+from meshsim.dataplane.counters import ClusterCounts, count_clusters, grow_rare
 from meshsim.dataplane.cpu import settled
 from meshsim.dataplane.layout import Layout, Row, chance, row_of
 from meshsim.dataplane.pacing import interval_of
@@ -28,7 +29,7 @@ from meshsim.dataplane.specs import (
     RouteSpec,
     SourceSpec,
 )
-from meshsim.dataplane.storage import LOG_DTYPE, Mode, Tables
+from meshsim.dataplane.storage import Mode, Tables
 from meshsim.dataplane.tables import Notice, choose_mode, make_tables
 from meshsim.errors import InternalError, LimitError
 from meshsim.kernel import draw
@@ -40,6 +41,7 @@ _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
+_RARE: Final = 1_024
 _HEAP: Final = 2 * core.NEAR_ROOM + 2 * core.HEAP_ROOM
 _SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
@@ -168,6 +170,8 @@ class Engine:
         self._tables: Tables = make_tables(choose_mode(mode), notice) if tables is None else tables
         self._layout = Layout()
         self._books: list[_Book] = []
+        self._cluster_of: list[int] = []
+        """The cluster of each row, also of replaced ones."""
         self._host_names: list[tuple[int, HostKey]] = []
         self._facts: list[HostFacts] = []
         self._planner = Planner(self._tables, self._facts)
@@ -193,6 +197,7 @@ class Engine:
             self._grow_pool(name, _FIRST_ROWS)
         t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("tally", _TALLY)
+        t.reserve("rare", _RARE)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("cell_at", 2 * t.length("cell"))
         t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)
@@ -354,10 +359,14 @@ class Engine:
     # -- what came of it ---------------------------------------------------------------------------------------------
 
     def drain(self) -> npt.NDArray[np.void]:
-        """The log rows since the last call (`tables.LOG_DTYPE`), in the order in which they were written."""
-        chunks = [*self._logs, self._tables.take_log()]
+        """The log rows since the last call (`storage.LOG_DTYPE`), in the order in which they were written."""
+        return np.concatenate(self.drain_parts())
+
+    def drain_parts(self) -> list[npt.NDArray[np.void]]:
+        """The same rows as they were gathered, without a copy of all."""
+        parts = [*self._logs, self._tables.take_log()]
         self._logs = []
-        return np.concatenate(chunks) if chunks else np.zeros(0, LOG_DTYPE)
+        return parts
 
     def drain_series(self) -> npt.NDArray[np.void]:
         """Finished requests since the last call (`series.SERIES_DTYPE`), one row a second, edge, destination workload,
@@ -391,6 +400,11 @@ class Engine:
         self._flush()
         row = self._books[cluster].row
         return ClusterStats(*(self._tables.get("cluster", row, f) for f in ClusterStats._fields))
+
+    def count_clusters(self) -> ClusterCounts:
+        """Statistics of all clusters since their first row: as in Envoy, a replaced cluster goes on counting."""
+        self._flush()
+        return count_clusters(self._tables, self._cluster_of, len(self._books))
 
     def host_state(self, cluster: int, key: HostKey) -> HostState:
         """One endpoint of a cluster; raises `KeyError` for an unknown key."""
@@ -447,6 +461,7 @@ class Engine:
         workers = self._workers_of(spec.proxy)
         identity = self._identity("cluster", cluster)
         turns = [self._identity("turn", cluster, worker) & 0xFFFFFFFF for worker in range(workers)]
+        self._cluster_of.append(cluster)
         return _Book(cluster, spec, self._layout.cluster(spec, workers, identity, turns), workers, identity)
 
     def _plan(self, book: _Book, hosts: Sequence[HostSpec], at: Nanos | None) -> None:
@@ -528,6 +543,8 @@ class Engine:
         if stale:
             self._planner.refresh(stale - 1)
             t.set("ctl", 0, "stale", 0)
+        if read("ctl", 0, "rare_full"):
+            grow_rare(t)
         full = read("ctl", 0, "timer_full")
         if full:
             self._grow_ring(full - 1)

@@ -48,6 +48,7 @@ ROWS: Final[Mapping[str, type]] = {
     "log": core.Log,
     "bucket": core.Bucket,
     "tally": core.Tally,
+    "rare": core.Rare,
     "cell": core.Cell,
     "piece": core.Piece,
     "bound": core.Bound,
@@ -59,7 +60,6 @@ WIDTHS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("hosts", "seen", "cluster_row", "call_flow", "member", "tried"), 4),
 }
 """Bytes of a number in the columns whose numbers are small; the others have 8."""
-LOG_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["log"]])
 CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])
 
 
@@ -258,6 +258,7 @@ def _dtype(name: str) -> np.dtype[np.void]:
 
 
 DTYPES: Final = {name: _dtype(name) for name in FIELDS}
+LOG_DTYPE: Final = DTYPES["log"]
 
 
 def _column_dtype(name: str) -> np.dtype[np.signedinteger[Any]]:
@@ -327,9 +328,12 @@ class ArrayTables(Tables):
         if capacity > len(old):
             new = self._arena.zeros(max(capacity, 2 * len(old)) if name not in _EXACT else capacity, old.dtype)
             new[: len(old)] = old
-            tables: dict[str, Any] = {**self.state._asdict(), name: new}
-            self.state = State(**tables)
-            self._directory[State._fields.index(name)] = new.ctypes.data, len(new)
+            self._put(name, new)
+
+    def _put(self, name: str, array: npt.NDArray[Any]) -> None:
+        tables: dict[str, Any] = {**self.state._asdict(), name: array}
+        self.state = State(**tables)
+        self._directory[State._fields.index(name)] = array.ctypes.data, len(array)
 
     def read_rows(self, name: str, at: int, n: int) -> list[tuple[int, ...]]:
         return [tuple(row) for row in self._array(name)[at : at + n].tolist()]
@@ -363,7 +367,12 @@ class ArrayTables(Tables):
         self._array(name)[field][at : at + len(numbers)] = numbers
 
     def take_log(self) -> npt.NDArray[np.void]:
-        rows = self._array("log")[: self.get("ctl", 0, "log_n")].copy()
+        rows = self._array("log")[: self.get("ctl", 0, "log_n")]
+        if 2 * len(rows) < self.length("log"):
+            rows = rows.copy()
+        else:
+            # A log that is full is given away: a new one costs less than to copy it.
+            self._put("log", np.empty(self.length("log"), LOG_DTYPE))
         self.set("ctl", 0, "log_n", 0)
         return rows
 
@@ -374,5 +383,5 @@ class ArrayTables(Tables):
         return rows
 
 
-_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "tally", "cell", "cell_at", "timer", "tried"})
+_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "tally", "rare", "cell", "cell_at", "timer", "tried"})
 """Tables whose length means something to the core, or which their owner grows by a rule of its own."""

@@ -13,6 +13,8 @@ from meshsim.recording.folder import LATEST
 from meshsim.recording.manifest import FILE, Manifest, read_manifest
 from meshsim.recording.schema import (
     CHANGES,
+    COUNTERS,
+    INSTANCES,
     OBJECTS,
     PODS,
     PROXIES,
@@ -112,6 +114,14 @@ class Run:
     def series(self) -> Any:
         """Requests counted by second, edge, outcome and latency bucket."""
         return self._table(SERIES)
+
+    def instances(self) -> Any:
+        """The pods that took part."""
+        return self._table(INSTANCES)
+
+    def counters(self) -> Any:
+        """Statistics of clusters, each time that they had changed."""
+        return self._table(COUNTERS)
 
     def verdicts(self) -> Any:
         """The content of `verdicts.json`, an empty list where nothing was judged."""

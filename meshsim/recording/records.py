@@ -31,6 +31,27 @@ class ProxyInfo(NamedTuple):
     """Options of its pod's nat rules as a JSON object; empty where nothing is captured."""
 
 
+class InstanceInfo(NamedTuple):
+    """A pod that took part in a run, as Istio's metrics name it."""
+
+    namespace: str
+    pod: str
+    workload: str
+    app: str
+    """Canonical service, and revision."""
+    version: str
+    app_label: str
+    """Its labels app and version, empty without."""
+    version_label: str
+    identity: str
+    """SPIFFE id."""
+    address: str
+    kind: str
+    """`sidecar` or `router`, empty without a proxy."""
+    stats: str = ""
+    """The proxyStatsMatcher of its proxy as a JSON object; empty where none is configured."""
+
+
 class ObjectSource(NamedTuple):
     """Where an object of a run was written."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised when tables or columns change their meaning, come or go."""
 
 
@@ -83,6 +83,7 @@ REQUESTS: Final = Table(
         Column("call", _N, "method and path"),
         Column("route", _N, "name of the route that matched"),
         Column("cluster", _N, "name of the cluster it was routed to"),
+        Column("security", _N, "what protects the connection to the endpoint: mutual_tls, tls or none"),
         Column("status", Kind.INT16, "HTTP status, 0 where there was none"),
         Column("flags", _N, "Envoy response flags, joined with commas"),
         Column("seed", Kind.INT32, "seed of the replication"),
@@ -226,6 +227,38 @@ SERIES: Final = Table(
     "requests by second, edge, outcome and latency bucket",
 )
 
+INSTANCES: Final = Table(
+    "instances",
+    (
+        Column("namespace", _N, "namespace of the pod"),
+        Column("pod", _N, "its name"),
+        Column("workload", _N, "controller of the pod"),
+        Column("app", _N, "canonical service"),
+        Column("version", _N, "canonical revision"),
+        Column("app_label", _N, "its label app, empty without"),
+        Column("version_label", _N, "its label version, empty without"),
+        Column("identity", _N, "SPIFFE id"),
+        Column("address", _N, "IP address"),
+        Column("kind", _N, "sidecar or router, empty without a proxy"),
+        Column("stats", _N, "proxyStatsMatcher of its proxy as a JSON object, empty where none is configured"),
+        Column("seed", Kind.INT32, "seed of the replication"),
+    ),
+    "one row a pod that took part",
+)
+
+COUNTERS: Final = Table(
+    "counters",
+    (
+        Column("time", _T, "it has the value from then on"),
+        Column("proxy", _N, "proxy id"),
+        Column("cluster", _N, "name of the cluster"),
+        Column("stat", _N, "Envoy's name of the statistic below that of the cluster"),
+        Column("value", _I, "value of the counter or gauge, of all requests whatever the sampling"),
+        Column("seed", Kind.INT32, "seed of the replication"),
+    ),
+    "statistics of clusters: one row each time that a look, about once a second, found another value",
+)
+
 CONFIG_INDEX: Final = Table(
     "index",
     (
@@ -244,5 +277,5 @@ CONFIG_BLOBS: Final = Table(
     "each distinct resource once",
 )
 
-TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, OBJECTS, TRAFFIC, SERIES)
+TABLES: Final = (REQUESTS, PUSHES, CHANGES, TIMELINE, PODS, PROXIES, INSTANCES, OBJECTS, TRAFFIC, SERIES, COUNTERS)
 """The tables of every recording, each one parquet file."""

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, check_columns, joined, rows_table
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
-from meshsim.recording.records import ObjectSource, ProxyInfo, TrafficInfo
+from meshsim.recording.records import InstanceInfo, ObjectSource, ProxyInfo, TrafficInfo
 from meshsim.recording.schema import (
     CHANGES,
     CONFIG_BLOBS,
     CONFIG_INDEX,
+    COUNTERS,
+    INSTANCES,
     OBJECTS,
     PODS,
     PROXIES,
@@ -40,6 +42,7 @@ Record = (
     | PodPhase
     | TimelineMark
     | ProxyInfo
+    | InstanceInfo
     | ObjectSource
     | TrafficInfo
 )
@@ -52,6 +55,7 @@ _PLAIN: Final[dict[type, Table]] = {
     PodPhase: PODS,
     TimelineMark: TIMELINE,
     ProxyInfo: PROXIES,
+    InstanceInfo: INSTANCES,
     ObjectSource: OBJECTS,
     TrafficInfo: TRAFFIC,
 }
@@ -63,6 +67,8 @@ class RunSink(Protocol):
     def add_requests(self, columns: Mapping[str, ColumnData]) -> None: ...
 
     def add_series(self, columns: Mapping[str, ColumnData]) -> None: ...
+
+    def add_counters(self, columns: Mapping[str, ColumnData]) -> None: ...
 
     def add_record(self, record: Record) -> None: ...
 
@@ -125,9 +131,12 @@ class RunWriter:
             REQUESTS,
             seed,
             use_dictionary=[c.name for c in REQUESTS.columns if c.kind in (Kind.NAME, Kind.INT16, Kind.INT32)],
+            # Nobody looks for a few requests among many, and least and greatest values take a third of the time.
+            write_statistics=False,
             column_encoding={c.name: "DELTA_BINARY_PACKED" for c in REQUESTS.columns if c.kind is Kind.TIME},
         )
         self._series = _Stream(folder, SERIES, seed)
+        self._counters = _Stream(folder, COUNTERS, seed)
         self._pushes = PushLog()
         self._records: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _PLAIN.values()}
         self._config: list[tuple[Nanos, str, str, str, str]] = []
@@ -164,6 +173,10 @@ class RunWriter:
         """Append counts of requests: one entry a column of `SERIES`, `seed` excepted."""
         self._series.add(columns)
 
+    def add_counters(self, columns: Mapping[str, ColumnData]) -> None:
+        """Append values of statistics: one entry a column of `COUNTERS`, `seed` excepted."""
+        self._counters.add(columns)
+
     def add_record(self, record: Record) -> None:
         """Append a record of any type."""
         if isinstance(record, Push | PushSent | PushAnswer | ProxyEffective):
@@ -199,6 +212,7 @@ class RunWriter:
         """Complete the open files, also those of a run that failed."""
         self._requests.close()
         self._series.close()
+        self._counters.close()
 
     def _write(self, table: Table, rows: Any) -> None:
         _write(self.folder / f"{table.name}.parquet", rows)

@@ -11,6 +11,7 @@ from meshsim.checks import Outcome, Verdict
 from meshsim.recording import Manifest, Run
 from meshsim.reporting.frames import DataFrame, frame_of_rows, frame_of_table
 from meshsim.reporting.summary import Summary
+from meshsim.units import parse_duration
 
 if TYPE_CHECKING:
     from meshsim.reporting.plots import Plots
@@ -96,6 +97,17 @@ class Result:
     def series(self) -> DataFrame:
         """Requests counted by second, edge, outcome and latency bucket."""
         return frame_of_table(self.run.series())
+
+    def metrics(self, step: str = "1s") -> DataFrame:
+        """Istio's standard metrics over time: one row a series and step, with its labels, pod and growth.
+
+        ``count`` is what a counter or histogram grew by, ``sum`` the milliseconds a histogram grew by. `step` is a
+        number of whole seconds.
+        """
+        from meshsim.metrics.frames import metric_table
+        from meshsim.metrics.istio import istio_samples
+
+        return frame_of_table(metric_table(istio_samples(self.run, step=parse_duration(step))))
 
     @cached_property
     def plot(self) -> Plots:

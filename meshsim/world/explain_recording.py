@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from meshsim.api import ObjectStore
-from meshsim.controlplane.mesh import build_mesh_config
+from meshsim.controlplane.mesh import installed_mesh_config
 from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
 from meshsim.dataplane.decide.decide import decide_direct
 from meshsim.dataplane.decide.listeners import Listener, TcpProxy
@@ -122,7 +122,7 @@ def explain_recorded(run: Run, request_id: int) -> Explanation:
     part = next(item for item in run.parts if row["seed"] in item.manifest.seeds)
     loaded = _scenario(run)
     proxies = _proxies(part, int(row["start"]))
-    mesh = build_mesh_config(loaded.scenario.mesh.mesh_config if loaded is not None else {})
+    mesh = installed_mesh_config(loaded.scenario.mesh.mesh_config if loaded is not None else {})
     evidence = RecordedEvidence(
         part,
         int(row["start"]),

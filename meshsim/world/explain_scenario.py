@@ -33,6 +33,9 @@ class NullSink:
     def add_series(self, columns: Mapping[str, ColumnData]) -> None:
         """Counts are not kept."""
 
+    def add_counters(self, columns: Mapping[str, ColumnData]) -> None:
+        """Statistics are not kept."""
+
     def add_record(self, record: Record) -> None:
         """Records are not kept."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshsim.api import ApiObject, ObjectKey
-from meshsim.controlplane.mesh import build_mesh_config
+from meshsim.controlplane.mesh import installed_mesh_config
 from meshsim.controlplane.pilot import Pilot
 from meshsim.controlplane.proxies import PROXY_CONTAINER, proxy_of_pod
 from meshsim.dataplane.engine import Engine
@@ -15,12 +15,14 @@ from meshsim.dataplane.specs import PodState, ProxySpec
 from meshsim.kernel import Environment, RunDigest
 from meshsim.kube import Change, Kube
 from meshsim.network import Network, Topology
-from meshsim.recording import ProxyInfo, RunSink
+from meshsim.recording import InstanceInfo, ProxyInfo, RunSink
 from meshsim.scenario import LoadedScenario
 from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
 from meshsim.units import Nanos
 from meshsim.world.behaviour import Behaviours
+from meshsim.world.counting import CounterRecorder, look_interval
 from meshsim.world.directory import Directory, PodEntry, group_of
+from meshsim.world.handing import RowHand
 from meshsim.world.istiod import IstiodWatch
 from meshsim.world.pod_facts import PodFacts, pod_facts
 from meshsim.world.pod_readings import EngineReadings
@@ -88,7 +90,7 @@ class World:
         self.env = Environment()
         self.taps = Taps()
         self.network = Network(Topology(self.settings.latencies))
-        self.mesh = build_mesh_config(loaded.scenario.mesh.mesh_config)
+        self.mesh = installed_mesh_config(loaded.scenario.mesh.mesh_config)
         self.webhook = SidecarWebhook(self.mesh)
         self.kube = Kube(
             self.env,
@@ -113,6 +115,8 @@ class World:
             self.engine, self.directory, self.router.flows, [t.name for t in loaded.scenario.traffic]
         )
         self.router.on_cluster = self.recorder.note_cluster
+        self.router.on_security = self.recorder.note_security
+        self.counting = CounterRecorder()
         self._build()
 
     @property
@@ -179,9 +183,26 @@ class World:
         self.directory.add(entry)
         self.router.facts[entry.id] = facts
         self.router.interception.enter(entry.id, pod)
+        self.sink.add_record(self._instance(entry, facts))
         if facts.has_proxy:
             self._record_proxy(entry, facts)
         return entry
+
+    def _instance(self, entry: PodEntry, facts: PodFacts) -> InstanceInfo:
+        kind = ("router" if entry.is_gateway else "sidecar") if entry.has_proxy else ""
+        return InstanceInfo(
+            entry.namespace,
+            entry.name,
+            facts.workload,
+            entry.group.app,
+            entry.group.version,
+            facts.app,
+            facts.version,
+            f"spiffe://{self.mesh.trust_domain}/{entry.identity}",
+            entry.address,
+            kind,
+            facts.stats,
+        )
 
     def _record_proxy(self, entry: PodEntry, facts: PodFacts) -> None:
         self.sink.add_record(
@@ -293,25 +314,30 @@ class World:
         self.digest.add(type(record).__name__, *(str(part) for part in record))
         self.sink.add_record(record)
 
+    def _advance(self, begin: Nanos, until: Nanos) -> None:
+        """Let everything happen up to `until`, and look at the statistics on the way."""
+        interval = look_interval(self.loaded.scenario.duration)
+        for at in range(begin // interval * interval + interval, until + 1, interval):
+            self._reach(at)
+            self._look(at)
+        self._reach(until)
+
+    def _reach(self, until: Nanos) -> None:
+        if until > self.env.instant:
+            self.env.run(until=until)
+        self.engine.run_until(until)
+
+    def _look(self, time: Nanos) -> None:
+        self.counting.write(self.engine.count_clusters(), self.recorder.clusters, time, self.sink)
+
     def run(self) -> RunOutcome:
         """Run to the end and hand everything to the sink."""
         end = self.options.until or self.loaded.scenario.duration
         end = min(end, self.loaded.scenario.duration)
-        done = written = 0
-        for step in range(1, self.options.steps + 1):
-            until = end * step // self.options.steps
-            if until > done:
-                self.env.run(until=until)
-                self.engine.run_until(until)
-                done = until
-            counters, last = self.engine.counters, step == self.options.steps
-            if counters.attempts - written >= _BATCH or last:
-                self.recorder.write(self.engine.drain(), self.sink)
-                written = counters.attempts
-            if step % _SERIES_STEPS == 0 or last:
-                self.recorder.write_series(self.engine.drain_series(), self.sink)
-            if self.options.progress is not None:
-                self.options.progress(done, counters.finished)
+        with RowHand(lambda rows: self.recorder.write(rows, self.sink)) as hand:
+            self._run_steps(end, hand)
+            hand.finish()
+        self._look(end)
         counters = self.engine.counters
         self.digest.add("engine", self.engine.digest, counters.finished, counters.attempts)
         return RunOutcome(
@@ -322,3 +348,19 @@ class World:
             end,
             (*self.unmodelled.notes(), *(self.kube.autoscalers.notes() if self.kube.autoscalers is not None else ())),
         )
+
+    def _run_steps(self, end: Nanos, hand: RowHand) -> None:
+        done = written = 0
+        for step in range(1, self.options.steps + 1):
+            until = end * step // self.options.steps
+            if until > done:
+                self._advance(done, until)
+                done = until
+            counters, last = self.engine.counters, step == self.options.steps
+            if counters.attempts - written >= _BATCH or last:
+                hand.add(self.engine.drain_parts())
+                written = counters.attempts
+            if step % _SERIES_STEPS == 0 or last:
+                self.recorder.write_series(self.engine.drain_series(), self.sink)
+            if self.options.progress is not None:
+                self.options.progress(done, counters.finished)

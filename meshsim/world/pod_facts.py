@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from meshsim.api import ApiObject, ObjectKey, ObjectView
+from meshsim.api import ApiObject, Fields, ObjectKey, ObjectView
 from meshsim.api.resources import cpu_quota
 from meshsim.controlplane.proxies import PROXY_CONTAINER, has_proxy
 from meshsim.units import Nanos
@@ -22,6 +24,11 @@ class PodFacts:
     is_gateway: bool
     ports: Mapping[str, int]
     """Named container ports."""
+    app: str
+    """Labels app and version, empty without."""
+    version: str
+    stats: str
+    """The proxyStatsMatcher of its proxy as a JSON object, empty without."""
     cpu_limit: Nanos = 0
     """CPU time in each 100 ms that its application containers may use, 0 = any."""
 
@@ -42,8 +49,34 @@ def pod_facts(pod: ApiObject, objects: ObjectView) -> PodFacts:
             for port in container.items("ports")
             if "name" in port
         },
+        app=pod.labels.get("app", ""),
+        version=pod.labels.get("version", ""),
+        stats=_stats_matcher(pod, containers) if proxied else "",
         cpu_limit=cpu_quota(apps),
     )
+
+
+_ANNOTATIONS: Final = {
+    "inclusionPrefixes": "sidecar.istio.io/statsInclusionPrefixes",
+    "inclusionSuffixes": "sidecar.istio.io/statsInclusionSuffixes",
+    "inclusionRegexps": "sidecar.istio.io/statsInclusionRegexps",
+}
+
+
+def _stats_matcher(pod: ApiObject, containers: Sequence[Fields]) -> str:
+    """Which statistics a proxy keeps beside the usual ones: each annotation counts instead of the configuration.
+
+    istio pkg/bootstrap/config.go, getStatsOptions, release 1.31.
+    """
+    proxy = next((c for c in containers if c.text("name") == PROXY_CONTAINER), Fields({}))
+    config = next((e.text("value") for e in proxy.items("env") if e.text("name") == "PROXY_CONFIG"), "")
+    matcher = Fields(json.loads(config) if config else {}).fields("proxyStatsMatcher")
+    annotations = pod.metadata.text_map("annotations")
+    kept = {
+        key: annotations[name].split(",") if annotations.get(name) else list(matcher.texts(key))
+        for key, name in _ANNOTATIONS.items()
+    }
+    return json.dumps(kept) if any(kept.values()) else ""
 
 
 def _workload(pod: ApiObject, objects: ObjectView) -> str:

@@ -23,6 +23,8 @@ from meshsim.dataplane.specs import (
 from meshsim.network import OUTSIDE_PARTY
 from meshsim.network.dns import Answer, AnswerKind, Resolver
 from meshsim.scenario import Call
+from meshsim.units import Nanos
+from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.flows import Flow
 from meshsim.world.interception import Interception
@@ -99,8 +101,10 @@ class Router:
     facts: dict[str, PodFacts] = field(default_factory=dict)
     """By proxy id."""
     interception: Interception = field(default_factory=Interception)
-    on_cluster: Callable[[str], None] | None = None
-    """Hears the name of each cluster as the engine gets it."""
+    on_cluster: Callable[[CountedCluster], None] | None = None
+    """Hears the names of each cluster as the engine gets it."""
+    on_security: Callable[[int, str, str, Nanos], None] | None = None
+    """Hears how connections to an endpoint of a cluster are protected, and since when."""
     _slots: dict[tuple[int, str], Slot] = field(default_factory=dict)
     """By entry pod (or minus the flow, for callers without sidecar) and cluster."""
     _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
@@ -372,7 +376,7 @@ class Router:
             slot = Slot(self.world.engine.add_cluster(spec), spec, flow, upstream, endpoints)
             self._slots[key] = slot
             if self.on_cluster is not None:
-                self.on_cluster(name)
+                self.on_cluster(CountedCluster(flow.entry.id if upstream is not None else "", name))
         else:
             slot.flow, slot.upstream, slot.endpoints = flow, upstream, endpoints
             if slot.spec != spec:
@@ -389,6 +393,10 @@ class Router:
         for endpoint, _ in slot.endpoints:
             self._by_address.setdefault(endpoint.address, {})[slot.number] = slot
         slot.hosts = found
+        if self.on_security is not None:
+            for endpoint, _ in slot.endpoints:
+                security = _security(_transport(slot.upstream, endpoint))
+                self.on_security(slot.number, str(endpoint), security, self.world.env.instant)
         self.world.engine.set_hosts(slot.number, found, self.world.env.instant)
 
     # ---- hosts --------------------------------------------------------------------------------------------------
@@ -475,6 +483,13 @@ def _transport(upstream: Upstream | None, endpoint: Endpoint) -> UpstreamTls:
         return _PLAIN
     name, _ = upstream.cluster.socket_for(endpoint)
     return next((t for t in upstream.transports if t.match == name), _PLAIN)
+
+
+def _security(transport: UpstreamTls) -> str:
+    """How a connection is protected, in the words of a recording."""
+    if transport.tls:
+        return "mutual_tls" if transport.mutual else "tls"
+    return "none"
 
 
 def _connection(slot: Slot, endpoint: Endpoint, transport: UpstreamTls, identity: str) -> Connection:

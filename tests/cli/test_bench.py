@@ -25,7 +25,18 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             progress(case)
         return [case]
 
+    def run_disk_case(*, mode: str | None, rounds: int) -> object:
+        return {
+            "name": "rows-to-disk",
+            "requests_per_s": 900_000.0,
+            "requests_per_s_without": 1_000_000.0,
+            "cost_percent": 11.1,
+            "rows": 12_345,
+            "bytes_per_row": 50.2,
+        }
+
     monkeypatch.setattr("meshsim.dataplane.bench.run_bench", run_bench)
+    monkeypatch.setattr("meshsim.world.disk_bench.run_disk_case", run_disk_case)
 
 
 def test_a_table(meshsim: Callable) -> None:
@@ -33,6 +44,16 @@ def test_a_table(meshsim: Callable) -> None:
     assert done.code == 0
     assert done.out.splitlines()[1].split() == ["mesh-1000", "1,234,568", "17.6", "900,000", "250", "1.5"]
     assert done.err == "mesh-1000 done\n"
+
+
+def test_all_rows(meshsim: Callable) -> None:
+    done = meshsim("bench", "rows-to-disk")
+    assert done.out == (
+        "rows-to-disk: 900,000 requests/s, 1,000,000 without: all rows cost 11 % (12,345 rows of 50 bytes)\n"
+    )
+    document = json.loads(meshsim("bench", "-o", "json", "rows-to-disk").out)
+    assert (document["cases"], document["rows-to-disk"]["cost_percent"]) == ([], 11.1)
+    assert meshsim("bench").out.count("rows-to-disk") == 1
 
 
 def test_json(meshsim: Callable) -> None:

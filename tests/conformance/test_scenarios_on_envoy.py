@@ -33,6 +33,9 @@ class ConfigSink:
     def add_series(self, columns: Mapping[str, ColumnData]) -> None:
         """Not of interest."""
 
+    def add_counters(self, columns: Mapping[str, ColumnData]) -> None:
+        """Not of interest."""
+
     def add_record(self, record: Record) -> None:
         """Not of interest."""
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from meshsim.controlplane.mesh import InboundPolicy, OutboundPolicy, build_mesh_config, merge_proxy_config
+from meshsim.controlplane.mesh import (
+    InboundPolicy,
+    OutboundPolicy,
+    build_mesh_config,
+    installed_mesh_config,
+    merge_proxy_config,
+)
 from meshsim.units import SECOND
 
 
@@ -37,3 +43,13 @@ def test_lists_are_replaced() -> None:
 def test_proxy_metadata_merges_key_by_key() -> None:
     merged = merge_proxy_config({"proxyMetadata": {"A": "1", "B": "2"}}, {"proxyMetadata": {"B": "3"}})
     assert merged == {"proxyMetadata": {"A": "1", "B": "3"}}
+
+
+def test_an_installation_has_metrics_for_prometheus_unless_it_names_providers() -> None:
+    def metrics(values: dict[str, object]) -> tuple[str, ...]:
+        return installed_mesh_config(values).fields.fields("defaultProviders").texts("metrics")
+
+    assert metrics({}) == metrics({"defaultProviders": {}}) == ("prometheus",)
+    assert metrics({"defaultProviders": {"accessLogging": ["envoy"]}}) == ()
+    assert metrics({"defaultProviders": {"metrics": []}}) == ()
+    assert installed_mesh_config({"trustDomain": "td"}).trust_domain == "td"

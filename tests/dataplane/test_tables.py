@@ -8,8 +8,10 @@ import warnings
 import pytest
 
 from meshsim.dataplane import tables
+from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.storage import Mode, PlainTables
 from meshsim.errors import UsageError
+from meshsim.testing.meshes import add_requests, add_service
 
 
 def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +32,14 @@ def test_without_numba_it_is_interpreted_after_one_warning(monkeypatch: pytest.M
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tables.choose_mode() is Mode.PLAIN
+
+
+@pytest.mark.skipif(tables.choose_mode("numba") is Mode.PLAIN, reason="numba is not installed")
+def test_checked_code_finds_a_row_that_is_not_there() -> None:
+    engine = Engine(1, mode="numba-checked")
+    service = add_service(engine)
+    engine.run_until(1)
+    engine.tables.set("flow", service.flow, "route", 1 << 20)
+    add_requests(engine, service.flow, [10])
+    with pytest.raises(IndexError, match="route"):
+        engine.run_until(100)

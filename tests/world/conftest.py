@@ -88,6 +88,7 @@ class MemorySink:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
+    counters: list[dict[str, Any]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     config: list[tuple[Nanos, str, str, str, bytes | None]] = field(default_factory=list)
 
@@ -96,6 +97,9 @@ class MemorySink:
 
     def add_series(self, columns: Mapping[str, ColumnData]) -> None:
         self.cells += _rows(columns, "second")
+
+    def add_counters(self, columns: Mapping[str, ColumnData]) -> None:
+        self.counters += _rows(columns, "value")
 
     def add_record(self, record: Record) -> None:
         self.records.append(record)

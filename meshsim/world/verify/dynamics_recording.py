@@ -9,28 +9,10 @@ from typing import Final, NamedTuple
 
 from meshsim.api import Fields
 from meshsim.dataplane import core
-from meshsim.dataplane.engine import ClusterStats
 from meshsim.dataplane.specs import Flag
 from meshsim.units import MILLISECOND
 from meshsim.world.verify.dynamics_replay import Played, Sent
 
-STATS: Final[Mapping[str, str]] = {
-    "rq_total": "upstream_rq_total",
-    "rq_retry": "upstream_rq_retry",
-    "rq_retry_overflow": "upstream_rq_retry_overflow",
-    "rq_retry_limit": "upstream_rq_retry_limit_exceeded",
-    "rq_pending_overflow": "upstream_rq_pending_overflow",
-    "rq_active_overflow": "upstream_rq_active_overflow",
-    "rq_timeout": "upstream_rq_timeout",
-    "rq_per_try_timeout": "upstream_rq_per_try_timeout",
-    "cx_total": "upstream_cx_total",
-    "cx_connect_fail": "upstream_cx_connect_fail",
-    "cx_overflow": "upstream_cx_overflow",
-    "lb_panic": "lb_healthy_panic",
-    "ejections": "outlier_detection.ejections_enforced_total",
-    "ejections_overflow": "outlier_detection.ejections_overflow",
-}
-"""Counters of the engine, by Envoy's names."""
 _BEFORE: Final = "upstream_reset_before_response_started"
 _AFTER: Final = "upstream_reset_after_response_started"
 _DETAILS: Final[Mapping[int, str]] = {
@@ -202,7 +184,7 @@ def played_run(played: Played) -> Run:
         last[attempt.request] = attempt.time
         reached.append(attempt.host)
     for name, stats in played.stats.items():
-        out.stats[name] = named_stats(stats)
+        out.stats[name] = stats
     out.count()
     return out
 
@@ -213,8 +195,3 @@ def _details(sent: Sent) -> str:
     if sent.error == "connection_closed" and found.startswith(_BEFORE):
         return _AFTER + found.removeprefix(_BEFORE)
     return found
-
-
-def named_stats(stats: ClusterStats) -> dict[str, int]:
-    """Counters of a cluster by Envoy's names."""
-    return {theirs: getattr(stats, ours) for ours, theirs in STATS.items()}

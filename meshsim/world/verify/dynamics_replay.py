@@ -8,7 +8,7 @@ from math import log
 from typing import Final, NamedTuple
 
 from meshsim.api import Fields
-from meshsim.dataplane.engine import ClusterStats, Engine
+from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.layout import Row
 from meshsim.dataplane.scripted import Arrival, Ended, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag
@@ -18,6 +18,8 @@ from meshsim.world.verify.dynamics_proxy import FlowKey, ProxyModel
 from meshsim.world.verify.dynamics_script import Host, behaviour, hosts_of, millis, numbered, settle
 
 _LONGEST: Final = 120 * SECOND
+_SHADOWS: Final = 2 * SECOND
+"""How long shadows may go on when everything else is over."""
 _AGE: Final = 8 * MILLISECOND
 _AGES: Final = 12 * MILLISECOND
 """How long clusters have existed when Envoy is live, and how much that differs between runs: the recorded age of the
@@ -75,7 +77,7 @@ class Played:
 
     requests: list[Sent]
     attempts: list[Attempt]
-    stats: dict[str, ClusterStats]
+    stats: dict[str, dict[str, int]]
 
 
 @dataclass(slots=True)
@@ -257,9 +259,13 @@ def play(experiment: Fields, seed: int) -> Played:
     last = client.age + max((millis(step, "at") for step in steps), default=0)
     while (client.open or engine.now < last) and engine.now < _LONGEST:
         engine.run_until(engine.now + 50 * MILLISECOND)
+    shadows = engine.now + _SHADOWS
+    while engine.counters.in_flight and engine.now < shadows:
+        engine.run_until(engine.now + 50 * MILLISECOND)
     engine.run_until(engine.now + _AFTER)
     _tries(client)
-    stats = {name: engine.cluster_stats(number) for name, number in client.proxy.clusters.items()}
+    counts = engine.count_clusters()
+    stats = {name: counts.of(number) for name, number in client.proxy.clusters.items()}
     return Played(client.sent, client.attempts, stats)
 
 

@@ -1,0 +1,203 @@
+"""Istio's standard metrics of a run: each proxy's series with their labels, at an instant or second by second.
+
+DEVIATION: of the standard metrics those of requests are told, without bytes and gRPC messages: sizes of bodies and TCP
+sessions are not modelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from meshsim.metrics.histogram import total
+from meshsim.metrics.labels import (
+    CLUSTER_ID,
+    Labels,
+    Stream,
+    Workload,
+    destination_labels,
+    overridden,
+    service_of,
+    source_labels,
+)
+from meshsim.metrics.requests import Group, Side, request_groups
+from meshsim.metrics.rules import MetricRules, ProxyRules, Service, proxy_rules
+from meshsim.recording import InstanceInfo, Run
+from meshsim.units import Nanos
+
+REQUESTS: Final = "requests_total"
+DURATION: Final = "request_duration_milliseconds"
+_NOBODY: Final = Workload()
+
+
+class Sample(NamedTuple):
+    """Requests of one series in one step of time."""
+
+    second: int
+    """They had been reported by then, since the second before; 0 for all of a run."""
+    proxy: InstanceInfo
+    metric: str
+    """Without ``istio_``."""
+    labels: Labels
+    bins: dict[int, float]
+    """Requests by the bin of their duration (`histogram.bins_of`)."""
+
+    @property
+    def requests(self) -> float:
+        """How many."""
+        return sum(self.bins.values())
+
+    @property
+    def total(self) -> float:
+        """Sum of their durations in milliseconds, as Envoy tells it."""
+        return total(self.bins)
+
+
+@dataclass(slots=True)
+class Mesh:
+    """Who is who in a run, and what each proxy has been told, as of an instant or the end."""
+
+    run: Run
+    at: Nanos | None
+    pods: dict[tuple[str, str], InstanceInfo] = field(init=False)
+    _rules: dict[str, ProxyRules] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = self.run.instances().to_pylist()
+        self.pods = {
+            (row["namespace"], row["pod"]): InstanceInfo(*(row[name] for name in InstanceInfo._fields)) for row in rows
+        }
+
+    def named(self, proxy: str) -> InstanceInfo:
+        """The pod of a proxy id; raises `KeyError`."""
+        pod, _, namespace = proxy.rpartition(".")
+        return self.pods[namespace, pod]
+
+    def rules(self, pod: InstanceInfo) -> ProxyRules:
+        """The rules of a pod's proxy."""
+        name = f"{pod.pod}.{pod.namespace}"
+        if name not in self._rules:
+            self._rules[name] = proxy_rules(self.run.config(name, self.at))
+        return self._rules[name]
+
+
+def istio_samples(
+    run: Run, at: Nanos | None = None, step: Nanos = 0, chosen: Callable[[InstanceInfo], bool] | None = None
+) -> Iterator[Sample]:
+    """The series of all proxies, or of chosen ones, by second, proxy and labels.
+
+    `at`: what had been reported by then, with the rules of then; by default at the end. Runs that recorded only a share
+    of their requests give estimates. The proxies' rules are those of the first replication.
+    """
+    until = run.duration + 1 if at is None else at
+    mesh = Mesh(run, at)
+    weight = 1 / run.manifest.sampling
+    found: dict[tuple[int, str, str, str, Labels], Sample] = {}
+    for side in Side:
+        report = lru_cache(maxsize=None)(_Reporter(mesh, side, chosen))
+        for group in request_groups(run, side, until, step):
+            for proxy, metric, labels in report(group._replace(second=0, bin=0, requests=0)):
+                key = (group.second, proxy.namespace, proxy.pod, metric, labels)
+                sample = found.get(key)
+                if sample is None:
+                    sample = found[key] = Sample(group.second, proxy, metric, labels, {})
+                sample.bins[group.bin] = sample.bins.get(group.bin, 0) + group.requests * weight
+    for key in sorted(found):
+        yield found[key]
+
+
+@dataclass(slots=True)
+class _Reporter:
+    """Which series a group of requests counts into."""
+
+    mesh: Mesh
+    side: Side
+    chosen: Callable[[InstanceInfo], bool] | None
+
+    def __call__(self, group: Group) -> tuple[tuple[InstanceInfo, str, Labels], ...]:
+        source = self.mesh.pods.get((group.source_namespace, group.source_pod))
+        destination = self.mesh.pods.get((group.destination_namespace, group.pod)) if group.pod else None
+        own = source if self.side is Side.SOURCE else destination
+        if own is None or not own.kind or (self.chosen is not None and not self.chosen(own)):
+            return ()
+        known = self.mesh.rules(own)
+        rules = known.source if self.side is Side.SOURCE else known.destination
+        if rules is None:
+            return ()
+        if self.side is Side.SOURCE:
+            stream = _as_source(group, own, destination, known)
+            labels = source_labels(stream)
+        else:
+            stream = _as_destination(group, own, source, known)
+            labels = destination_labels(stream)
+        return tuple(_series(own, labels, rules, stream))
+
+
+def _series(
+    own: InstanceInfo, labels: Labels, rules: MetricRules, stream: Stream
+) -> Iterator[tuple[InstanceInfo, str, Labels]]:
+    for metric in (REQUESTS, DURATION):
+        final = overridden(labels, rules, metric, stream)
+        if final is not None:
+            yield own, metric, final
+
+
+def _as_source(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+    connected = bool(group.pod) and not {"UF", "UO", "UH", "NC"} & set(group.flags.split(","))
+    secured = connected and group.security == "mutual_tls"
+    sidecar = own.kind == "sidecar"
+    service = service_of(known.services, group.cluster, group.route, group.service if sidecar else "")
+    return _stream(
+        source=own_workload(own, secured),
+        destination=_NOBODY if peer is None else _peer(peer, secured, told=group.heard and bool(peer.kind)),
+        service=service,
+        secured=secured,
+        group=group,
+    )
+
+
+def _as_destination(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+    secured = group.security == "mutual_tls"
+    port = group.endpoint.rpartition(":")[2]
+    cluster = next(
+        (name for name in known.services if name.startswith(f"inbound|{port}|")), "InboundPassthroughCluster"
+    )
+    told = peer is not None and bool(peer.kind)
+    return _stream(
+        source=_peer(peer, secured, told=True) if peer is not None and told else _NOBODY,
+        destination=own_workload(own, secured),
+        service=service_of(known.services, cluster, "", ""),
+        secured=secured,
+        group=group,
+    )
+
+
+def _stream(*, source: Workload, destination: Workload, service: Service, secured: bool, group: Group) -> Stream:
+    method, _, path = group.call.partition(" ")
+    port = group.endpoint.rpartition(":")[2]
+    return Stream(source, destination, service, group.status, group.flags, secured, method, path, port)
+
+
+def own_workload(pod: InstanceInfo, secured: bool) -> Workload:
+    """A pod from its own node metadata: labels it lacks are empty."""
+    return Workload(
+        pod.workload,
+        pod.app,
+        pod.version,
+        pod.namespace,
+        pod.identity if secured else _NOBODY.principal,
+        pod.app_label,
+        pod.version_label,
+        CLUSTER_ID,
+    )
+
+
+def _peer(pod: InstanceInfo, secured: bool, *, told: bool) -> Workload:
+    """A pod as its peer knows it: by what its proxy told, else by its endpoint's metadata, which lack two labels."""
+    unknown = _NOBODY.app
+    return own_workload(pod, secured)._replace(
+        app=(pod.app_label or unknown) if told else unknown,
+        version=(pod.version_label or unknown) if told else unknown,
+    )

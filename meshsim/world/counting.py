@@ -1,0 +1,83 @@
+"""Statistics of clusters as columns of a recording: at each look, those that have changed since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from meshsim.dataplane.counters import ALWAYS, ClusterCounts
+from meshsim.recording import Coded, RunSink
+from meshsim.units import SECOND, Nanos
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+_LOOKS: Final = 600
+"""Most looks at the statistics of a run."""
+_NAMED: Final = frozenset(ALWAYS)
+
+
+def look_interval(duration: Nanos) -> Nanos:
+    """How often statistics are looked at: every second, or so many whole seconds that there are few enough looks."""
+    return max(1, -(-duration // (_LOOKS * SECOND))) * SECOND
+
+
+class CountedCluster(NamedTuple):
+    """A cluster of the engine by its names."""
+
+    proxy: str
+    """Proxy id; empty where an application calls without one, which has no statistics."""
+    name: str
+
+
+class CounterRecorder:
+    """Remembers what it has handed over."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Ints] = {}
+        self._places: dict[CountedCluster, int] = {}
+        self._place_of: list[int] = []
+
+    def write(self, counts: ClusterCounts, clusters: Sequence[CountedCluster], time: Nanos, sink: RunSink) -> None:
+        """Hand over what has changed; a cluster's first row of a statistic that it always has may be 0.
+
+        Clusters of one name are one: the engine has several where Envoy finds the endpoint by itself.
+        """
+        for cluster in clusters[len(self._place_of) :]:
+            self._place_of.append(self._places.setdefault(cluster, len(self._places)))
+        places = np.array(self._place_of, np.int64)
+        rows: list[Ints] = []
+        stats: list[Ints] = []
+        values: list[Ints] = []
+        seen = np.array([bool(cluster.proxy) for cluster in self._places], bool)
+        for number, name in enumerate(counts.names):
+            now = np.zeros(len(self._places), np.int64)
+            np.add.at(now, places, counts.values[:, number])
+            before = np.full(len(now), -1 if name in _NAMED else 0, np.int64)
+            known = self._last.get(name)
+            if known is not None:
+                before[: len(known)] = known
+            self._last[name] = now
+            changed = np.flatnonzero(seen & (now != before))
+            rows.append(changed)
+            stats.append(np.full(len(changed), number))
+            values.append(now[changed])
+        row = np.concatenate(rows)
+        if len(row):
+            sink.add_counters(
+                {
+                    "time": np.full(len(row), time),
+                    "proxy": _coded(row, [cluster.proxy for cluster in self._places]),
+                    "cluster": _coded(row, [cluster.name for cluster in self._places]),
+                    "stat": Coded(np.concatenate(stats).astype(np.int32), counts.names),
+                    "value": np.concatenate(values),
+                }
+            )
+
+
+def _coded(rows: Ints, names: Sequence[str]) -> Coded:
+    """Names of numbered things, equal ones under one code."""
+    distinct = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    table = np.array([distinct[name] for name in names], np.int32)
+    return Coded(table[rows], list(distinct))

@@ -1,0 +1,48 @@
+"""Envoy's statistics of a proxy of a run."""
+
+from __future__ import annotations
+
+from meshsim.metrics.envoy import envoy_stats, named
+from meshsim.metrics.rules import proxy_rules
+from meshsim.recording import Run
+from meshsim.units import SECOND
+
+from .conftest import pod
+
+
+def stats(run: Run, app: str, at: int | None = None) -> dict[str, int]:
+    proxy = pod(run, app)
+    rules = proxy_rules(run.config(f"{proxy.pod}.{proxy.namespace}"))
+    return {stat.name: stat.value for stat in envoy_stats(run, proxy, rules, at)}
+
+
+def test_clusters_and_connection_managers_agree_with_the_requests(run: Run) -> None:
+    rows = run.requests().to_pylist()
+    asked = sum(row["last"] and row["source_pod"] == pod(run, "front").pod and row["traffic"] == "ask" for row in rows)
+    front = stats(run, "front")
+    cluster = "cluster.outbound|80||stock.shop.svc.cluster.local;"
+    assert front[f"{cluster}.upstream_rq_200"] == front[f"{cluster}.upstream_rq_2xx"] == asked
+    assert front[f"{cluster}.membership_healthy"] == front[f"{cluster}.membership_total"] == 1
+    assert front[f"{cluster}.upstream_rq_retry"] == 0
+    # One connection manager takes in what goes to port 80 of any service.
+    assert front["http.outbound_0.0.0.0_80;.downstream_rq_2xx"] > asked
+    served = sum(row["pod"] == pod(run, "stock").pod for row in rows)
+    assert stats(run, "stock")["http.inbound_0.0.0.0_8080;.downstream_rq_total"] == served
+
+
+def test_an_instant(run: Run) -> None:
+    name = "cluster.outbound|80||stock.shop.svc.cluster.local;.upstream_rq_total"
+    early, late = stats(run, "front", 2 * SECOND)[name], stats(run, "front")[name]
+    assert 0 < early < late
+    ended = [row for row in run.requests().to_pylist() if row["traffic"] == "ask" and row["attempt_start"] < 2 * SECOND]
+    assert abs(early - len(ended)) <= 1
+
+
+def test_names_in_prometheus_text() -> None:
+    stat = named("cluster", "outbound|80||a.b;", "cluster_name", "upstream_rq_503", 7)
+    assert (stat.name, stat.family) == ("cluster.outbound|80||a.b;.upstream_rq_503", "envoy_cluster_upstream_rq")
+    assert stat.labels == (("cluster_name", "outbound|80||a.b"), ("response_code", "503"))
+    stat = named("cluster", "c", "cluster_name", "retry.upstream_rq_5xx", 7)
+    assert (stat.family, stat.labels[1]) == ("envoy_cluster_retry_upstream_rq_xx", ("response_code_class", "5xx"))
+    assert named("cluster", "c", "cluster_name", "circuit_breakers.default.rq_open", 0).gauge
+    assert not named("cluster", "c", "cluster_name", "upstream_cx_total", 0).gauge

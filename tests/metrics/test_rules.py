@@ -1,0 +1,55 @@
+"""What a proxy's configuration says about its metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meshsim.metrics.rules import METRICS, MetricRules, Service, metric_rules, proxy_rules
+from meshsim.recording import Run
+from meshsim.xds.istio_messages import StatsMetricConfig, StatsPluginConfig
+
+from .conftest import pod, record
+
+OFF = """\
+  - apiVersion: telemetry.istio.io/v1
+    kind: Telemetry
+    metadata: {name: mesh, namespace: istio-system}
+    spec:
+      metrics:
+        - providers: [{name: prometheus}]
+          overrides:
+            - {match: {mode: SERVER}, disabled: true}
+            - match: {metric: REQUEST_COUNT, mode: CLIENT}
+              tagOverrides: {method: {value: request.method}, source_principal: {operation: REMOVE}}
+            - {match: {metric: REQUEST_DURATION, mode: CLIENT}, disabled: true}
+"""
+
+
+def test_an_installation_reports_on_both_sides(run: Run) -> None:
+    front = pod(run, "front")
+    rules = proxy_rules(run.config(f"{front.pod}.{front.namespace}"))
+    assert (rules.source, rules.destination) == (MetricRules(), MetricRules())
+    cluster = "outbound|80||stock.shop.svc.cluster.local"
+    assert rules.services[cluster] == Service("stock.shop.svc.cluster.local", "stock")
+    assert rules.stat_names[cluster] == f"{cluster};"
+    assert rules.outbound_prefixes[80] == "outbound_0.0.0.0_80;"
+    stock = pod(run, "stock")
+    rules = proxy_rules(run.config(f"{stock.pod}.{stock.namespace}"))
+    assert rules.inbound_prefixes[8080] == "inbound_0.0.0.0_8080;"
+
+
+def test_telemetry_objects_count(tmp_path: Path) -> None:
+    run = record(tmp_path, OFF)
+    front = pod(run, "front")
+    rules = proxy_rules(run.config(f"{front.pod}.{front.namespace}"))
+    assert rules.destination is None
+    assert rules.source is not None
+    assert rules.source.dropped == {"request_duration_milliseconds"}
+    assert rules.source.changed["requests_total"] == {"method": "request.method"}
+    assert rules.source.removed["requests_total"] == {"source_principal"}
+
+
+def test_overrides_without_a_metric_are_for_all() -> None:
+    config = StatsPluginConfig(metrics=[StatsMetricConfig(tags_to_remove=["source_app"], dimensions={"a": "1"})])
+    rules = metric_rules(config)
+    assert all(rules.removed[name] == {"source_app"} and rules.changed[name] == {"a": "1"} for name in METRICS)
