@@ -1770,7 +1770,7 @@ def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     c = s.ctl[0]
     src = s.source[i]
     flow = s.source_flow[src.flow_at]
-    if src.flow_n > 1 and src.arrivals == PERIODIC:
+    if src.flow_n > 1 and user >= 0:
         flow = s.source_flow[src.flow_at + (user - src.user_at) % src.flow_n]
     elif src.flow_n > 1:
         flow = s.source_flow[src.flow_at + below(draw(identity, P_FLOW), src.flow_n)]

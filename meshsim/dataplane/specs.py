@@ -536,7 +536,7 @@ class SourceSpec:
     """A traffic source."""
 
     flows: tuple[int, ...]
-    """One flow an entry proxy; requests go to them in turn by keyed draw, those of a connection all to one."""
+    """One flow an entry proxy; requests go to them in turn by keyed draw, those of a user or connection all to one."""
     arrivals: Arrivals
     rate_per_s: float
     """Requests a second of an open loop; rates change through `Engine.set_rate`."""

@@ -1241,13 +1241,17 @@ def test_connections_may_be_staggered_and_jittered() -> None:
     assert max(map(abs, offsets)) <= interval / 9
 
 
-def test_connections_keep_to_their_pod() -> None:
-    engine = make()
-    services = [add_service(engine) for _ in range(3)]
-    add_traffic(engine, [one.flow for one in services], 120.0, users=6, **periodic())
-    engine.run_until(3 * SECOND)
-    rows = engine.drain()
-    assert [int((rows["flow"] == one.flow).sum()) for one in services] == [40, 40, 40]
+def test_connections_and_users_keep_to_their_pod() -> None:
+    closed = {"arrivals": Arrivals.CLOSED, "think": Distribution(Shape.FIXED, 50 * MS), "stop": SECOND}
+    for changes in (periodic(), closed):
+        engine = make()
+        services = [add_service(engine) for _ in range(3)]
+        add_traffic(engine, [one.flow for one in services], 120.0, users=6, **changes)
+        engine.run_until(3 * SECOND)
+        rows = engine.drain()
+        counts = [int((rows["flow"] == one.flow).sum()) for one in services]
+        assert len(rows) >= 114
+        assert counts == [len(rows) // 3] * 3
 
 
 def test_jittered_requests_are_up_to_a_tenth_of_their_wait_off() -> None:
