@@ -119,7 +119,12 @@ def count_clusters(tables: Tables, cluster_of: Sequence[int], clusters: int) -> 
     def column(name: str) -> Ints:
         return tables.field("cluster", name)[:rows]
 
+    replaced = rows != clusters
+
     def by_cluster(values: Ints) -> Ints:
+        if not replaced:
+            # Rows and clusters are made together: as many of both are the same.
+            return values
         total = np.zeros(clusters, np.int64)
         np.add.at(total, owner, values)
         return total

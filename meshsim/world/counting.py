@@ -13,7 +13,7 @@ from meshsim.units import SECOND, Nanos
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
-_LOOKS: Final = 600
+_LOOKS: Final = 300
 """Most looks at the statistics of a run."""
 _NAMED: Final = frozenset(ALWAYS)
 
@@ -35,7 +35,9 @@ class CounterRecorder:
     """Remembers what it has handed over."""
 
     def __init__(self) -> None:
-        self._last: dict[str, Ints] = {}
+        self._names: tuple[str, ...] = ()
+        self._last: Ints = np.zeros((0, 0), np.int64)
+        """Places by names."""
         self._places: dict[CountedCluster, int] = {}
         self._place_of: list[int] = []
 
@@ -46,34 +48,38 @@ class CounterRecorder:
         """
         for cluster in clusters[len(self._place_of) :]:
             self._place_of.append(self._places.setdefault(cluster, len(self._places)))
-        places = np.array(self._place_of, np.int64)
-        rows: list[Ints] = []
-        stats: list[Ints] = []
-        values: list[Ints] = []
-        seen = np.array([bool(cluster.proxy) for cluster in self._places], bool)
-        for number, name in enumerate(counts.names):
-            now = np.zeros(len(self._places), np.int64)
-            np.add.at(now, places, counts.values[:, number])
-            before = np.full(len(now), -1 if name in _NAMED else 0, np.int64)
-            known = self._last.get(name)
-            if known is not None:
-                before[: len(known)] = known
-            self._last[name] = now
-            changed = np.flatnonzero(seen & (now != before))
-            rows.append(changed)
-            stats.append(np.full(len(changed), number))
-            values.append(now[changed])
-        row = np.concatenate(rows)
+        now = counts.values
+        if len(self._places) < len(self._place_of):
+            now = np.zeros((len(self._places), len(counts.names)), np.int64)
+            np.add.at(now, self._place_of, counts.values)
+        before = self._aligned(counts.names)
+        self._names, self._last = counts.names, now
+        if np.array_equal(now, before):
+            return
+        named = [cluster.proxy != "" for cluster in self._places]
+        stat, row = np.nonzero(((now != before) & np.array(named, bool)[:, None]).T)
         if len(row):
             sink.add_counters(
                 {
                     "time": np.full(len(row), time),
                     "proxy": _coded(row, [cluster.proxy for cluster in self._places]),
                     "cluster": _coded(row, [cluster.name for cluster in self._places]),
-                    "stat": Coded(np.concatenate(stats).astype(np.int32), counts.names),
-                    "value": np.concatenate(values),
+                    "stat": Coded(stat.astype(np.int32), counts.names),
+                    "value": now[row, stat],
                 }
             )
+
+    def _aligned(self, names: tuple[str, ...]) -> Ints:
+        """What was handed over last, by these names and for all clusters; -1 or 0 where nothing was."""
+        known = self._last
+        if names == self._names and len(known) == len(self._places):
+            return known
+        found = np.tile(np.array([-1 if name in _NAMED else 0 for name in names], np.int64), (len(self._places), 1))
+        columns = {name: at for at, name in enumerate(self._names)}
+        for at, name in enumerate(names):
+            if name in columns:
+                found[: len(known), at] = known[:, columns[name]]
+        return found
 
 
 def _coded(rows: Ints, names: Sequence[str]) -> Coded:

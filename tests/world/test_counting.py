@@ -14,11 +14,11 @@ from .conftest import MemorySink, build
 
 
 def test_looks_are_a_second_apart_until_they_would_be_too_many() -> None:
-    assert [look_interval(span) for span in (SECOND // 2, 10 * MINUTE, 10 * MINUTE + 1, 60 * MINUTE)] == [
+    assert [look_interval(span) for span in (SECOND // 2, 5 * MINUTE, 5 * MINUTE + 1, 60 * MINUTE)] == [
         SECOND,
         SECOND,
         2 * SECOND,
-        6 * SECOND,
+        12 * SECOND,
     ]
 
 
