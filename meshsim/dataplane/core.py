@@ -3386,7 +3386,10 @@ def bounded(s: State, a: i64, span: i64) -> i64:
     t = s.att[a]
     bound = s.bound[s.pod[t.pod].bound]
     if bound.curve >= 0:
-        span = int(span * load_factor(s, bound.curve, s.pod[t.pod].busy))
+        longer = span * load_factor(s, bound.curve, s.pod[t.pod].busy)
+        span = SECOND * SECOND
+        if longer < 1e18:
+            span = int(longer)
     t.sent = int(span * (bound.share * 1e-6))
     return span - t.sent
 

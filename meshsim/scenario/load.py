@@ -25,6 +25,8 @@ from meshsim.scenario.node import Headers, Labels, Many, Name, Node, exactly_one
 from meshsim.scenario.quantities import Duration, Rate, Ratio, Size, Span, Time
 from meshsim.units import Distribution
 
+_MOST_CALLS: Final = 10_000
+"""More calls for one request are a mistake."""
 _LOADS: Final = ("rate", "ramp", "series", "bursts", "replay", "users", "user_ramp")
 _AUTHORITY: Final = re.compile(r"^(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?$")
 
@@ -256,6 +258,17 @@ def call_groups(steps: Steps) -> tuple[tuple[Call | Sequence, ...], ...]:
     return tuple(step.parallel if isinstance(step, Parallel) else (step,) for step in steps)
 
 
+def call_count(steps: tuple[Call | Parallel | Sequence, ...]) -> int:
+    """How many calls the steps make at the most."""
+    total = 0
+    for step in steps:
+        if isinstance(step, Call):
+            total += step.times
+        else:
+            total += call_count(step.parallel if isinstance(step, Parallel) else step.sequence)
+    return total
+
+
 class Operation(Node):
     """What a workload does for some of its requests; what it says nothing of is as for the others."""
 
@@ -300,6 +313,13 @@ class Workload(Node):
     """What it calls for each request, one after the other."""
     operations: Many[Operation] = ()
     """What it does for requests of some paths or methods instead; the first that takes a request counts."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for operation in range(-1, len(self.operations)):
+            if call_count(self.work(operation).calls) > _MOST_CALLS:
+                raise PydanticCustomError("calls", f"more than {_MOST_CALLS} calls for one request; see 'times'")
+        return self
 
     @property
     def call_groups(self) -> tuple[tuple[Call | Sequence, ...], ...]:

@@ -33,6 +33,7 @@ from meshsim.units import (
 
 _LONGEST: Final = 87_600 * HOUR
 _MOST_SIZE: Final = 2 * 10**9
+_LEAST_BANDWIDTH: Final = 10_000
 _RATES: Final = (1 / (7 * 86_400), 1e9)
 _RATE_PATTERN: Final = r"^[0-9.]+ *[kM]? */ *(ms|sec|s|min|m|h|d)$"
 _DURATION_PATTERN: Final = r"^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
@@ -89,6 +90,13 @@ def _some_time(text: str) -> Nanos:
     if span == 0:
         raise InputError(f"'{text}' is no time at all")
     return span
+
+
+def _bandwidth(text: str) -> int:
+    bandwidth = parse_bandwidth(text)
+    if bandwidth < _LEAST_BANDWIDTH:
+        raise InputError(f"'{text}' is less than {format_bandwidth(_LEAST_BANDWIDTH)}")
+    return bandwidth
 
 
 def _size(text: str) -> int:
@@ -181,7 +189,7 @@ Size: TypeAlias = Annotated[
 
 Bandwidth: TypeAlias = Annotated[
     int,
-    BeforeValidator(_reader("a bandwidth", "1Gbit/s or 125MB/s", parse_bandwidth)),
+    BeforeValidator(_reader("a bandwidth", "1Gbit/s or 125MB/s", _bandwidth)),
     PlainSerializer(format_bandwidth),
     WithJsonSchema(
         {

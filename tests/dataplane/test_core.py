@@ -1367,6 +1367,14 @@ def test_service_takes_longer_under_load(busy: int, factor: float) -> None:
     assert last["end"] - last["start"] == round(10 * MS * factor)
 
 
+def test_no_service_takes_longer_than_a_clock_can_tell() -> None:
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(10**17)}, pod={"curve": ((1, 500.0),)})
+    add_requests(engine, service.flow, [0])
+    engine.run_until(10**18)
+    assert engine.counters.in_flight == 1
+
+
 def _cpu(quota: Nanos, share: float, spans: Sequence[Nanos], arrivals: Sequence[Nanos]) -> tuple[list[Nanos], Engine]:
     """When requests of these service times that arrive so long after the begin of a period are done."""
     engine = make()

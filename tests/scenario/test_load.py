@@ -155,6 +155,12 @@ def test_serving_that_makes_no_sense(serve: dict[str, object], message: str) -> 
     assert message in str(caught.value)
 
 
+def test_more_calls_than_anybody_makes_are_refused() -> None:
+    calls = [{"parallel": [{"to": "a:1", "times": 1000}, {"sequence": [{"to": "b:1", "times": 1000}] * 10}]}]
+    with pytest.raises(ValidationError, match="more than 10000 calls for one request"):
+        Workload.model_validate({"match": {"app": "page"}, "calls": calls})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

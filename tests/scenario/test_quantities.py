@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from meshsim.scenario.quantities import Duration, Rate, Ratio, Time
+from meshsim.scenario.quantities import Bandwidth, Duration, Load, Rate, Ratio, Size, Span, Time
 from meshsim.units import MILLISECOND, SECOND, Distribution, Family
 
 
@@ -17,6 +17,11 @@ from meshsim.units import MILLISECOND, SECOND, Distribution, Family
         (Duration, "0s", 0),
         (Rate, "50/s", 50.0),
         (Rate, "120/m", 2.0),
+        (Load, "0/s", 0.0),
+        (Span, "1us", 1_000),
+        (Size, "20KB", 20_000),
+        (Size, "0B", 0),
+        (Bandwidth, "125MB/s", 10**9),
         (Ratio, "99.5%", 0.995),
         (Time, "5ms", Distribution(Family.FIXED, 5 * MILLISECOND)),
         (Time, "lognormal(8ms, 1.4)", Distribution(Family.LOGNORMAL, 8 * MILLISECOND, factor=1.4)),
@@ -43,6 +48,12 @@ def test_text_with_a_unit(kind: object, text: str, value: object) -> None:
         (Rate, "99999M/s", "not between one request in a week and a billion a second"),
         (Rate, 50, "expected a rate, such as 50/s or 1200/m, got the bare number 50"),
         (Rate, "0/s", "not more than 0"),
+        (Load, "0.0000001/s", "not between one request in a week and a billion a second"),
+        (Span, "0s", "'0s' is no time at all"),
+        (Size, "3GB", "more than 2GB"),
+        (Size, 5, "expected a size, such as 512B, 20KB or 4MiB, got the bare number 5"),
+        (Bandwidth, "9kbit/s", "less than 10kbit/s"),
+        (Bandwidth, 10**9, "expected a bandwidth, such as 1Gbit/s or 125MB/s, got the bare number"),
         (Ratio, 0.99, "expected a percentage, such as 99%, got the bare number 0.99"),
         (Ratio, "120%", "more than 100%"),
         (Time, 5, "got the bare number 5"),
@@ -56,6 +67,7 @@ def test_everything_else_is_refused(kind: object, value: object, message: str) -
 
 
 def test_values_are_written_as_they_are_read() -> None:
-    for kind, text in ((Duration, "1m30s"), (Rate, "50/s"), (Ratio, "99%"), (Time, "exponential(5ms)")):
+    sized = ((Size, "4MiB"), (Bandwidth, "1Gbit/s"), (Load, "0/s"), (Span, "5ms"))
+    for kind, text in (*sized, (Duration, "1m30s"), (Rate, "50/s"), (Ratio, "99%"), (Time, "exponential(5ms)")):
         adapter: TypeAdapter[object] = TypeAdapter(kind)
         assert adapter.dump_python(adapter.validate_python(text)) == text
