@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "stats": "Show what the Envoy of a pod had counted.",
     "metrics": "Show Istio's standard metrics of a run.",
     "sweep": "Run a scenario over a grid of values.",
+    "calibrate": "Fit what proxies cost to measurements.",
     "verify": "Compare the model with recordings of the real thing.",
     "inject": "Print manifests with the sidecars istiod would inject.",
     "iptables": "Print the nat rules of a pod, or the way of a connection through them.",

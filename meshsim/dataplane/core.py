@@ -71,6 +71,10 @@ EV_VIEW = 16
 EV_CHANGE = 17
 EV_LEVEL = 18
 EV_AGAIN = 19
+EV_TURN_OUT = 20
+EV_TURN_IN = 21
+EV_TURN_LEFT = 22
+EV_TURN_BACK = 23
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -341,6 +345,8 @@ P_AGAIN = 31
 P_PICK = 32
 P_CALL = 4096
 P_CHILD = 1 << 20
+P_REPORT = 1 << 21
+P_WAKE = P_REPORT + 1
 
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
@@ -442,6 +448,43 @@ class Proxy:
     inbound: i32
     crypto: i32
     down: i8
+    reports: i32
+    """Each how many answers an event loop reports on them, 0 = never; the counts follow in the `free` column."""
+    report: i32
+    waking: i32
+    """Row of the `wake` table, -1 = nothing."""
+    flushed: i32
+    """Millionths of a pass that its turn of the event loop leaves to the end, 0 = every pass is done with by itself."""
+    turn_at: i32
+    """First of its `workers` rows of the `turn_of` table."""
+    id: i64
+    wakes: i64
+    """How often one of its event loops was woken."""
+    busy: i64
+    """CPU time its event loops have taken on, in nanoseconds."""
+
+
+class Turn:
+    """The turn that an event loop is taking, and the one after it, which whoever comes meanwhile waits for."""
+
+    flush: i64
+    """When the turn under way begins to write."""
+    end: i64
+    reads: i64
+    """CPU time of the next turn, of which `writes` at its end."""
+    writes: i64
+    n: i64
+    """Passes in the next turn."""
+
+
+class Wake:
+    """What it costs to go on after having had nothing to do."""
+
+    least: i64
+    most: i64
+    half: i64
+    noise: i32
+    """Distribution of a factor in millionths, -1 = 1."""
 
 
 class Pod:
@@ -464,6 +507,15 @@ class Pod:
     """What else bounds it, -1 for nothing."""
     begun: i32
     """Requests that it has begun to serve."""
+    waking: i32
+    """Row of the `wake` table, -1 = nothing."""
+    calling: i32
+    """Calls it has under way."""
+    wakes: i64
+    rested: i64
+    """When it last ended its only request."""
+    awake: i64
+    """Until when it is being woken."""
 
 
 class Bound:
@@ -941,6 +993,7 @@ class Req:
     user: i32
     """The user who sent it. Below 0 there is none: -1 less how often its caller has made this call before."""
     next: i32
+    """The next free row; while it is in a turn of an event loop, how far (`offset_in_turn`)."""
     left: i32
     cap_ms: i32
     retrying: i32
@@ -965,6 +1018,7 @@ class Att:
     handler: i32
     station: i32
     next: i32
+    """The next of a list; while it is in a turn of an event loop, how far (`offset_in_turn`)."""
     met: i32
     """1 + the row of `inbound` whose answer or reset it got, 0 for the application's own answer."""
     class_there: i16
@@ -1161,6 +1215,8 @@ class State(NamedTuple):
     bound: list[Bound]
     outcome: list[int]
     session_key: list[int]
+    wake: list[Wake]
+    turn_of: list[Turn]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1765,6 +1821,11 @@ def give_connection(s: State, k: i64) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+def event_loop(connection: i64, workers: i64) -> i64:
+    """The event loop that a connection belongs to as long as it is open: which of them accepts it is chance."""
+    return below(draw(mix(connection), P_WORKER), workers)
+
+
 def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     """A request of traffic source `i` leaves its client."""
     c = s.ctl[0]
@@ -1778,6 +1839,8 @@ def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     q = s.req[r]
     q.source = i
     q.user = user
+    if user >= 0 and s.flow[flow].workers > 1:
+        q.worker = event_loop(s.user[user].id, s.flow[flow].workers)
     if draw(identity, P_SAMPLE) < c.sample:
         q.sampled = 1
     else:
@@ -2025,21 +2088,156 @@ def start_users(s: State, i: i64) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def passage(s: State, station: i64, span: i64) -> i64:
-    """When an event loop that serves in order of arrival has done `span` of work for somebody who comes now."""
+def passage(s: State, p: i64, station: i64, span: i64) -> i64:
+    """When an event loop of proxy `p`, which serves in order of arrival, has done `span` of work for who comes now."""
     now = s.ctl[0].now
+    proxy = s.proxy[p]
     begin = s.free[station]
     if begin < now:
+        if proxy.waking >= 0:
+            span += waking(s, proxy.waking, now - begin, mix(proxy.id + proxy.wakes * STEP))
+        proxy.wakes += 1
         begin = now
+    proxy.busy += span
     s.free[station] = begin + span
     return begin + span
 
 
-def enter(s: State, r: i64) -> None:
-    """A request (or its next try) stands before its caller's proxy and waits for the event loop of its connection.
+def join_turn(s: State, p: i64, station: i64, span: i64) -> i64:
+    """An event loop that works in turns takes on a pass of `span`; returns when it is done with, if nobody comes after.
 
-    DEVIATION: the event loop is drawn for each request; Envoy draws it for each connection its client opens.
+    A turn handles everything that was ready when it began, and writes at its end: reading an event makes the write
+    events of other connections active, and libevent puts them behind those that are active already (Envoy
+    source/common/network/connection_impl.cc, write; source/common/event/file_event_impl.cc, activate).
     """
+    now = s.ctl[0].now
+    proxy = s.proxy[p]
+    turn = s.turn_of[proxy.turn_at + station - proxy.station]
+    writes = span * proxy.flushed // MILLION
+    proxy.busy += span
+    begin_turn(s, proxy.turn_at + station - proxy.station)
+    if now <= turn.end:
+        turn.reads += span - writes
+        turn.writes += writes
+        turn.n += 1
+        return turn.end + turn.reads + turn.writes
+    woken = 0
+    if proxy.waking >= 0:
+        woken = waking(s, proxy.waking, now - turn.end, mix(proxy.id + proxy.wakes * STEP))
+    proxy.busy += woken
+    proxy.wakes += 1
+    turn.flush = now + woken + span - writes
+    turn.end = turn.flush + writes
+    return turn.end
+
+
+def begin_turn(s: State, row: i64) -> None:
+    """The turn under way is over: the next one, if anybody waits for it, has begun at that instant."""
+    turn = s.turn_of[row]
+    if turn.n > 0 and s.ctl[0].now > turn.end:
+        turn.flush = turn.end + turn.reads
+        turn.end = turn.flush + turn.writes
+        turn.reads = 0
+        turn.writes = 0
+        turn.n = 0
+
+
+def offset_in_turn(s: State, p: i64, station: i64) -> i64:
+    """Of the last pass taken on: how much of its turn's writing is done with it (two seconds at most, to fit into its
+    place), -1 when its end is known."""
+    turn = s.turn_of[s.proxy[p].turn_at + station - s.proxy[p].station]
+    if turn.n > 0:
+        return least(turn.writes, 2 * SECOND)
+    return -1
+
+
+def done_in_turn(s: State, p: i64, station: i64, offset: i64) -> i64:
+    """When the pass is done with that was expected to be by now."""
+    now = s.ctl[0].now
+    if offset < 0:
+        return now
+    row = s.proxy[p].turn_at + station - s.proxy[p].station
+    begin_turn(s, row)
+    when = s.turn_of[row].flush + offset
+    if when < now:
+        return now
+    return when
+
+
+def on_turn_out(s: State, r: i64) -> None:
+    """A turn of the caller's event loop may have sent a request on."""
+    q = s.req[r]
+    p = s.flow[q.flow].proxy
+    when = done_in_turn(s, p, s.proxy[p].station + q.worker, q.next)
+    q.next = -1
+    if when > s.ctl[0].now:
+        schedule(s, when, EV_TURN_OUT, r)
+    else:
+        on_request_event(s, EV_OUT, r)
+
+
+def on_turn_back(s: State, a: i64) -> None:
+    """A turn of the caller's event loop may have taken an answer."""
+    t = s.att[a]
+    p = s.cluster[t.cluster].proxy
+    when = s.ctl[0].now
+    if t.open == 1:
+        when = done_in_turn(s, p, s.proxy[p].station + s.req[t.req].worker, t.next)
+    t.next = -1
+    if when > s.ctl[0].now:
+        schedule(s, when, EV_TURN_BACK, a)
+    else:
+        on_response(s, a)
+
+
+def on_turn_there(s: State, kind: i64, a: i64) -> None:
+    """A turn of the server's event loop may have sent a request on to the application, or its answer back."""
+    t = s.att[a]
+    when = done_in_turn(s, s.pod[t.pod].proxy, t.station, t.next)
+    t.next = -1
+    if when > s.ctl[0].now:
+        schedule(s, when, kind, a)
+    elif kind == EV_TURN_IN:
+        on_arrive(s, a)
+    else:
+        t.events -= 1
+        if t.open == 0:
+            t.phase = OVER
+            give_attempt(s, a)
+        elif s.host[t.host].reachable == 0:
+            t.phase = HUNG_BACK
+        else:
+            send_back(s, a, when)
+
+
+def waking(s: State, row: i64, idle: i64, identity: i64) -> i64:
+    """What it costs to be woken after so much idle time: the longer, the colder the caches and the deeper the CPU's
+    sleep, up to a limit."""
+    w = s.wake[row]
+    idle = least(idle, SECOND)
+    span = w.least + w.most * idle // (idle + w.half)
+    if w.noise >= 0:
+        span = span * sample(s, w.noise, identity, P_WAKE) // MILLION
+    return span
+
+
+def report(s: State, p: i64, station: i64, identity: i64) -> i64:
+    """CPU time of the report that an event loop makes with this answer, 0 unless it is due.
+
+    Istio's Mixer client collected the attributes of 100 requests in each event loop and then compressed and sent them
+    within the last one's handling (istio/proxy src/istio/mixerclient/report_batch.cc, ReportOptions, Istio 1.2).
+    """
+    proxy = s.proxy[p]
+    place = station + proxy.workers
+    s.free[place] += 1
+    if s.free[place] < proxy.reports:
+        return 0
+    s.free[place] = 0
+    return sample(s, proxy.report, identity, P_REPORT)
+
+
+def enter(s: State, r: i64) -> None:
+    """A request (or its next try) stands before its caller's proxy and waits for the event loop of its connection."""
     c = s.ctl[0]
     q = s.req[r]
     p = s.flow[q.flow].proxy
@@ -2051,7 +2249,12 @@ def enter(s: State, r: i64) -> None:
     if c.stations == 1 and p >= 0:
         proxy = s.proxy[p]
         span = sample(s, proxy.outbound, mix(q.id + (q.tries + 1) * STEP), P_OUT)
-        leaves = passage(s, proxy.station + q.worker, span)
+        if proxy.flushed > 0:
+            q.events += 1
+            schedule(s, join_turn(s, p, proxy.station + q.worker, span), EV_TURN_OUT, r)
+            q.next = offset_in_turn(s, p, proxy.station + q.worker)
+            return
+        leaves = passage(s, p, proxy.station + q.worker, span)
         if leaves > c.now:
             q.events += 1
             schedule(s, leaves, EV_OUT, r)
@@ -2969,7 +3172,9 @@ def crypto(s: State, proxy: i64, station: i64, identity: i64, purpose: i64) -> i
         return 0
     span = sample(s, s.proxy[proxy].crypto, identity, purpose)
     if s.ctl[0].stations == 1 and span > 0 and station >= 0:
-        return passage(s, station, span) - s.ctl[0].now
+        if s.proxy[proxy].flushed > 0:
+            return join_turn(s, proxy, station, span) - s.ctl[0].now
+        return passage(s, proxy, station, span) - s.ctl[0].now
     return span
 
 
@@ -3005,7 +3210,8 @@ def dial(s: State, pool: i64) -> None:
     cl.cx_total += 1
     if host.pod >= 0 and s.pod[host.pod].proxy >= 0:
         server = s.proxy[s.pod[host.pod].proxy]
-        conn.station = server.station + below(draw(identity, P_STATION), server.workers)
+        own = mix(identity + (p.count - 1) * STEP) if p.count > 1 else identity
+        conn.station = server.station + below(draw(own, P_STATION), server.workers)
     plan_connection(s, k, c.now, identity)
 
 
@@ -3290,9 +3496,14 @@ def on_server(s: State, a: i64) -> None:
     if t.killed == 1:
         give_attempt(s, a)
         return
-    span = sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN)
+    p = s.pod[t.pod].proxy
+    span = sample(s, s.proxy[p].inbound, t.id, P_IN)
     t.events += 1
-    schedule(s, passage(s, t.station, span), EV_ARRIVE, a)
+    if s.proxy[p].flushed > 0:
+        schedule(s, join_turn(s, p, t.station, span), EV_TURN_IN, a)
+        t.next = offset_in_turn(s, p, t.station)
+    else:
+        schedule(s, passage(s, p, t.station, span), EV_ARRIVE, a)
 
 
 def on_arrive(s: State, a: i64) -> None:
@@ -3369,16 +3580,23 @@ def begin_service(s: State, a: i64) -> None:
     c = s.ctl[0]
     t = s.att[a]
     pod = s.pod[t.pod]
+    begin = c.now
+    if pod.waking >= 0:
+        if pod.busy == 0:
+            pod.wakes += 1
+            pod.awake = c.now + waking(s, pod.waking, c.now - pod.rested, mix(pod.id + pod.wakes * STEP))
+        if pod.awake > begin:
+            begin = pod.awake
     pod.busy += 1
     pod.begun += 1
     t.phase = SERVING
     if t.sampled == 1:
-        t.served = c.now
+        t.served = begin
     span = sample(s, s.handler[t.handler].service, t.id, P_SERVICE)
     if pod.bound >= 0:
         span = bounded(s, a, span)
     t.events += 1
-    schedule(s, c.now + span, EV_SERVED, a)
+    schedule(s, begin + span, EV_SERVED, a)
 
 
 def bounded(s: State, a: i64, span: i64) -> i64:
@@ -3494,6 +3712,7 @@ def free_worker(s: State, p: i64) -> None:
     """A worker of an application is free and takes the next request in the queue."""
     pod = s.pod[p]
     pod.busy -= 1
+    pod.rested = s.ctl[0].now
     if pod.head >= 0 and pod.busy < pod.workers:
         a = pod.head
         t = s.att[a]
@@ -3677,12 +3896,28 @@ def launch(s: State, a: i64, call: i64) -> bool:
     q.parent_gen = t.gen
     q.parent_id = t.req_id
     q.call = call
+    join_calls(s, r)
     q.sampled = t.sampled
     t.waiting += 1
     if s.call[call].timeout_class >= 0:
         set_timer(s, s.call[call].timeout_class, r, q.gen)
     enter(s, r)
     return True
+
+
+def join_calls(s: State, r: i64) -> None:
+    """A call takes one of its pod's connections to its proxy, and with it an event loop.
+
+    Clients use the connection that was free last, so that as many are open as calls were ever under way at once.
+
+    DEVIATION: the n-th call under way at once goes on the n-th connection, whichever one is free.
+    """
+    q = s.req[r]
+    flow = s.flow[q.flow]
+    pod = s.pod[flow.pod]
+    if flow.workers > 1:
+        q.worker = event_loop(pod.id + pod.calling * STEP, flow.workers)
+    pod.calling += 1
 
 
 def call_again(s: State, r: i64) -> None:
@@ -3697,6 +3932,7 @@ def call_again(s: State, r: i64) -> None:
     q.call = old.call
     q.sampled = old.sampled
     q.user = old.user - 1
+    join_calls(s, n)
     q.events = 1
     schedule(s, c.now + sample(s, s.call[q.call].wait, q.id, P_BACKOFF), EV_AGAIN, n)
 
@@ -3742,9 +3978,17 @@ def respond(s: State, a: i64, status: i64) -> None:
         return
     back = 0
     if t.station >= 0:
-        back = sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN_BACK)
+        p = s.pod[t.pod].proxy
+        back = sample(s, s.proxy[p].inbound, t.id, P_IN_BACK)
         if c.stations == 1:
-            back = passage(s, t.station, back) - c.now
+            if s.proxy[p].reports > 0:
+                back += report(s, p, t.station, t.id)
+            if s.proxy[p].flushed > 0:
+                t.events += 1
+                schedule(s, join_turn(s, p, t.station, back), EV_TURN_LEFT, a)
+                t.next = offset_in_turn(s, p, t.station)
+                return
+            back = passage(s, p, t.station, back) - c.now
     if s.host[t.host].reachable == 0:
         t.phase = HUNG_BACK
         t.done = c.now
@@ -3778,10 +4022,18 @@ def on_back(s: State, a: i64) -> None:
         t.phase = OVER
         give_attempt(s, a)
         return
-    proxy = s.proxy[s.cluster[t.cluster].proxy]
+    p = s.cluster[t.cluster].proxy
+    proxy = s.proxy[p]
+    station = proxy.station + s.req[t.req].worker
     span = sample(s, proxy.outbound, t.id, P_OUT_BACK)
+    if proxy.reports > 0:
+        span += report(s, p, station, t.id)
     t.events += 1
-    schedule(s, passage(s, proxy.station + s.req[t.req].worker, span), EV_RESPONSE, a)
+    if proxy.flushed > 0:
+        schedule(s, join_turn(s, p, station, span), EV_TURN_BACK, a)
+        t.next = offset_in_turn(s, p, station)
+    else:
+        schedule(s, passage(s, p, station, span), EV_RESPONSE, a)
 
 
 def on_response(s: State, a: i64) -> None:
@@ -4399,6 +4651,7 @@ def finish(s: State, r: i64) -> None:
     c.digest = mix(c.digest + mix(q.id + mix(end * 1024 + q.status)))
     count_request(s, r, end)
     if q.parent >= 0:
+        s.pod[s.flow[q.flow].pod].calling -= 1
         t = s.att[q.parent]
         if t.gen == q.parent_gen and t.phase == CALLING:
             if q.status > 0 and q.status < 500:
@@ -4838,6 +5091,12 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_again(s, row)
     elif kind == EV_CHANGE:
         on_change(s, row)
+    elif kind == EV_TURN_OUT:
+        on_turn_out(s, row)
+    elif kind == EV_TURN_BACK:
+        on_turn_back(s, row)
+    elif kind == EV_TURN_IN or kind == EV_TURN_LEFT:
+        on_turn_there(s, kind, row)
     else:
         on_user(s, row)
 

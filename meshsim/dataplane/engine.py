@@ -125,6 +125,15 @@ class CpuUse(NamedTuple):
     """Periods in which it did."""
 
 
+class ProxyUsage(NamedTuple):
+    """What a proxy's event loops have done."""
+
+    busy: Nanos
+    """CPU time."""
+    wakes: int
+    """How often one of them had nothing to do before."""
+
+
 @dataclass(slots=True)
 class _Book:
     """What Python knows of a cluster: its row, and its hosts as the last scheduled change leaves them."""
@@ -211,7 +220,7 @@ class Engine:
     def add_proxy(self, spec: ProxySpec) -> int:
         """A sidecar or gateway."""
         self._workers.append(spec.workers)
-        return self._layout.proxy(spec)
+        return self._layout.proxy(spec, self._identity("proxy", self._count("proxy")))
 
     def add_pod(self, spec: PodSpec) -> int:
         """An application instance, ready."""
@@ -432,6 +441,12 @@ class Engine:
         if row < 0 or self._tables.get("bound", row, "share") == 0:
             return None
         return CpuUse(*settled(self._tables.read_rows("bound", row, 1)[0], self._now))
+
+    def proxy_usage(self, proxy: int) -> ProxyUsage:
+        """What the event loops of a proxy have taken on so far, as stations."""
+        self._flush()
+        read = self._tables.get
+        return ProxyUsage(read("proxy", proxy, "busy"), read("proxy", proxy, "wakes"))
 
     def met_rows(self, rows: tuple[Row, ...]) -> int:
         """First of these rows of `inbound`, written at once: answers of scripted hosts (`scripted`)."""

@@ -204,6 +204,9 @@ class _Check:
         yield from self._cpus(pod[here & (phase == core.COMPUTING)])
         queued = here & (phase == core.QUEUED)
         yield from _differ("queue of pod", self._field("pod", "queued"), self._count(pod[queued], pods))
+        called = (self._field("req", "live") == 1) & (self._field("req", "parent") >= 0)
+        callers = self._field("flow", "pod")[self._field("req", "flow")[called]]
+        yield from _differ("calls of pod", self._field("pod", "calling"), self._count(callers, pods))
         workers = self._field("pod", "workers")
         for row in np.flatnonzero((workers > 0) & (self._field("pod", "busy") > workers)):
             yield f"pod {row} has more busy workers than workers"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from meshsim.dataplane import core
+from meshsim.dataplane.appending import Appender, ColumnAppender
 from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
 from meshsim.dataplane.specs import (
@@ -27,6 +28,7 @@ from meshsim.dataplane.specs import (
     SlowStartSpec,
     SourceSpec,
     StepSpec,
+    WakeSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
 from meshsim.units import MILLISECOND
@@ -56,55 +58,6 @@ def row_of(name: str, **values: int) -> Row:
     return tuple(int(values.get(f, 0)) for f in fields)
 
 
-@dataclass(slots=True)
-class Appender:
-    """Rows that wait to be written behind the `count` a table has."""
-
-    name: str
-    count: int = 0
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, row: Row) -> int:
-        """Number of the new row."""
-        self.rows.append(row)
-        return self.count + len(self.rows) - 1
-
-    def extend(self, rows: Sequence[Row]) -> int:
-        """Number of the first of the new rows."""
-        first = self.count + len(self.rows)
-        self.rows.extend(rows)
-        return first
-
-    def flush(self, tables: Tables) -> None:
-        """Write what waits."""
-        if self.rows:
-            tables.write_rows(self.name, self.count, self.rows)
-            self.count += len(self.rows)
-            self.rows.clear()
-
-
-@dataclass(slots=True)
-class ColumnAppender:
-    """Numbers that wait to be written behind the `count` a column has."""
-
-    name: str
-    count: int = 0
-    values: list[int] = field(default_factory=list)
-
-    def extend(self, values: Sequence[int]) -> int:
-        """Place of the first of the new numbers."""
-        first = self.count + len(self.values)
-        self.values.extend(values)
-        return first
-
-    def flush(self, tables: Tables) -> None:
-        """Write what waits."""
-        if self.values:
-            tables.write(self.name, self.count, self.values)
-            self.count += len(self.values)
-            self.values.clear()
-
-
 class Layout:
     """Turns specs into rows; holds what is shared between rows (distributions, routes, timer classes)."""
 
@@ -118,6 +71,7 @@ class Layout:
             )
         }
         self._dists: dict[Distribution, int] = {}
+        self._wakes: dict[WakeSpec, int] = {}
         self._routes: dict[tuple[RouteSpec, int, bool], int] = {}
         self._buckets: dict[tuple[RateLimitSpec, int], int] = {}
         self._timers: dict[tuple[int, int], int] = {}
@@ -174,18 +128,35 @@ class Layout:
 
     # -- one row a spec ----------------------------------------------------------------------------------------------
 
-    def proxy(self, spec: ProxySpec) -> int:
-        station = self.columns["free"].extend([0] * spec.workers)
+    def proxy(self, spec: ProxySpec, identity: int) -> int:
+        turns = [row_of("turn_of", end=-1)] * (spec.workers if spec.flushed > 0 else 0)
+        dists = (spec.outbound, spec.inbound, spec.handshake, spec.report.cost if spec.report else None)
+        named = zip(("outbound", "inbound", "crypto", "report"), map(self.dist, dists), strict=True)
         return self.rows["proxy"].add(
             row_of(
                 "proxy",
+                id=identity,
                 workers=spec.workers,
-                station=station,
-                outbound=self.dist(spec.outbound),
-                inbound=self.dist(spec.inbound),
-                crypto=self.dist(spec.handshake),
+                station=self.columns["free"].extend([0] * (1 + (spec.report is not None)) * spec.workers),
+                reports=spec.report.answers if spec.report else 0,
+                waking=self._wake(spec.wake),
+                flushed=round(spec.flushed * core.MILLION),
+                turn_at=self.rows["turn_of"].extend(turns),
+                **dict(named),
             )
         )
+
+    def _wake(self, spec: WakeSpec | None) -> int:
+        """Row of what waking costs, -1 for nothing; equal ones share theirs."""
+        if spec is None:
+            return -1
+        found = self._wakes.get(spec)
+        if found is None:
+            noise = Distribution(Shape.LOGNORMAL, core.MILLION, spec.spread) if spec.spread > 0 else None
+            found = self._wakes[spec] = self.rows["wake"].add(
+                row_of("wake", least=spec.least, most=spec.most, half=max(spec.half, 1), noise=self.dist(noise))
+            )
+        return found
 
     def pod(self, spec: PodSpec, identity: int) -> int:
         return self.rows["pod"].add(
@@ -199,6 +170,7 @@ class Layout:
                 head=-1,
                 tail=-1,
                 bound=self._bound(spec, identity),
+                waking=self._wake(spec.wake),
             )
         )
 

@@ -148,8 +148,35 @@ class InboundKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WakeSpec:
+    """What it costs to go on after having had nothing to do for a time `idle`: least + most * idle / (idle + half)."""
+
+    least: Nanos
+    """Any waking: the event loop's turn and the switch to its thread."""
+    most: Nanos
+    """What comes to it after a long idle time: cold caches, a CPU that sleeps deep."""
+    half: Nanos
+    """The idle time after which half of `most` is to be paid."""
+    spread: float = 0.0
+    """Sigma of a lognormal factor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSpec:
+    """Telemetry that an event loop collects and sends in batches."""
+
+    answers: int
+    """Each how many answers."""
+    cost: Distribution
+    """CPU time of one batch, which whoever comes next waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProxySpec:
-    """An Envoy (sidecar or gateway) as a queueing station: `workers` event loops, each FIFO."""
+    """An Envoy (sidecar or gateway) as a queueing station: `workers` event loops, each FIFO.
+
+    A client's connection, and a connection from another proxy, belongs to one event loop as long as it is open.
+    """
 
     workers: int
     outbound: Distribution
@@ -158,6 +185,12 @@ class ProxySpec:
     """CPU time to take a request in and give it to the application (and the same again for the answer)."""
     handshake: Distribution = Distribution(Shape.FIXED, 0)
     """CPU time of one end of a TLS handshake."""
+    wake: WakeSpec | None = None
+    """CPU time of an event loop that was idle, beyond that of what woke it."""
+    report: ReportSpec | None = None
+    flushed: float = 0.0
+    """Share of the CPU time of a pass that an event loop spends at the end of its turn, which handles everything that
+    was ready when it began; 0 = passes are done with one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +221,8 @@ class PodSpec:
     cpu: CpuSpec | None = None
     curve: tuple[tuple[int, float], ...] = ()
     """How many times longer service takes under load: (requests in service, factor), rising, straight in between."""
+    wake: WakeSpec | None = None
+    """How long an instance without requests takes to begin the next one."""
 
 
 class StepSpec(NamedTuple):

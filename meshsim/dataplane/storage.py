@@ -52,6 +52,8 @@ ROWS: Final[Mapping[str, type]] = {
     "cell": core.Cell,
     "piece": core.Piece,
     "bound": core.Bound,
+    "wake": core.Wake,
+    "turn_of": core.Turn,
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)

@@ -28,6 +28,7 @@ from meshsim.scenario.columns import read_files
 from meshsim.scenario.loaded import LoadedScenario, TimedAction
 from meshsim.scenario.model import Scenario
 from meshsim.scenario.problems import input_errors, shown
+from meshsim.scenario.proxy_file import read_proxy_file
 from meshsim.scenario.resolving import resolve_timeline
 from meshsim.scenario.timeline import ObjectReference, TimelineEntry
 
@@ -70,6 +71,7 @@ def load_document(document: object, origin: Origin, folder: str | os.PathLike[st
         found = input_errors(error, Scenario, document, origin)
         raise InputErrors((*found, *_errors_of_manifests(document, origin, Path(folder)))) from None
     scenario = read_files(scenario, origin, Path(folder), errors)
+    scenario = read_proxy_file(scenario, origin, Path(folder), errors)
     reader = _Reader(origin, Path(folder))
     objects = reader.sources("resources", scenario.resources)
     timeline = resolve_timeline(scenario, origin, errors)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from meshsim.scenario.node import Node
-from meshsim.scenario.quantities import Bandwidth, Duration, Time
+from meshsim.scenario.quantities import Bandwidth, Duration, Ratio, Time
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -73,8 +73,34 @@ class EnvoyTiming(Node):
     """Longest back-off."""
 
 
+class ProxyWake(Node):
+    """CPU time of an event loop that had nothing to do: `least + most * idle / (idle + half)` after an `idle` time."""
+
+    least: Duration = 0
+    """Any waking: the event loop's turn and the switch to its thread."""
+    most: Duration = 0
+    """What comes to it after a long idle time: cold caches, a CPU that sleeps deep."""
+    half: Duration
+    """The idle time after which half of `most` is to be paid."""
+    spread: Annotated[float, Field(ge=1, le=100, strict=False)] = 1.0
+    """Geometric standard deviation of a lognormal factor."""
+
+
+class ProxyReport(Node):
+    """Telemetry that an event loop collects and sends in batches, as Istio's Mixer client did."""
+
+    answers: Count
+    """Each how many answers."""
+    cost: Time
+    """CPU time of one batch, which whoever comes next waits for."""
+
+
 class ProxyTiming(Node):
     """What a request costs in a sidecar or gateway."""
+
+    file: str | None = None
+    """A YAML file beside the scenario with the other keys, such as `meshsim calibrate` writes; keys given here go
+    before it."""
 
     workers: Count | None = None
     """Worker threads (`concurrency`)."""
@@ -82,6 +108,15 @@ class ProxyTiming(Node):
     """CPU time of a request on its way out, and again of its answer."""
     inbound: Time | None = None
     """CPU time of a request on its way in, and again of its answer."""
+    handshake: Time | None = None
+    """CPU time of one end of a TLS handshake."""
+    wake: ProxyWake | None = None
+    """What comes to it when an event loop had nothing to do. Nothing: no cost."""
+    report: ProxyReport | None = None
+    """Telemetry in batches. Nothing: none."""
+    flushed: Ratio | None = None
+    """Share of a pass that an event loop spends at the end of its turn, which handles everything that was ready when it
+    began. Nothing: passes are done with one after the other."""
 
 
 class LinkLatency(Node):

@@ -26,6 +26,7 @@ from meshsim.dataplane.specs import (
     PodState,
     ProxySpec,
     RateLimitSpec,
+    ReportSpec,
     RetryOn,
     RouteKind,
     RouteSpec,
@@ -33,6 +34,7 @@ from meshsim.dataplane.specs import (
     SlowStartSpec,
     SourceSpec,
     StepSpec,
+    WakeSpec,
 )
 from meshsim.testing.meshes import CLUSTER, HANDLER, HOST, OUTLIER, SOURCE, UNLIMITED
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
@@ -89,13 +91,23 @@ class RandomMesh:
             )
         )
 
+    def _some_waking(self) -> WakeSpec | None:
+        if self._chance.random() < 0.5:
+            return None
+        most = self._chance.randint(0, MILLISECOND)
+        return WakeSpec(least=100 * MICROSECOND, most=most, half=MILLISECOND, spread=self._chance.choice((0.0, 0.4)))
+
     def _add_proxy(self) -> int:
+        chance = self._chance
         return self.engine.add_proxy(
             ProxySpec(
-                workers=self._chance.randint(1, 3),
+                workers=chance.randint(1, 3),
                 outbound=self._some_time(300 * MICROSECOND),
                 inbound=self._some_time(300 * MICROSECOND),
                 handshake=self._some_time(MILLISECOND),
+                wake=self._some_waking(),
+                report=chance.choice((None, None, ReportSpec(answers=7, cost=self._some_time(MILLISECOND)))),
+                flushed=chance.choice((0.0, 0.0, 0.4)),
             )
         )
 
@@ -136,6 +148,7 @@ class RandomMesh:
                     hold_while_calling=chance.random() < 0.5,
                     queue=chance.choice((None, None, 0, 3)),
                     full_status=chance.choice((503, 429)),
+                    wake=self._some_waking(),
                     cpu=chance.choice((None, CpuSpec(share=1.0, quota=20 * MILLISECOND), CpuSpec(share=0.4))),
                     curve=((1, 1.0), (3, 2.0), (8, 2.5)) if chance.random() < 0.3 else (),
                 )

@@ -11,7 +11,7 @@ from meshsim.controlplane.mesh import installed_mesh_config
 from meshsim.controlplane.pilot import Pilot
 from meshsim.controlplane.proxies import PROXY_CONTAINER, proxy_of_pod
 from meshsim.dataplane.engine import Engine
-from meshsim.dataplane.specs import PodState, ProxySpec
+from meshsim.dataplane.specs import PodState
 from meshsim.kernel import Environment, RunDigest
 from meshsim.kube import Change, Kube
 from meshsim.network import Network, Topology
@@ -159,10 +159,7 @@ class World:
         behaviour = self.behaviours.of(pod)
         proxy = -1
         if facts.has_proxy:
-            cost = self.settings.proxy
-            proxy = self.engine.add_proxy(
-                ProxySpec(workers=cost.workers, outbound=cost.outbound, inbound=cost.inbound, handshake=cost.handshake)
-            )
+            proxy = self.engine.add_proxy(self.settings.proxy.spec())
         group = group_of(pod, facts.workload)
         spec = behaviour.pod_spec(proxy, self.directory.group_number(group), facts.cpu_limit)
         number = self.engine.add_pod(spec)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 from meshsim.controlplane.timing import PilotTiming
-from meshsim.dataplane.specs import Distribution, Shape
+from meshsim.dataplane.specs import Distribution, ProxySpec, ReportSpec, Shape, WakeSpec
 from meshsim.kube import KubeSettings, Stages
 from meshsim.network import Latency, LatencyDefaults
 from meshsim.scenario import Mesh
+from meshsim.scenario.timing import ProxyTiming
 from meshsim.units import MICROSECOND, MILLISECOND
 from meshsim.world.behaviour import to_distribution
 from meshsim.world.envoy_timing import EnvoyTiming
@@ -36,6 +38,21 @@ class ProxyCost:
     outbound: Distribution = _PASS
     inbound: Distribution = _PASS
     handshake: Distribution = _HANDSHAKE
+    wake: WakeSpec | None = None
+    report: ReportSpec | None = None
+    flushed: float = 0.0
+
+    def spec(self) -> ProxySpec:
+        """A proxy of these costs."""
+        return ProxySpec(
+            workers=self.workers,
+            outbound=self.outbound,
+            inbound=self.inbound,
+            handshake=self.handshake,
+            wake=self.wake,
+            report=self.report,
+            flushed=self.flushed,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +75,6 @@ def settings_of(mesh: Mesh) -> Settings:
     timing = mesh.timing
     pods = _overridden(Stages(), timing.pods)
     kube = replace(_overridden(KubeSettings(), timing.kube), stages=pods, proxy_readiness_reported=True)
-    given = timing.proxy
-    cost = ProxyCost()
-    if given.workers is not None:
-        cost = replace(cost, workers=given.workers)
-    if given.outbound is not None:
-        cost = replace(cost, outbound=to_distribution(given.outbound))
-    if given.inbound is not None:
-        cost = replace(cost, inbound=to_distribution(given.inbound))
     latencies = {
         name: Latency(value.one_way, value.jitter)
         for name in _DISTANCES
@@ -75,12 +84,28 @@ def settings_of(mesh: Mesh) -> Settings:
         pilot=_overridden(PilotTiming(), timing.pilot),
         kube=kube,
         envoy=_overridden(EnvoyTiming(), timing.envoy),
-        proxy=cost,
+        proxy=proxy_cost(timing.proxy),
         latencies=replace(LatencyDefaults(), **latencies),
         wire=max(round(8e12 / timing.bandwidth), 1) if timing.bandwidth is not None else 0,
     )
 
 
+def proxy_cost(given: ProxyTiming) -> ProxyCost:
+    """The documented cost of a proxy with what a scenario overrides."""
+    changed: dict[str, Any] = {name: to_distribution(getattr(given, name)) for name in _TIMES if getattr(given, name)}
+    if given.workers is not None:
+        changed["workers"] = given.workers
+    if given.wake is not None:
+        wake = given.wake
+        changed["wake"] = WakeSpec(least=wake.least, most=wake.most, half=wake.half, spread=math.log(wake.spread))
+    if given.report is not None:
+        changed["report"] = ReportSpec(answers=given.report.answers, cost=to_distribution(given.report.cost))
+    if given.flushed is not None:
+        changed["flushed"] = float(given.flushed)
+    return replace(ProxyCost(), **changed)
+
+
+_TIMES: Final = ("outbound", "inbound", "handshake")
 _DISTANCES: Final = ("same_node", "same_zone", "cross_zone", "cross_region", "outside")
 
 
