@@ -1,13 +1,22 @@
-"""What an instance has used of its CPU, read between two events."""
+"""What an instance or a proxy has used of its CPU, read between two events."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from meshsim.dataplane import core
 from meshsim.dataplane.storage import FIELDS
 from meshsim.units import Nanos
+
+
+class ProxyUsage(NamedTuple):
+    """What a proxy's event loops have done."""
+
+    busy: Nanos
+    """CPU time."""
+    wakes: int
+    """How often one of them had nothing to do before."""
 
 
 def settled(row: tuple[int, ...], now: Nanos) -> tuple[Nanos, Nanos, int]:

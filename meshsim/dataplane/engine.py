@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from meshsim.dataplane import core
 from meshsim.dataplane.counters import ClusterCounts, count_clusters, grow_rare
-from meshsim.dataplane.cpu import settled
+from meshsim.dataplane.cpu import ProxyUsage, settled
 from meshsim.dataplane.layout import Layout, Row, chance, row_of
 from meshsim.dataplane.pacing import interval_of
 from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
@@ -123,15 +123,6 @@ class CpuUse(NamedTuple):
     """Time that it stood still because its quota was used up."""
     stops: int
     """Periods in which it did."""
-
-
-class ProxyUsage(NamedTuple):
-    """What a proxy's event loops have done."""
-
-    busy: Nanos
-    """CPU time."""
-    wakes: int
-    """How often one of them had nothing to do before."""
 
 
 @dataclass(slots=True)
