@@ -85,7 +85,7 @@ class _Stream:
         self._waiting: list[tuple[Mapping[str, ColumnData], int]] = []
         self._waiting_rows = 0
         path = folder / f"{table.name}.parquet"
-        self._file = pq.ParquetWriter(path, arrow_schema(table), compression="zstd", **options)
+        self._file = pq.ParquetWriter(path, arrow_schema(table), **{"compression": "zstd", **options})
 
     def add(self, columns: Mapping[str, ColumnData]) -> None:
         """Append a batch, every column of the table but the seed."""
@@ -131,8 +131,10 @@ class RunWriter:
             REQUESTS,
             seed,
             use_dictionary=[c.name for c in REQUESTS.columns if c.kind in (Kind.NAME, Kind.INT16, Kind.INT32)],
-            # Nobody looks for a few requests among many, and least and greatest values take a third of the time.
+            # Nobody looks for a few requests among many, and least and greatest values take a third of the time. Ids
+            # and the numbers of names hardly get smaller by compression, which takes another third.
             write_statistics=False,
+            compression={c.name: "lz4" if c.kind is Kind.TIME else "none" for c in REQUESTS.columns},
             column_encoding={c.name: "DELTA_BINARY_PACKED" for c in REQUESTS.columns if c.kind is Kind.TIME},
         )
         self._series = _Stream(folder, SERIES, seed)
