@@ -75,6 +75,8 @@ EV_TURN_OUT = 20
 EV_TURN_IN = 21
 EV_TURN_LEFT = 22
 EV_TURN_BACK = 23
+EV_CHECK = 24
+EV_CHECKED = 25
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -96,6 +98,8 @@ DO_USERS = 15
 DO_IDLE = 16
 DO_DURATION = 17
 DO_CANCEL = 18
+DO_HEDGE = 19
+DO_DROP = 20
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -136,6 +140,10 @@ DECIDED = 1
 STARTED = 2
 BROKEN = 3
 
+TIMED = 1
+"""Mark of an attempt whose per-try timeout has passed without ending it; `RELEASED`: and that has a retry since."""
+RELEASED = 2
+
 # Kinds of timers: the odd ones are an attempt's, the others a request's.
 TIMER_ROUTE = 0
 TIMER_TRY = 1
@@ -162,6 +170,7 @@ IN_REPLY = 1
 IN_RESET = 2
 IN_REFUSE = 3
 LOCAL_REPLY = 1
+DRAWN = 2
 LEAST_REQUEST = 0
 ROUND_ROBIN = 1
 RANDOM = 2
@@ -227,17 +236,21 @@ RETRY_SUCCESS = 2031
 BACKOFF_LIMITED = 2032
 NONE_HEALTHY = 2033
 DETECTED = 2034
-"""The first of five: one for each detector of hosts to eject."""
-ENFORCED = 2039
-"""The first of five likewise."""
+"""The first of seven: one for each detector of hosts to eject."""
+ENFORCED = 2041
+"""The first of seven likewise."""
 BY_5XX = 0
 BY_GATEWAY = 1
 BY_LOCAL = 2
 BY_RATE = 3
 BY_FAILURE = 4
+BY_LOCAL_RATE = 5
+"""And the failure percentage of local failures after it."""
 MARK_LIMITED = 1
 MARK_MATCHED = 2
 MARK_CLOSES = 4
+MARK_DEGRADED = 8
+MARK_FAILS = 16
 
 # Kinds of configuration change.
 CH_ROUTE = 0
@@ -256,6 +269,17 @@ HEALTHY = 1
 DEGRADED = 2
 EXCLUDED = 3
 """Unhealthy, and left out when shares of healthy hosts are computed."""
+
+# What a health check has found, and what that means for the health of its host.
+CHECK_PASSED = 0
+CHECK_DEGRADED = 1
+CHECK_FAILED = 2
+CHECK_RETRIABLE = 3
+CHECK_NETWORK = 4
+CHECK_TIMEOUT = 5
+CHECK_SAME = 0
+CHECK_PENDING = 1
+CHECK_CHANGED = 2
 
 # Lists of hosts of a level, in the `host_source` table from `source_at` on; each locality's follow them.
 ALL_HOSTS = 0
@@ -342,7 +366,10 @@ P_SESSION = 25
 P_JITTER = 29
 P_CALL_ERROR = 30
 P_AGAIN = 31
+P_CHECK = 61
+"""And the two after it."""
 P_PICK = 32
+P_WAY = 60
 P_CALL = 4096
 P_CHILD = 1 << 20
 P_REPORT = 1 << 21
@@ -413,6 +440,7 @@ class Ctl:
     stations: i64
     sample: i64
     tried_width: i64
+    hedge_width: i64
     changes: i64
     """Configuration changes that have not taken effect yet."""
     stale: i64
@@ -635,6 +663,12 @@ class Route:
     key_n: i32
     grpc: i8
     """Whether its requests are gRPC, and their answers judged by that status."""
+    hedge: i8
+    """Whether an attempt goes on after its per-try timeout, beside its retry."""
+    limit_late: i8
+    """Whether faults are injected before the bucket is asked."""
+    timeout_status: i16
+    """What a request gets that has timed out."""
 
 
 class Share:
@@ -733,6 +767,8 @@ class Cluster:
     """How its hosts are balanced when they are more than one list of equals, -1 otherwise: `view_n` is then 0."""
     merge: i64
     """update_merge_window of its common_lb_config."""
+    enforce_rate_local: i8
+    enforce_failure_local: i8
     known: i8
     """Whether it has had hosts: the first ones are no update that others would wait for."""
     rq_pending_total: i64
@@ -857,6 +893,74 @@ class Host:
     locality_weight: i64
     since: i64
     """When its slow start began, 0 = not yet."""
+    check: i32
+    """1 + the row of its health checks, 0 = none."""
+    local_total: i32
+    """Connections and local failures since the last sweep where these are split off, and the connections of them."""
+    local_good: i32
+
+
+class Probe:
+    """Active health checks of a cluster, and what came of them."""
+
+    timeout: i64
+    interval: i64
+    healthy_edge: i64
+    unhealthy: i64
+    unhealthy_edge: i64
+    no_traffic: i64
+    no_traffic_healthy: i64
+    initial_jitter: i64
+    jitter: i64
+    attempts: i64
+    successes: i64
+    failures: i64
+    network: i64
+    passive: i64
+    jitter_percent: i32
+    healthy_n: i32
+    unhealthy_n: i32
+    expected_at: i32
+    """Ranges of statuses in the `code` column."""
+    expected_n: i32
+    retriable_at: i32
+    retriable_n: i32
+    reuse: i8
+    connects: i8
+    """Whether a connection is all it asks for (TCP)."""
+    keeps: i8
+    """Whether hosts that left their assignment stay until a check fails."""
+    waits: i8
+    """Whether new hosts are left out of the count until their first check."""
+    unejects: i8
+
+
+class Check:
+    """Active health checks of one host."""
+
+    id: i64
+    due: i64
+    """Of its next event."""
+    n: i64
+    host: i32
+    probe: i32
+    good: i32
+    """Successes in a row while it counts as failed, and failures in a row while it does not."""
+    bad: i32
+    told: i8
+    """Health in its assignment."""
+    failed: i8
+    first: i8
+    """Whether no check has had a result yet."""
+    degraded: i8
+    pending: i8
+    """Whether its first check decides if it is counted at all."""
+    excluded: i8
+    leaving: i8
+    """Whether it has left its assignment."""
+    connected: i8
+    verdict: i8
+    started: i8
 
 
 class Inbound:
@@ -869,7 +973,8 @@ class Inbound:
     """How a reset ends the attempt."""
     marks: i8
     """`MARK_LIMITED`: the answer has x-envoy-ratelimited; `MARK_MATCHED`: it has a retriable header; `MARK_CLOSES`: its
-    connection closes after it."""
+    connection closes after it; `MARK_DEGRADED`: it has x-envoy-degraded; `MARK_FAILS`: it has
+    x-envoy-immediate-health-check-fail."""
     after: i8
     """How the attempt ends once `body` has passed since the answer's headers: `ANSWERED` or a reset."""
     handler: i32
@@ -1172,6 +1277,8 @@ class State(NamedTuple):
     host_source: list[HostSource]
     link: list[Link]
     host: list[Host]
+    probe: list[Probe]
+    check: list[Check]
     inbound: list[Inbound]
     pool: list[Pool]
     conn: list[Conn]
@@ -1193,6 +1300,8 @@ class State(NamedTuple):
     fill: list[int]
     work: list[int]
     tried: list[int]
+    hedged: list[int]
+    """For each request and try what has become of it, where routes hedge (`beside`)."""
     free: list[int]
     turn: list[int]
     hosts: list[int]
@@ -1711,11 +1820,9 @@ def on_timer(s: State, k: i64) -> None:
                 put(s, t.time, t.key)
                 return
             if tc.kind == TIMER_TRY:
-                s.att[t.row].how = TRY_TIMEOUT
-                push(s, DO_END, t.row)
+                end_try(s, t.row, TRY_TIMEOUT)
             elif tc.kind == TIMER_TRY_IDLE:
-                s.att[t.row].how = TRY_IDLE
-                push(s, DO_END, t.row)
+                end_try(s, t.row, TRY_IDLE)
             elif tc.kind == TIMER_UPSTREAM:
                 s.att[t.row].how = UPSTREAM_DURATION
                 push(s, DO_END, t.row)
@@ -1731,6 +1838,15 @@ def on_timer(s: State, k: i64) -> None:
             tc.head += 1
         else:
             tc.head += 1
+
+
+def end_try(s: State, a: i64, how: i64) -> None:
+    """The time of an attempt is over: it ends, or goes on beside its retry where the route hedges."""
+    if s.route[s.req[s.att[a].req].route].hedge == 1:
+        push(s, DO_HEDGE, a)
+    else:
+        s.att[a].how = how
+        push(s, DO_END, a)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2290,14 +2406,14 @@ def decide(s: State, r: i64) -> None:
         push(s, DO_FINISH, r)
         return
     route = s.route[q.route]
+    if route.kind == DRAWN:
+        draw_way(s, r)
+        route = s.route[q.route]
     if route.idle_class >= 0:
         set_timer(s, route.idle_class, r, q.gen)
     if route.duration_class >= 0:
         set_timer(s, route.duration_class, r, q.gen)
-    if route.limit >= 0 and not take_token(s, route.limit, q.id):
-        q.status = s.bucket[route.limit].status
-        q.flags |= RL
-        push(s, DO_FINISH, r)
+    if route.limit >= 0 and route.limit_late == 0 and refused(s, r):
         return
     if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
         q.flags |= DI
@@ -2306,6 +2422,34 @@ def decide(s: State, r: i64) -> None:
             schedule(s, c.now + route.delay, EV_DELAYED, r)
             return
     forward(s, r)
+
+
+def draw_way(s: State, r: i64) -> None:
+    """The route of a request where runtime fractions guard several, and where it leads if that is one cluster."""
+    q = s.req[r]
+    route = s.route[q.route]
+    value = draw(q.id, P_WAY) % route.weight
+    at = route.share_at
+    while value >= s.share[at].weight:
+        value -= s.share[at].weight
+        at += 1
+    q.route = s.share[at].cluster
+    first = s.route[q.route].share_at
+    if s.route[q.route].share_n == 1:
+        q.cid = s.share[first].cluster
+        q.class_there = s.share[first].class_there
+
+
+def refused(s: State, r: i64) -> bool:
+    """Whether a local rate limit ends a request."""
+    q = s.req[r]
+    limit = s.route[q.route].limit
+    if take_token(s, limit, q.id):
+        return False
+    q.status = s.bucket[limit].status
+    q.flags |= RL
+    push(s, DO_FINISH, r)
+    return True
 
 
 def take_token(s: State, limit: i64, identity: i64) -> bool:
@@ -2334,6 +2478,8 @@ def forward(s: State, r: i64) -> None:
         q.status = route.abort_status
         q.flags |= FI
         push(s, DO_FINISH, r)
+        return
+    if route.limit_late == 1 and refused(s, r):
         return
     if route.kind == LOCAL_REPLY:
         q.status = route.status
@@ -3421,6 +3567,8 @@ def attach(s: State, a: i64) -> None:
     t.station = conn.station
     if cl.split == 1:
         host.run_local = 0
+        host.local_total += 1
+        host.local_good += 1
     route = s.route[q.route]
     if route.try_class >= 0 and q.mirror == 0:
         set_timer(s, route.try_class, a, t.gen)
@@ -4071,8 +4219,12 @@ def pass_headers(s: State, a: i64) -> bool:
         return False
     if met.body == 0 and met.after == ANSWERED:
         return False
-    if q.mirror == 0 and q.left > 0 and retriable(s, q.route, ANSWERED, t.status, met.marks):
-        return False
+    beside_it = aside(s, t.req)
+    if q.mirror == 0 and q.left + beside_it > 0:
+        if retriable(s, q.route, ANSWERED, t.status, met.marks):
+            return False
+        if beside_it > 0:
+            choose_attempt(s, a)
     q.decided = STARTED
     start_idle(s, a)
     t.phase = INWARD
@@ -4146,11 +4298,11 @@ def judge(s: State, row: i64, h: i64, how: i64, status: i64) -> None:
     """Count the outcome of an attempt for outlier detection; local failures count as codes unless they are split off.
 
     Envoy source/common/upstream/outlier_detection_impl.cc, putHttpResponseCode and putResultWithLocalExternalSplit.
-    DEVIATION: the success rate of local failures that are split off is not judged.
     """
     cl = s.cluster[row]
     host = s.host[h]
     if how != ANSWERED and cl.split == 1:
+        host.local_total += 1
         host.run_local += 1
         if host.run_local == cl.limit_local:
             eject(s, row, h, BY_LOCAL, cl.enforce_local)
@@ -4197,14 +4349,29 @@ def sweep(s: State, row: i64) -> None:
             host.run_local = 0
             change_health(s, row, host.level)
     if cl.enforce_rate > 0 or cl.enforce_failure > 0:
-        compare_hosts(s, row)
+        compare_hosts(s, row, BY_RATE, cl.enforce_rate, cl.enforce_failure)
+    if cl.split == 1:
+        judge_locally(s, row)
     for i in range(cl.host_at, cl.host_at + cl.host_n):
         s.host[s.hosts[i]].total = 0
         s.host[s.hosts[i]].good = 0
     schedule(s, c.now + cl.interval, EV_SWEEP, row)
 
 
-def compare_hosts(s: State, row: i64) -> None:
+def judge_locally(s: State, row: i64) -> None:
+    """Compare hosts by their connections and local failures, which are split off."""
+    cl = s.cluster[row]
+    for i in range(cl.host_at, cl.host_at + cl.host_n):
+        host = s.host[s.hosts[i]]
+        host.total = host.local_total
+        host.good = host.local_good
+        host.local_total = 0
+        host.local_good = 0
+    if cl.enforce_rate_local > 0 or cl.enforce_failure_local > 0:
+        compare_hosts(s, row, BY_LOCAL_RATE, cl.enforce_rate_local, cl.enforce_failure_local)
+
+
+def compare_hosts(s: State, row: i64, detector: i64, enforce_rate: i64, enforce_failure: i64) -> None:
     """Eject hosts whose success rate is far below the others', or who failed too often.
 
     Envoy source/common/upstream/outlier_detection_impl.cc, processSuccessRateEjections: the mean less so many standard
@@ -4233,11 +4400,11 @@ def compare_hosts(s: State, row: i64) -> None:
         host = s.host[s.hosts[i]]
         if host.ejected == 0 and host.total > 0:
             rate = 100.0 * host.good / host.total
-            if cl.enforce_rate > 0 and host.total >= cl.rate_volume and rate < threshold:
-                eject(s, row, s.hosts[i], BY_RATE, cl.enforce_rate)
+            if enforce_rate > 0 and host.total >= cl.rate_volume and rate < threshold:
+                eject(s, row, s.hosts[i], detector, enforce_rate)
             if counted >= cl.failure_hosts and host.total >= cl.failure_volume and 100.0 - rate >= cl.failure_at:
-                if cl.enforce_failure > 0:
-                    eject(s, row, s.hosts[i], BY_FAILURE, cl.enforce_failure)
+                if enforce_failure > 0:
+                    eject(s, row, s.hosts[i], detector + 1, enforce_failure)
 
 
 def grpc_retriable(tokens: i64, status: i64) -> bool:
@@ -4340,18 +4507,11 @@ def note_status(s: State, row: i64, status: i64) -> None:
     note(s, row, status)
 
 
-def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
-    """Count what is not the rule about the end of an attempt: it got no 200, was retried or a retry, had no stream.
-
-    Envoy source/common/router/router.cc (chargeUpstreamCode, chargeUpstreamAbort), retry_state_impl.cc (shouldRetry),
-    source/common/http/conn_pool_base.cc (onStreamReset), source/common/conn_pool/conn_pool_base.cc.
-    """
+def note_stream(s: State, a: i64) -> None:
+    """Count what is not the rule about the stream of an attempt that ends."""
     t = s.att[a]
-    q = s.req[t.req]
     row = t.cluster
     how = t.how
-    if status >= GRPC:
-        status = 200
     if t.attached == 0:
         note(s, row, UNATTACHED)
         if how == UNCONNECTED:
@@ -4365,6 +4525,21 @@ def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
             note(s, row, PENDING_EJECT)
         elif how != ANSWERED and how != REFUSED_STREAM:
             note(s, row, TX_RESET)
+
+
+def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
+    """Count what is not the rule about the end of an attempt: it got no 200, was retried or a retry, had no stream.
+
+    Envoy source/common/router/router.cc (chargeUpstreamCode, chargeUpstreamAbort), retry_state_impl.cc (shouldRetry),
+    source/common/http/conn_pool_base.cc (onStreamReset), source/common/conn_pool/conn_pool_base.cc.
+    """
+    t = s.att[a]
+    q = s.req[t.req]
+    row = t.cluster
+    how = t.how
+    if status >= GRPC:
+        status = 200
+    note_stream(s, a)
     if again == 1:
         if how == ANSWERED:
             note(s, row, RETRIED + status)
@@ -4375,6 +4550,8 @@ def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
         return
     if status != 200:
         note(s, row, status)
+    if beside(s, t.req, t.number) >= RELEASED:
+        return
     if q.tries > 1 and how != ROUTE_TIMEOUT and flags & URX == 0 and (flags & UO == 0 or how == OVERFLOW):
         note(s, row, RETRY_SUCCESS)
 
@@ -4391,6 +4568,8 @@ def end_attempt(s: State, a: i64) -> None:
         return
     r = t.req
     q = s.req[r]
+    if aside(s, r) > 0 and others_go_on(s, a):
+        return
     cl = s.cluster[t.cluster]
     how = t.how
     status = t.status
@@ -4399,6 +4578,8 @@ def end_attempt(s: State, a: i64) -> None:
     if t.met > 0:
         flags = s.inbound[t.met - 1].flag
         marks = s.inbound[t.met - 1].marks
+        if marks & MARK_FAILS != 0 and how == ANSWERED and s.host[t.host].check > 0:
+            fail_passively(s, s.host[t.host].check - 1)
     if how == UNCONNECTED:
         status = 503
         flags = UF
@@ -4409,11 +4590,11 @@ def end_attempt(s: State, a: i64) -> None:
         status = 503
         flags = UO
     elif how == TRY_TIMEOUT or how == TRY_IDLE:
-        status = 504
+        status = s.route[q.route].timeout_status
         flags = UT
         cl.rq_per_try_timeout += how == TRY_TIMEOUT
     elif how == ROUTE_TIMEOUT:
-        status = 504
+        status = s.route[q.route].timeout_status
         flags = UT
         cl.rq_timeout += 1
     elif how == REMOTE_RESET or how == REFUSED_STREAM:
@@ -4431,7 +4612,7 @@ def end_attempt(s: State, a: i64) -> None:
     elif how == MAX_DURATION:
         status = 504
     elif how == UPSTREAM_DURATION:
-        status = 504
+        status = s.route[q.route].timeout_status
         flags = UMSDR
         cl.rq_duration += 1
     if q.retrying > 0:
@@ -4441,7 +4622,7 @@ def end_attempt(s: State, a: i64) -> None:
     if q.decided == STARTED and how != ANSWERED:
         q.decided = BROKEN
         status = t.status
-    elif q.mirror == 0 and retriable(s, q.route, how, status, marks):
+    elif q.mirror == 0 and q.att == a and retriable(s, q.route, how, status, marks):
         if q.left == 0:
             flags |= URX
             cl.rq_retry_limit += 1
@@ -4461,7 +4642,7 @@ def end_attempt(s: State, a: i64) -> None:
     t.open = 0
     q.att = -1
     if cl.outlier == 1 and how <= PROTOCOL_ERROR and how != OVERFLOW and how != ABANDONED:
-        if how != ROUTE_TIMEOUT or t.attached == 1:
+        if how != ROUTE_TIMEOUT or (t.attached == 1 and beside(s, r, t.number) == 0):
             judge(s, t.cluster, t.host, how, status)
     if cl.proxy < 0 and how != ANSWERED:
         status = 0
@@ -4482,13 +4663,223 @@ def end_attempt(s: State, a: i64) -> None:
         else:
             q.cap_ms = s.route[q.route].max_ms
     else:
+        q.status = status
         if status >= GRPC:
             status = 200
-        q.status = status
         q.flags |= flags
         write_log(s, r, a, status, q.flags, 1)
         finish(s, r)
     give_attempt(s, a)
+
+
+def hedge(s: State, a: i64) -> None:
+    """The per-try timeout of an attempt passes: it goes on, and a retry is sent beside it if one may be.
+
+    Envoy source/common/router/router.cc, onSoftPerTryTimeout: to outlier detection it is a timeout; the retry waits for
+    no back-off and asks for no condition but that the route retries at all.
+    """
+    c = s.ctl[0]
+    t = s.att[a]
+    q = s.req[t.req]
+    if t.open == 0 or beside(s, t.req, t.number) != 0:
+        return
+    cl = s.cluster[t.cluster]
+    route = s.route[q.route]
+    mark_beside(s, t.req, t.number, TIMED)
+    if cl.outlier == 1:
+        judge(s, t.cluster, t.host, TRY_TIMEOUT, route.timeout_status)
+    if q.decided == STARTED or q.mirror == 1 or route.retry_on == 0:
+        return
+    if q.retrying > 0:
+        s.cluster[q.retrying - 1].retrying -= 1
+        q.retrying = 0
+    if q.left == 0:
+        q.flags |= URX
+        cl.rq_retry_limit += 1
+        return
+    q.left -= 1
+    if cl.retrying >= retry_limit(s, t.cluster):
+        q.flags |= UO
+        cl.rq_retry_overflow += 1
+        return
+    cl.retrying += 1
+    cl.rq_retry += 1
+    q.retrying = t.cluster + 1
+    set_beside(s, a)
+    q.att = -1
+    q.events += 1
+    schedule(s, c.now, EV_BACKOFF, t.req)
+
+
+def aside(s: State, r: i64) -> i64:
+    """How many attempts of a request go on beside its latest."""
+    if s.ctl[0].hedge_width == 0:
+        return 0
+    return beside(s, r, 0)
+
+
+def set_aside(s: State, r: i64, n: i64) -> None:
+    """Keep that number, in the place before those of the attempts."""
+    mark_beside(s, r, 0, n)
+
+
+def beside(s: State, r: i64, number: i64) -> i64:
+    """What has become of a hedged request's attempt: 0, `TIMED`, `RELEASED`, or `RELEASED` + 1 + its row while it goes
+    on beside the latest. What an earlier request of the row left there does not count."""
+    width = s.ctl[0].hedge_width
+    if number >= width:
+        return 0
+    value = s.hedged[r * width + number]
+    if value >> 32 != s.req[r].gen & 0x3FFFFFFF:
+        return 0
+    return value & 0xFFFFFFFF
+
+
+def mark_beside(s: State, r: i64, number: i64, value: i64) -> None:
+    """Note that."""
+    s.hedged[r * s.ctl[0].hedge_width + number] = ((s.req[r].gen & 0x3FFFFFFF) << 32) | value
+
+
+def first_beside(s: State, r: i64) -> i64:
+    """The first of the attempts that go on beside the latest; there is one."""
+    for number in range(1, s.req[r].tries + 1):
+        value = beside(s, r, number)
+        if value > RELEASED:
+            return value - RELEASED - 1
+    return -1
+
+
+def set_beside(s: State, a: i64) -> None:
+    """Have an attempt go on beside the latest of its request."""
+    t = s.att[a]
+    mark_beside(s, t.req, t.number, RELEASED + 1 + a)
+    set_aside(s, t.req, aside(s, t.req) + 1)
+
+
+def take_beside(s: State, a: i64) -> None:
+    """It no longer does, if it did."""
+    t = s.att[a]
+    if beside(s, t.req, t.number) > RELEASED:
+        mark_beside(s, t.req, t.number, RELEASED)
+        set_aside(s, t.req, aside(s, t.req) - 1)
+
+
+def choose_attempt(s: State, a: i64) -> None:
+    """An attempt decides about its request: all others are dropped (resetOtherUpstreams)."""
+    r = s.att[a].req
+    q = s.req[r]
+    take_beside(s, a)
+    if q.att >= 0 and q.att != a:
+        set_beside(s, q.att)
+        q.att = -1
+    if aside(s, r) > 0:
+        push(s, DO_DROP, r)
+
+
+def drop_attempt(s: State, r: i64) -> None:
+    """Reset the next of the attempts that a request no longer needs."""
+    q = s.req[r]
+    if q.live == 0 or aside(s, r) == 0:
+        return
+    a = first_beside(s, r)
+    take_beside(s, a)
+    s.att[a].how = ABANDONED
+    leave_request(s, a, 0, 0)
+    if aside(s, r) > 0:
+        push(s, DO_DROP, r)
+
+
+def leave_request(s: State, a: i64, status: i64, flags: i64) -> None:
+    """An attempt ends and its request goes on without it."""
+    t = s.att[a]
+    note_stream(s, a)
+    if t.how != ABANDONED:
+        note_status(s, t.cluster, status)
+    leave_upstream(s, a)
+    t.open = 0
+    write_log(s, t.req, a, status, flags, 0)
+    give_attempt(s, a)
+
+
+def others_go_on(s: State, a: i64) -> bool:
+    """Whether an attempt of a hedged request that ends leaves the request to others; else it decides, and they go.
+
+    Envoy source/common/router/router.cc, onUpstreamHeaders and onUpstreamReset: what has been retried once is not
+    retried again; an answer that would be, or none, counts only if nothing else is under way.
+    """
+    t = s.att[a]
+    r = t.req
+    q = s.req[r]
+    cl = s.cluster[t.cluster]
+    how = t.how
+    if q.decided == STARTED:
+        return False
+    marks = 0
+    if t.met > 0:
+        marks = s.inbound[t.met - 1].marks
+    again = retriable(s, q.route, how, t.status, marks)
+    over = how == ROUTE_TIMEOUT or how == ABANDONED or how == IDLE_TIMEOUT or how == MAX_DURATION
+    latest = q.att == a
+    own = 0
+    if latest and q.retrying > 0 and q.retrying == t.cluster + 1:
+        own = 1
+    if latest and again and q.left > 0 and cl.retrying - own < retry_limit(s, t.cluster):
+        return False
+    waits = latest or q.att >= 0 or q.retrying > 0 or aside(s, r) > 1
+    if not over and how != UPSTREAM_DURATION and (again or how != ANSWERED) and waits:
+        if latest:
+            give_up_retry(s, a, again)
+        if cl.outlier == 1 and how <= PROTOCOL_ERROR and how != OVERFLOW:
+            judge(s, t.cluster, t.host, how, local_status(s, a))
+        if how == ANSWERED:
+            t.how = ABANDONED
+        take_beside(s, a)
+        leave_request(s, a, local_status(s, a), 0)
+        return True
+    if how == ROUTE_TIMEOUT:
+        count_timeouts(s, a)
+    push(s, DO_END, a)
+    choose_attempt(s, a)
+    return True
+
+
+def count_timeouts(s: State, a: i64) -> None:
+    """The route timeout of a hedged request: it counts for each attempt under way; `a` counts itself."""
+    r = s.att[a].req
+    for number in range(1, s.req[r].tries + 1):
+        value = beside(s, r, number)
+        if value > RELEASED and value != RELEASED + 1 + a:
+            row = s.att[value - RELEASED - 1].cluster
+            s.cluster[row].rq_timeout += 1
+            note_status(s, row, s.route[s.req[r].route].timeout_status)
+
+
+def give_up_retry(s: State, a: i64, again: bool) -> None:
+    """The latest attempt of a hedged request has ended without a retry: say why, if it might have had one."""
+    t = s.att[a]
+    q = s.req[t.req]
+    cl = s.cluster[t.cluster]
+    q.att = -1
+    if q.retrying > 0:
+        s.cluster[q.retrying - 1].retrying -= 1
+        q.retrying = 0
+    if again and q.left == 0:
+        q.flags |= URX
+        cl.rq_retry_limit += 1
+    elif again:
+        q.left -= 1
+        q.flags |= UO
+        cl.rq_retry_overflow += 1
+
+
+def local_status(s: State, a: i64) -> i64:
+    """The status of an attempt's answer, or the one that stands for its end without any."""
+    how = s.att[a].how
+    if how == ANSWERED or how == ABANDONED:
+        return s.att[a].status
+    if how == PROTOCOL_ERROR:
+        return 502
+    return 503
 
 
 def retry_limit(s: State, row: i64) -> i64:
@@ -4508,12 +4899,16 @@ def end_by_timeout(s: State, r: i64, how: i64) -> None:
     q = s.req[r]
     if q.live == 0:
         return
-    if q.att >= 0:
-        s.att[q.att].how = how
-        push(s, DO_END, q.att)
+    if q.att >= 0 or aside(s, r) > 0:
+        a = q.att
+        if a < 0:
+            a = first_beside(s, r)
+        s.att[a].how = how
+        push(s, DO_END, a)
         return
     q.status = 504
     if how == ROUTE_TIMEOUT:
+        q.status = s.route[q.route].timeout_status
         q.flags |= UT
         if q.row >= 0:
             s.cluster[q.row].rq_timeout += 1
@@ -4640,7 +5035,15 @@ def finish(s: State, r: i64) -> None:
     q = s.req[r]
     if q.live == 0:
         return
+    if aside(s, r) > 0:
+        push(s, DO_FINISH, r)
+        push(s, DO_DROP, r)
+        return
     q.live = 0
+    failing = q.status >= 500 or q.status == 0
+    if q.status >= GRPC:
+        failing = q.status > GRPC
+        q.status = 200
     c.finished += 1
     if q.retrying > 0:
         s.cluster[q.retrying - 1].retrying -= 1
@@ -4654,7 +5057,7 @@ def finish(s: State, r: i64) -> None:
         s.pod[s.flow[q.flow].pod].calling -= 1
         t = s.att[q.parent]
         if t.gen == q.parent_gen and t.phase == CALLING:
-            if q.status > 0 and q.status < 500:
+            if not failing:
                 answered(s, q.parent, 0)
             elif s.call[q.call].again >= -q.user:
                 call_again(s, r)
@@ -4663,6 +5066,337 @@ def finish(s: State, r: i64) -> None:
     if q.user >= 0:
         go_on(s, q.user, end, q.id)
     give_request(s, r)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Active health checks
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def checked_health(s: State, k: i64) -> i64:
+    """Health of a checked host: what its assignment says, and what its checks have found."""
+    ck = s.check[k]
+    if ck.told == UNHEALTHY or ck.told == EXCLUDED:
+        return ck.told
+    if ck.failed == 1:
+        if ck.pending == 1 or ck.excluded == 1:
+            return EXCLUDED
+        return UNHEALTHY
+    if ck.degraded == 1:
+        return DEGRADED
+    return ck.told
+
+
+def start_checks(s: State, h: i64, known: i64) -> None:
+    """A host has come that is checked: it counts as failed until its first check passes, which comes at once.
+
+    Envoy source/common/upstream/upstream_impl.cc, updateDynamicHostList. A cluster begins when its first hosts have
+    been checked.
+    DEVIATION: that takes no time.
+    """
+    c = s.ctl[0]
+    host = s.host[h]
+    k = host.check - 1
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    ck.good = 0
+    ck.bad = 0
+    ck.failed = 1
+    ck.first = 1
+    ck.degraded = 0
+    ck.excluded = 0
+    ck.pending = p.waits
+    ck.leaving = 0
+    ck.connected = 0
+    ck.started = 1
+    host.multiplier = 0
+    host.run_5xx = 0
+    host.run_gateway = 0
+    host.run_local = 0
+    host.total = 0
+    host.good = 0
+    span = 0
+    if p.initial_jitter >= MILLION:
+        span = below(draw(mix(ck.id + ck.n * STEP), P_CHECK), p.initial_jitter // MILLION) * MILLION
+    if known == 1:
+        if span == 0 and p.initial_jitter > 0:
+            span = MILLION
+        ck.due = c.now + span
+        schedule(s, ck.due, EV_CHECK, k)
+        return
+    p.attempts += 1
+    ask_health(s, k)
+    changed = take_verdict(s, k)
+    wait = check_wait(s, k, changed) - span
+    if wait < MILLION:
+        wait = MILLION
+    ck.due = c.now + wait
+    schedule(s, ck.due, EV_CHECK, k)
+
+
+def told_health(s: State, k: i64, health: i64) -> i64:
+    """A checked host has this health in its assignment; returns what both together make."""
+    ck = s.check[k]
+    ck.told = health
+    ck.leaving = 0
+    return checked_health(s, k)
+
+
+def on_check(s: State, k: i64) -> None:
+    """A health check begins, unless its host has gone."""
+    c = s.ctl[0]
+    ck = s.check[k]
+    if ck.started == 0 or ck.due != c.now:
+        return
+    if s.host[ck.host].removed == 1:
+        ck.started = 0
+        return
+    p = s.probe[ck.probe]
+    ck.n += 1
+    p.attempts += 1
+    wait = ask_health(s, k)
+    if wait >= p.timeout:
+        ck.verdict = CHECK_TIMEOUT
+        wait = p.timeout
+    ck.due = c.now + wait
+    schedule(s, ck.due, EV_CHECKED, k)
+
+
+def on_checked(s: State, k: i64) -> None:
+    """A health check has its result; the next one follows after the interval that this calls for."""
+    c = s.ctl[0]
+    ck = s.check[k]
+    if ck.started == 0 or ck.due != c.now:
+        return
+    host = s.host[ck.host]
+    if host.removed == 1:
+        ck.started = 0
+        return
+    changed = take_verdict(s, k)
+    show_check(s, k, changed)
+    ck.due = c.now + check_wait(s, k, changed)
+    schedule(s, ck.due, EV_CHECK, k)
+
+
+def ask_health(s: State, k: i64) -> i64:
+    """Ask a host how it is: sets the verdict, and returns when it is there."""
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    wait = connect_check(s, k)
+    if ck.verdict == CHECK_PASSED and p.connects == 0:
+        wait += answer_check(s, k)
+    if ck.verdict >= CHECK_NETWORK or p.connects == 1:
+        ck.connected = 0
+    elif ck.connected == 1:
+        ck.connected = p.reuse
+    return wait
+
+
+def connect_check(s: State, k: i64) -> i64:
+    """Time until a health check has its connection."""
+    ck = s.check[k]
+    host = s.host[ck.host]
+    link = s.link[host.link]
+    ck.verdict = CHECK_PASSED
+    lost = link.lost > 0 and draw(mix(ck.id + ck.n * STEP), P_LOST) < link.lost
+    if host.reachable == 0 or lost:
+        ck.verdict = CHECK_TIMEOUT
+        return NEVER
+    if ck.connected == 1:
+        return 0
+    refused = s.inbound[host.inbound].kind == IN_REFUSE
+    if host.pod >= 0:
+        pod = s.pod[host.pod]
+        refused = refused or pod.state == POD_DEAD or (pod.proxy < 0 and pod.state == POD_DRAINING)
+    if refused:
+        ck.verdict = CHECK_NETWORK
+        return 2 * link.latency
+    ck.connected = 1
+    return host.rtts * 2 * link.latency
+
+
+def answer_check(s: State, k: i64) -> i64:
+    """Time until a host has answered a health check.
+
+    DEVIATION: a health check is answered 200 while its pod takes requests and 503 while it drains, whatever the
+    workload's handlers do.
+    """
+    ck = s.check[k]
+    host = s.host[ck.host]
+    status = 200
+    if host.pod >= 0 and s.pod[host.pod].state == POD_DRAINING:
+        status = 503
+    if s.inbound[host.inbound].kind == IN_RESET:
+        ck.verdict = CHECK_NETWORK
+    else:
+        judge_check(s, k, status, 0)
+    return 2 * s.link[host.link].latency
+
+
+def judge_check(s: State, k: i64, status: i64, marks: i64) -> None:
+    """Set the verdict of a health check by its answer (http_health_checker, healthCheckResult)."""
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    if marks & MARK_CLOSES != 0:
+        ck.connected = 0
+    if in_ranges(s, p.expected_at, p.expected_n, status):
+        ck.verdict = CHECK_PASSED
+        if marks & MARK_DEGRADED != 0:
+            ck.verdict = CHECK_DEGRADED
+        return
+    if marks & MARK_FAILS != 0:
+        ck.excluded = 1
+    ck.verdict = CHECK_FAILED
+    if in_ranges(s, p.retriable_at, p.retriable_n, status):
+        ck.verdict = CHECK_RETRIABLE
+
+
+def in_ranges(s: State, at: i64, n: i64, status: i64) -> bool:
+    """Whether a status is in one of `n` ranges, two places of the `code` column each."""
+    for i in range(n):
+        if status >= s.code[at + 2 * i] and status < s.code[at + 2 * i + 1]:
+            return True
+    return False
+
+
+def take_verdict(s: State, k: i64) -> i64:
+    """Count a result; returns whether the host's health changes, might soon, or not.
+
+    Envoy source/extensions/health_checkers/common/health_checker_base_impl.cc, handleSuccess and setUnhealthy.
+    """
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    if ck.verdict > CHECK_DEGRADED:
+        return fail_check(s, k, ck.verdict >= CHECK_NETWORK, ck.verdict == CHECK_RETRIABLE)
+    p.successes += 1
+    ck.bad = 0
+    changed = CHECK_SAME
+    if ck.failed == 1:
+        if ck.first == 0:
+            ck.good += 1
+        changed = CHECK_PENDING
+        if ck.first == 1 or ck.good == p.healthy_n:
+            ck.failed = 0
+            ck.excluded = 0
+            changed = CHECK_CHANGED
+    ck.first = 0
+    if ck.pending == 1:
+        ck.pending = 0
+        changed = CHECK_CHANGED
+    degraded = 0
+    if ck.verdict == CHECK_DEGRADED:
+        degraded = 1
+    if degraded != ck.degraded:
+        ck.degraded = degraded
+        if changed == CHECK_SAME:
+            changed = CHECK_CHANGED
+    return changed
+
+
+def fail_check(s: State, k: i64, network: bool, retriable: bool) -> i64:
+    """Count a failure: an answer that says so is enough, of others the threshold is needed."""
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    p.failures += 1
+    if network:
+        p.network += 1
+    ck.good = 0
+    changed = CHECK_SAME
+    if ck.failed == 0:
+        changed = CHECK_PENDING
+        if network or retriable:
+            ck.bad += 1
+        if (not network and not retriable) or ck.bad == p.unhealthy_n:
+            ck.failed = 1
+            changed = CHECK_CHANGED
+    ck.first = 0
+    if ck.pending == 1:
+        ck.pending = 0
+        changed = CHECK_CHANGED
+    return changed
+
+
+def show_check(s: State, k: i64, changed: i64) -> None:
+    """The result of a health check shows: to the balancer, to pools, to outlier detection."""
+    ck = s.check[k]
+    h = ck.host
+    host = s.host[h]
+    row = host.cluster
+    cl = s.cluster[row]
+    if changed == CHECK_CHANGED:
+        host.healthy = checked_health(s, k)
+        if ck.failed == 1:
+            drain_pools(s, h)
+            if ck.leaving == 1:
+                drop_host(s, row, h)
+                return
+        change_health(s, row, host.level)
+    if ck.verdict <= CHECK_DEGRADED and ck.failed == 0 and host.ejected == 1 and s.probe[ck.probe].unejects == 1:
+        host.ejected = 0
+        cl.ejected -= 1
+        host.run_5xx = 0
+        host.run_gateway = 0
+        host.run_local = 0
+        change_health(s, row, host.level)
+
+
+def drop_host(s: State, row: i64, h: i64) -> None:
+    """A host that had left its assignment has failed a check: it goes now."""
+    cl = s.cluster[row]
+    n = 0
+    for i in range(cl.host_n):
+        if s.hosts[cl.host_at + i] != h:
+            s.hosts[cl.host_at + n] = s.hosts[cl.host_at + i]
+            n += 1
+    cl.host_n = n
+    remove_host(s, h)
+    if cl.plan >= 0:
+        show_level(s, s.plan[cl.plan].level_at + s.host[h].level)
+
+
+def fail_passively(s: State, k: i64) -> None:
+    """A host has asked in an ordinary answer to be taken for failed (x-envoy-immediate-health-check-fail)."""
+    ck = s.check[k]
+    s.probe[ck.probe].passive += 1
+    ck.excluded = 1
+    ck.verdict = CHECK_FAILED
+    show_check(s, k, fail_check(s, k, False, False))
+
+
+def check_wait(s: State, k: i64, changed: i64) -> i64:
+    """Time until the next health check of a host (HealthCheckerImplBase::interval)."""
+    ck = s.check[k]
+    p = s.probe[ck.probe]
+    passed = ck.verdict <= CHECK_DEGRADED
+    if s.cluster[s.host[ck.host].cluster].cx_total == 0:
+        span = p.no_traffic
+        if passed and changed != CHECK_PENDING:
+            span = p.no_traffic_healthy
+    elif passed:
+        span = p.interval
+        if changed == CHECK_PENDING:
+            span = p.healthy_edge
+    else:
+        span = p.unhealthy
+        if changed == CHECK_PENDING:
+            span = p.unhealthy_edge
+    span = span // MILLION
+    identity = mix(ck.id + ck.n * STEP)
+    part = p.jitter_percent * span // 100
+    if part > 0:
+        span += below(draw(identity, P_CHECK + 1), part)
+    if p.jitter >= MILLION:
+        span += below(draw(identity, P_CHECK + 2), p.jitter // MILLION)
+    if span < 1:
+        span = 1
+    return span * MILLION
+
+
+def forget_checks(s: State, pod: i64) -> None:
+    """A pod has died: the connections of its health checks are gone."""
+    for k in range(len(s.check)):
+        if s.host[s.check[k].host].pod == pod:
+            s.check[k].connected = 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -4688,6 +5422,7 @@ def change_pod(s: State, p: i64, state: i64) -> None:
         if pod.bound >= 0:
             settle_cpu(s, pod.bound)
             s.bound[pod.bound].running = 0
+        forget_checks(s, p)
         push(s, DO_KILL, p)
 
 
@@ -4857,18 +5592,34 @@ def set_host(s: State, h: i64, at: i64) -> bool:
     host.link = s.payload[at + 3]
     host.inbound = s.payload[at + 5]
     host.classes = s.payload[at + 6]
-    changed = host.weight != s.payload[at + 7] or host.healthy != s.payload[at + 8]
+    health = s.payload[at + 8]
+    if host.check > 0:
+        health = told_health(s, host.check - 1, health)
+    changed = host.weight != s.payload[at + 7] or host.healthy != health
     changed = changed or host.locality_weight != s.payload[at + 11]
-    if usable(host.healthy) and not usable(s.payload[at + 8]):
+    if usable(host.healthy) and not usable(health):
         drain_pools(s, h)
     host.weight = s.payload[at + 7]
-    host.healthy = s.payload[at + 8]
+    host.healthy = health
     host.rtts = s.payload[at + 9]
     host.external = s.payload[at + 10]
     host.locality_weight = s.payload[at + 11]
     host.marks = s.payload[at + 12]
     change_reach(s, h, s.payload[at + 4])
     return changed
+
+
+def outlives_list(s: State, h: i64) -> bool:
+    """Whether a host that has left its assignment stays, because checks find it healthy (updateDynamicHostList)."""
+    host = s.host[h]
+    if host.check == 0:
+        return False
+    ck = s.check[host.check - 1]
+    if s.probe[ck.probe].keeps == 0 or ck.failed == 1 or ck.told == UNHEALTHY:
+        return False
+    ck.leaving = 1
+    host.removed = 0
+    return True
 
 
 def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
@@ -4883,6 +5634,7 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
     if cl.retired == 1:
         return
     moved = n != cl.host_n
+    kept = 0
     for i in range(cl.host_n):
         s.host[s.hosts[cl.host_at + i]].removed = 2
     for i in range(n):
@@ -4890,24 +5642,32 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
         host = s.host[h]
         if i >= cl.host_n or s.hosts[cl.host_at + i] != h:
             moved = True
-        if host.removed == 1:
+        fresh = host.removed == 1
+        if fresh:
             touch_level(s, row, h)
         if set_host(s, h, at + i * HOST_WORDS):
             moved = True
             touch_level(s, row, h)
         host.removed = 0
+        if fresh and host.check > 0:
+            start_checks(s, h, cl.known)
+            host.healthy = checked_health(s, host.check - 1)
     for i in range(cl.host_n):
         h = s.hosts[cl.host_at + i]
         if s.host[h].removed == 2:
-            touch_level(s, row, h)
-            remove_host(s, h)
+            if outlives_list(s, h):
+                s.hosts[base + n + kept] = h
+                kept += 1
+            else:
+                touch_level(s, row, h)
+                remove_host(s, h)
     for i in range(n):
         s.hosts[base + i] = s.payload[at + i * HOST_WORDS]
     if base != cl.host_at:
         for i in range(least(cl.view_n, n)):
             s.seen[base + i] = s.seen[cl.host_at + i]
     cl.host_at = base
-    cl.host_n = n
+    cl.host_n = n + kept
     first = cl.known == 0
     cl.known = 1
     if cl.plan >= 0:
@@ -5037,6 +5797,10 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
         end_by_timeout(s, row, MAX_DURATION)
     elif step == DO_CANCEL:
         cancel(s, row)
+    elif step == DO_HEDGE:
+        hedge(s, row)
+    elif step == DO_DROP:
+        drop_attempt(s, row)
     elif step == DO_KILL:
         kill(s, row)
     elif step == DO_KILL_CONNECTIONS:
@@ -5097,6 +5861,10 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_turn_back(s, row)
     elif kind == EV_TURN_IN or kind == EV_TURN_LEFT:
         on_turn_there(s, kind, row)
+    elif kind == EV_CHECK:
+        on_check(s, row)
+    elif kind == EV_CHECKED:
+        on_checked(s, row)
     else:
         on_user(s, row)
 

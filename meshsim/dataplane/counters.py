@@ -69,6 +69,8 @@ _DETECTORS: Final = (
     "consecutive_local_origin_failure",
     "success_rate",
     "failure_percentage",
+    "local_origin_success_rate",
+    "local_origin_failure_percentage",
 )
 _RARE: Final[Mapping[int, str]] = {
     core.CONNECT_TIMEOUT: "upstream_cx_connect_timeout",

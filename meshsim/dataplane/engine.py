@@ -12,9 +12,12 @@ import numpy.typing as npt
 from meshsim.dataplane import core
 from meshsim.dataplane.counters import ClusterCounts, count_clusters, grow_rare
 from meshsim.dataplane.cpu import ProxyUsage, settled
+from meshsim.dataplane.host_health import HealthStats as HealthStats
 from meshsim.dataplane.layout import Layout, Row, chance, row_of
 from meshsim.dataplane.pacing import interval_of
 from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
+from meshsim.dataplane.readings import ClusterStats as ClusterStats
+from meshsim.dataplane.readings import HostState as HostState
 from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -71,39 +74,6 @@ class Counters(NamedTuple):
         return self.started - self.finished
 
 
-class ClusterStats(NamedTuple):
-    """Envoy's statistics of one cluster of one proxy, and what is under way there."""
-
-    active: int
-    pending: int
-    connections: int
-    retrying: int
-    ejected: int
-    rq_total: int
-    rq_retry: int
-    rq_retry_overflow: int
-    rq_retry_limit: int
-    rq_pending_overflow: int
-    rq_active_overflow: int
-    rq_timeout: int
-    rq_per_try_timeout: int
-    cx_total: int
-    cx_connect_fail: int
-    cx_overflow: int
-    lb_panic: int
-    ejections: int
-    ejections_overflow: int
-
-
-class HostState(NamedTuple):
-    """One endpoint as its caller's proxy sees it now."""
-
-    active: int
-    ejected: bool
-    multiplier: int
-    reachable: bool
-
-
 class PodLoad(NamedTuple):
     """What an instance has to do now."""
 
@@ -134,6 +104,10 @@ class _Book:
     row: int
     workers: int
     identity: int = 0
+    probe: int = -1
+    """Row of its health checks, -1 without."""
+    ever: int = 0
+    """How many host rows it has had."""
     levels: int = 0
     """Priorities of its plan, 0 = it is not planned."""
     rows: dict[HostKey, int] = field(default_factory=dict)
@@ -293,15 +267,17 @@ class Engine:
             row = book.rows.get(key)
             facts = HostFacts(spec.priority, spec.locality, spec.hash_key or str(key))
             if row is None or self._facts[row] != facts:
-                row = self._layout.host(book.row, book.workers, spec.priority)
-                self._host_names.append((cluster, key))
+                row = self._new_host(book, key, spec)
                 self._facts.append(facts)
             rows[key] = row
             words.extend(self._layout.host_words(row, spec))
-        book.rows = rows
+        checked = book.probe >= 0
+        # Hosts that are found healthy may outlive their assignment, and come back to it.
+        book.rows = {**book.rows, **rows} if checked else rows
         book.hosts = ordered
-        if len(ordered) > book.capacity:
-            book.capacity = max(4, 1 << (len(ordered) - 1).bit_length())
+        most = book.ever if checked else len(ordered)
+        if most > book.capacity or checked:
+            book.capacity = max(4, 1 << (max(most, 1) - 1).bit_length())
             book.base = self._layout.columns["hosts"].extend([0] * book.capacity)
             self._layout.columns["seen"].extend([0] * book.capacity)
         self._plan(book, [spec for _, spec in ordered], at)
@@ -416,7 +392,16 @@ class Engine:
             bool(read("host", row, "ejected")),
             read("host", row, "multiplier"),
             bool(read("host", row, "reachable")),
+            core.usable(read("host", row, "healthy")),
         )
+
+    def health_stats(self, cluster: int) -> HealthStats | None:
+        """Statistics of a cluster's health checks since its last replacement, None without checks."""
+        self._flush()
+        probe = self._books[cluster].probe
+        if probe < 0:
+            return None
+        return HealthStats(*(self._tables.get("probe", probe, f) for f in HealthStats._fields))
 
     def pod_load(self, pod: int) -> PodLoad:
         """What an instance has to do now."""
@@ -468,7 +453,17 @@ class Engine:
         identity = self._identity("cluster", cluster)
         turns = [self._identity("turn", cluster, worker) & 0xFFFFFFFF for worker in range(workers)]
         self._cluster_of.append(cluster)
-        return _Book(cluster, spec, self._layout.cluster(spec, workers, identity, turns), workers, identity)
+        row = self._layout.cluster(spec, workers, identity, turns)
+        probe = -1 if spec.health_check is None else self._layout.probe(spec.health_check)
+        return _Book(cluster, spec, row, workers, identity, probe)
+
+    def _new_host(self, book: _Book, key: HostKey, spec: HostSpec) -> int:
+        check = 0
+        if book.probe >= 0 and spec.checked:
+            check = self._layout.check(book.probe, self._identity("check", book.number, book.ever))
+        book.ever += 1
+        self._host_names.append((book.number, key))
+        return self._layout.host(book.row, book.workers, spec.priority, check)
 
     def _plan(self, book: _Book, hosts: Sequence[HostSpec], at: Nanos | None) -> None:
         """Have a cluster planned as soon as one list of equal hosts does not do for it."""
@@ -509,14 +504,20 @@ class Engine:
         """Lengthen what depends on other tables: timer rings and the lists of tried hosts."""
         t = self._tables
         t.reserve("timer", self._layout.timer_ring)
-        width = t.get("ctl", 0, "tried_width")
-        if self._layout.tried_width > width:
+        self._widen("tried", "tried_width", self._layout.tried_width)
+        self._widen("hedged", "hedge_width", self._layout.hedge_width)
+
+    def _widen(self, column: str, name: str, needed: int) -> None:
+        """Give each request more places in a column that has some for each try."""
+        t = self._tables
+        width = t.get("ctl", 0, name)
+        if needed > width:
             requests = t.length("req")
-            old = t.column("tried").reshape(requests, width)
-            new = np.zeros((requests, self._layout.tried_width), np.int64)
-            new[:, :width] = old
-            t.write("tried", 0, new.reshape(-1).tolist())
-            t.set("ctl", 0, "tried_width", self._layout.tried_width)
+            new = np.zeros((requests, needed), np.int64)
+            if width:
+                new[:, :width] = t.column(column).reshape(requests, width)
+            t.write(column, 0, new.reshape(-1).tolist())
+            t.set("ctl", 0, name, needed)
 
     def _index_flows(self) -> None:
         """Put the flows of each pod side by side, by call (`core.find_flow`)."""
@@ -580,6 +581,7 @@ class Engine:
             t.reserve("conn_age", size)
         if name == "req":
             t.reserve("tried", size * t.get("ctl", 0, "tried_width"))
+            t.reserve("hedged", size * t.get("ctl", 0, "hedge_width"))
 
     def _grow_ring(self, number: int) -> None:
         """Give a timer class a ring of twice the length at the end of the timer table."""

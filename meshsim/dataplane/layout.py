@@ -9,6 +9,7 @@ from typing import Final
 from meshsim.dataplane import core
 from meshsim.dataplane.appending import Appender, ColumnAppender
 from meshsim.dataplane.hashing import SIGN
+from meshsim.dataplane.host_health import LIMIT, outlier_fields, probe_fields
 from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -18,6 +19,7 @@ from meshsim.dataplane.specs import (
     Distribution,
     FlowSpec,
     HandlerSpec,
+    HealthCheckSpec,
     HostSpec,
     LevelPiece,
     PodSpec,
@@ -36,8 +38,6 @@ from meshsim.units import MILLISECOND
 Row = tuple[int, ...]
 RING: Final = 64
 """First length of a timer class's ring, a power of two."""
-LIMIT: Final = (1 << 31) - 1
-"""The largest number that limits need: Envoy's go to 2^32 - 1, and both are out of reach."""
 CHOICES: Final = (1 << 15) - 1
 """The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
 _RUNNING: Final = frozenset({"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source"})
@@ -84,6 +84,7 @@ class Layout:
         """Whether there are calls that fail by themselves."""
         self.timer_ring = 0
         self.tried_width = 1
+        self.hedge_width = 0
 
     def flush(self, tables: Tables) -> None:
         """Write everything that waits."""
@@ -271,8 +272,15 @@ class Layout:
         return self._route_row(alike, proxy, grpc), cluster, kind
 
     def _route_row(self, spec: RouteSpec, proxy: int, grpc: bool) -> int:
-        key = (spec, -1 if spec.limit is None else proxy, grpc)
+        limited = spec.limit is not None or any(way.limit is not None for _, way in spec.ways)
+        key = (spec, proxy if limited else -1, grpc)
         found = self._routes.get(key)
+        if found is None and spec.ways:
+            ways = [(weight, self._route_row(way, proxy, grpc), 0) for weight, way in spec.ways]
+            first = self.rows["share"].extend(ways)
+            whole = sum(weight for weight, _, _ in ways)
+            drawn = row_of("route", kind=spec.kind, share_at=first, share_n=len(ways), weight=whole)
+            found = self._routes[key] = self.rows["route"].add(drawn)
         if found is None:
             limit = -1 if spec.limit is None else self._bucket(spec.limit, proxy)
             found = self.rows["route"].add(self._route(spec, limit, grpc))
@@ -304,6 +312,8 @@ class Layout:
         shadows = zip(spec.mirrors, _classes(spec)[len(spec.clusters) :])
         if spec.host_reselect_attempts or spec.previous_priorities:
             self.tried_width = max(self.tried_width, spec.retries + 1)
+        if spec.hedge:
+            self.hedge_width = max(self.hedge_width, spec.retries + 2)
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
         per_try = spec.per_try_timeout if not spec.timeout or spec.per_try_timeout < spec.timeout else 0
         base_ms = max(spec.backoff_base // MILLISECOND, 1)
@@ -335,6 +345,7 @@ class Layout:
             try_idle_class=self.timer_class(spec.per_try_idle_timeout, core.TIMER_TRY_IDLE),
             duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_DURATION),
             limit=limit,
+            limit_late=spec.limit is not None and spec.limit.after_fault,
             hash=(spec.hash or 0) - SIGN if spec.hash is not None else 0,
             hashed=core.HASH_SESSION if spec.session else core.HASH_RANDOM if spec.hash is None else core.HASH_FIXED,
             priorities=spec.previous_priorities,
@@ -343,6 +354,8 @@ class Layout:
             key_at=self._session_keys(spec.session_keys),
             key_n=len(spec.session_keys),
             grpc=grpc,
+            hedge=spec.hedge,
+            timeout_status=spec.timeout_status,
         )
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:
@@ -359,30 +372,7 @@ class Layout:
         unusual = unusual or spec.max_requests_per_connection
         limits: dict[str, int] = {"limits": bool(unusual) or spec.max_concurrent_streams < core.MANY_STREAMS}
         if outlier is not None:
-            limits |= {
-                "interval": outlier.interval,
-                "base_ejection": outlier.base_ejection,
-                # max_ejection_time is never below base_ejection_time (outlier_detection_impl.cc).
-                "max_ejection": max(outlier.max_ejection, outlier.base_ejection),
-                "max_percent": min(outlier.max_ejection_percent, 100),
-                "limit_5xx": min(outlier.consecutive_5xx, LIMIT),
-                "limit_gateway": min(outlier.consecutive_gateway, LIMIT),
-                "limit_local": min(outlier.consecutive_local, LIMIT),
-                "split": outlier.split_local_errors,
-                "enforce_5xx": outlier.enforcing_5xx,
-                "enforce_gateway": outlier.enforcing_gateway,
-                "enforce_local": outlier.enforcing_local,
-                "enforce_rate": outlier.enforcing_success_rate,
-                "enforce_failure": outlier.enforcing_failure_percentage,
-                "one": outlier.always_eject_one,
-                "rate_hosts": min(outlier.success_rate_hosts, LIMIT),
-                "rate_volume": min(outlier.success_rate_volume, LIMIT),
-                "rate_factor": min(outlier.success_rate_factor, LIMIT),
-                "failure_hosts": min(outlier.failure_percentage_hosts, LIMIT),
-                "failure_volume": min(outlier.failure_percentage_volume, LIMIT),
-                "failure_at": outlier.failure_percentage,
-                "eject_jitter": outlier.ejection_jitter,
-            }
+            limits |= outlier_fields(outlier)
         return self.rows["cluster"].add(
             row_of(
                 "cluster",
@@ -434,7 +424,20 @@ class Layout:
         )
         return self.rows["plan"].add(plan), first
 
-    def host(self, cluster_row: int, workers: int, priority: int = 0) -> int:
+    def probe(self, spec: HealthCheckSpec) -> int:
+        """A new row for the health checks of a cluster."""
+        ranges = {}
+        for name, found in (("expected", spec.expected), ("retriable", spec.retriable)):
+            ranges[f"{name}_at"] = self.columns["code"].extend([edge for pair in found for edge in pair])
+            ranges[f"{name}_n"] = len(found)
+        return self.rows["probe"].add(row_of("probe", **probe_fields(spec), **ranges))
+
+    def check(self, probe: int, identity: int) -> int:
+        """A new row for the health checks of the host that is made next; 1 + its number, as the host keeps it."""
+        host = self.rows["host"].count + len(self.rows["host"].rows)
+        return 1 + self.rows["check"].add(row_of("check", host=host, probe=probe, id=identity))
+
+    def host(self, cluster_row: int, workers: int, priority: int = 0, check: int = 0) -> int:
         """A new, still empty host of a cluster, with one pool for each event loop of the caller's proxy."""
         host = self.rows["host"].count + len(self.rows["host"].rows)
         pool = row_of("pool", host=host, conn=-1, head=-1, tail=-1)
@@ -452,6 +455,7 @@ class Layout:
                 weight=1,
                 removed=1,
                 level=priority,
+                check=check,
             )
         )
 

@@ -95,6 +95,8 @@ def needs_plan(spec: ClusterSpec, hosts: Sequence[HostSpec]) -> bool:
     """Whether a cluster is more to its balancer than one list of equal hosts."""
     if spec.policy is LbPolicy.ORIGINAL_DST:
         return False
+    if spec.health_check is not None:
+        return True
     ruled = spec.policy in _TABLES or spec.local or spec.zone is not None or spec.slow_start is not None
     if ruled or spec.full_scan or spec.fail_on_panic or spec.weighted_health:
         return True

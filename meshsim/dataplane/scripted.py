@@ -64,6 +64,9 @@ class Ends(Protocol):
     def ended(self, end: Ended) -> None:
         """A request has ended."""
 
+    def check(self, host: int, time: Nanos) -> Meeting:
+        """Decide what a health check meets at a host."""
+
 
 class ScriptedTables(PlainTables):
     """Tables whose core runs between the ends of a script."""
@@ -119,6 +122,7 @@ class ScriptedTables(PlainTables):
             functions[name] = FunctionType(function.__code__, functions, name, function.__defaults__)
         functions["on_arrive"] = self._arriving(functions)
         functions["finish"] = self._finishing(functions["finish"])
+        functions["answer_check"] = self._checking(functions)
         functions["do_rare_event"] = self._acting(functions["do_rare_event"])
         return functions
 
@@ -151,13 +155,30 @@ class ScriptedTables(PlainTables):
         original = functions["on_arrive"]
         return on_arrive
 
+    def _checking(self, functions: dict[str, Any]) -> Callable[[State, int], int]:
+        def answer_check(s: State, k: int) -> int:
+            ck = s.check[k]
+            meeting = self._ends.check(ck.host, s.ctl[0].now)
+            if meeting.row == HANG:
+                ck.verdict = core.CHECK_TIMEOUT
+                return core.NEVER
+            met = s.inbound[meeting.row]
+            if met.kind == core.IN_RESET:
+                ck.verdict = core.CHECK_NETWORK
+            else:
+                functions["judge_check"](s, k, met.status, met.marks)
+            there: int = s.link[s.host[ck.host].link].latency
+            return meeting.delay + 2 * there
+
+        return answer_check
+
     def _finishing(self, original: Callable[[State, int], None]) -> Callable[[State, int], None]:
         def finish(s: State, r: int) -> None:
             q = s.req[r]
             live, mirror = q.live, q.mirror
             end = Ended(q.id, q.status, q.flags, q.decided == core.BROKEN)
             original(s, r)
-            if live == 1 and mirror == 0:
+            if live == 1 and mirror == 0 and q.live == 0:
                 self._ends.ended(end)
 
         return finish

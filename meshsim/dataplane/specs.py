@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
+from meshsim.dataplane.host_health import HealthCheckSpec as HealthCheckSpec
+from meshsim.dataplane.host_health import OutlierSpec as OutlierSpec
 from meshsim.units import SECOND, Nanos
 
+GRPC: Final = 1000
+"""A status of `GRPC` + n is an HTTP 200 with grpc-status n."""
 Locality = tuple[str, str, str]
 """Region, zone, sub-zone."""
 NOWHERE: Final[Locality] = ("", "", "")
@@ -132,6 +136,8 @@ class RouteKind(IntEnum):
     FORWARD = 0
     LOCAL_REPLY = 1
     """The proxy answers itself with `RouteSpec.status` and `RouteSpec.flag` (no route, redirect, direct response)."""
+    DRAWN = 2
+    """One of `RouteSpec.ways`, by chance for each request."""
 
 
 class InboundKind(IntEnum):
@@ -310,6 +316,8 @@ class HostSpec:
     locality: Locality = NOWHERE
     locality_weight: int = 0
     marks: Mark = Mark.NONE
+    checked: bool = True
+    """Whether its cluster's health checks ask it too."""
     hash_key: str = ""
     """What rings and Maglev tables hash of it; its address in text unless its metadata name a key."""
     wire: int = 0
@@ -351,36 +359,6 @@ class ZoneSpec:
     routing_percent: int = 100
     force_local: int = 0
     """With this many healthy hosts in the own zone everything stays there, 0 = not for that alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutlierSpec:
-    """Outlier detection of a cluster (Envoy source/common/upstream/outlier_detection_impl.cc)."""
-
-    interval: Nanos
-    base_ejection: Nanos
-    max_ejection: Nanos
-    max_ejection_percent: int
-    consecutive_5xx: int
-    """0 = detector off."""
-    consecutive_gateway: int
-    consecutive_local: int
-    split_local_errors: bool
-    enforcing_5xx: int = 100
-    """Percent of detections that eject, by detector."""
-    enforcing_gateway: int = 100
-    enforcing_local: int = 100
-    enforcing_success_rate: int = 0
-    success_rate_hosts: int = 5
-    success_rate_volume: int = 100
-    success_rate_factor: int = 1900
-    """Standard deviations below the mean, in thousandths."""
-    enforcing_failure_percentage: int = 0
-    failure_percentage_hosts: int = 5
-    failure_percentage_volume: int = 50
-    failure_percentage: int = 85
-    always_eject_one: bool = False
-    ejection_jitter: Nanos = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,13 +405,14 @@ class ClusterSpec:
     """Least request over all hosts instead of `choice_count`."""
     slow_start: SlowStartSpec | None = None
     hashing: HashingSpec = HashingSpec()
+    health_check: HealthCheckSpec | None = None
     merge_window: Nanos = SECOND
     """How long changes of health alone are collected for the balancer after the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitSpec:
-    """A bucket of tokens in front of a route; routes of one proxy with equal ones share it."""
+    """A bucket of tokens in front of a route; routes of one proxy with equal ones share it (`bucket` tells others)."""
 
     max_tokens: int
     tokens_per_fill: int
@@ -443,6 +422,9 @@ class RateLimitSpec:
     """Share of requests that take a token."""
     enforced_ppm: int = 1_000_000
     """Share of those that are refused where there is none."""
+    after_fault: bool = False
+    """Whether faults are injected before it."""
+    bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -491,6 +473,12 @@ class RouteSpec:
     """Marks of hosts that retries avoid."""
     previous_priorities: int = 0
     """Each how many tries the priorities tried so far are avoided; 0 = retry plugin absent."""
+    ways: tuple[tuple[int, RouteSpec], ...] = ()
+    """Routes with their weights, of which each request takes one."""
+    hedge: bool = False
+    """Whether an attempt goes on after `per_try_timeout`, beside its retry."""
+    timeout_status: int = 504
+    """What a request gets that has timed out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ ROWS: Final[Mapping[str, type]] = {
     "host_source": core.HostSource,
     "link": core.Link,
     "host": core.Host,
+    "probe": core.Probe,
+    "check": core.Check,
     "inbound": core.Inbound,
     "pool": core.Pool,
     "conn": core.Conn,
@@ -385,5 +387,7 @@ class ArrayTables(Tables):
         return rows
 
 
-_EXACT: Final = frozenset({"req", "att", "conn", "heap", "log", "tally", "rare", "cell", "cell_at", "timer", "tried"})
+_EXACT: Final = frozenset(
+    {"req", "att", "conn", "heap", "log", "tally", "rare", "cell", "cell_at", "timer", "tried", "hedged"}
+)
 """Tables whose length means something to the core, or which their owner grows by a rule of its own."""

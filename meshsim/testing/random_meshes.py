@@ -17,6 +17,7 @@ from meshsim.dataplane.specs import (
     FlowSpec,
     HandlerSpec,
     HashingSpec,
+    HealthCheckSpec,
     HostSpec,
     InboundKind,
     LbPolicy,
@@ -269,7 +270,32 @@ class RandomMesh:
             "slow_start": slow if chance.random() < 0.3 else None,
             "hashing": HashingSpec(least_ring=16, table_size=101, balance_factor=chance.choice((0, 110))),
             "merge_window": chance.choice((0, 50 * MILLISECOND, SECOND)),
+            "health_check": self._health_check() if chance.random() < 0.3 else None,
         }
+
+    def _health_check(self) -> HealthCheckSpec:
+        chance = self._chance
+        spans: dict[str, Any] = {
+            name: chance.choice((5, 20, 60)) * MILLISECOND
+            for name in (
+                *("timeout", "interval", "healthy_edge_interval", "unhealthy_interval", "unhealthy_edge_interval"),
+                *("no_traffic_interval", "no_traffic_healthy_interval"),
+            )
+        }
+        return HealthCheckSpec(
+            **spans,
+            healthy_threshold=chance.randint(1, 3),
+            unhealthy_threshold=chance.randint(1, 3),
+            initial_jitter=chance.choice((0, 10 * MILLISECOND)),
+            interval_jitter=chance.choice((0, 10 * MILLISECOND)),
+            interval_jitter_percent=chance.choice((0, 30)),
+            reuse_connection=chance.random() < 0.5,
+            connects_only=chance.random() < 0.3,
+            retriable=chance.choice(((), ((500, 600),))),
+            keeps_removed=chance.random() < 0.7,
+            waits=chance.random() < 0.3,
+            unejects=chance.random() < 0.7,
+        )
 
     def _host(self, pod: int, handler: int) -> HostSpec:
         chance = self._chance
@@ -335,6 +361,7 @@ class RandomMesh:
             "per_try_idle_timeout": chance.choice((0, 0, 20 * MILLISECOND)),
             "max_stream_duration": chance.choice((0, 0, 80 * MILLISECOND)),
             "limit": tokens if chance.random() < 0.2 else None,
+            "hedge": chance.random() < 0.3,
         }
 
     def _add_gateway(self) -> None:

@@ -74,7 +74,8 @@ class ScriptedHosts:
         try:
             while await self._exchange(host, connection, reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The other end is gone, or the experiment is over.
             pass
         finally:
             opened.discard(writer)

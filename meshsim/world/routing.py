@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.dataplane.decide.clusters import Endpoint
@@ -42,6 +43,7 @@ from meshsim.world.translation import (
     inbound_kind,
     local_route,
     plain_place,
+    reply_status,
 )
 from meshsim.world.views import ProxyViews
 from meshsim.xds import type_urls
@@ -286,17 +288,34 @@ class Router:
             destination=address,
             destination_port=port,
         )
-        decision = self._views.outbound(running, connection, request, gateway=flow.caller is None)
+        ways = self._views.outbound(running, connection, request, gateway=flow.caller is None)
         if flow.caller is None:
-            self._name_routed(flow, decision.upstreams)
-        if decision.disposition is not Disposition.FORWARDED:
-            self._give(flow, local_route(decision), decision.route)
+            self._name_routed(flow, ways[0][1].upstreams)
+        first, routes = 0, []
+        for _, decision in ways:
+            routes.append(self._route(flow, first, request, decision))
+            first += len(decision.upstreams) + len(decision.policies.mirrors)
+        if len(ways) == 1:
+            self._give(flow, routes[0], ways[0][1].route)
             return
+        whole = lcm(*(share.denominator for share, _ in ways))
+        weights = (int(share * whole) for share, _ in ways)
+        names = dict.fromkeys(decision.route for _, decision in ways)
+        self._give(flow, RouteSpec(kind=RouteKind.DRAWN, ways=tuple(zip(weights, routes))), " or ".join(names))
+
+    def _route(self, flow: Flow, first: int, request: Request, decision: Decision) -> RouteSpec:
+        """One way of a flow's requests; `first` numbers its clusters among those of all ways.
+
+        DEVIATION: where a runtime fraction guards a route with a mirror for a share of the requests, both are drawn on
+        numbers of their own; Envoy has one for both.
+        """
+        if decision.disposition is not Disposition.FORWARDED:
+            return local_route(decision)
         upstreams = decision.upstreams
         shadows = [mirror for mirror in decision.policies.mirrors if mirror.upstream.known]
         places = [
             self._slot(flow, place, upstream, request, decision)
-            for place, upstream in enumerate([*upstreams, *(mirror.upstream for mirror in shadows)])
+            for place, upstream in enumerate([*upstreams, *(mirror.upstream for mirror in shadows)], first)
         ]
         numbers = [number for number, _ in places]
         clusters = tuple(zip(numbers, (upstream.weight for upstream in upstreams)))
@@ -304,8 +323,7 @@ class Router:
         mirrors = tuple(zip(numbers[len(clusters) :], parts))
         classes = tuple(kind for _, kind in places) if any(kind for _, kind in places) else ()
         client = flow.entry.address if flow.caller is not None else None
-        spec = forward_route(decision, clusters, mirrors, classes, client, flow.sessions)
-        self._give(flow, spec, decision.route)
+        return forward_route(decision, clusters, mirrors, classes, client, flow.sessions)
 
     def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
         """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
@@ -446,7 +464,7 @@ class Router:
         decision = self._views.inbound(
             running, _connection(slot, endpoint, transport, self._identity(slot.flow)), request
         )
-        return inbound_kind(decision), decision.status or 200, flags_of(decision)
+        return inbound_kind(decision), reply_status(decision) or 200, flags_of(decision)
 
     def _identity(self, flow: Flow) -> str:
         return f"spiffe://{self.world.mesh.trust_domain}/{flow.entry.identity}"

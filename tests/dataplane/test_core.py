@@ -22,12 +22,14 @@ from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.specs import (
+    GRPC,
     Arrivals,
     CallSpec,
     CpuSpec,
     Distribution,
     Flag,
     FlowSpec,
+    HealthCheckSpec,
     InboundKind,
     LbPolicy,
     LevelPiece,
@@ -1062,6 +1064,56 @@ def test_a_cluster_limits_its_streams_and_that_may_be_retried() -> None:
     assert row["end"] == 400 * MS
 
 
+# -- hedging ---
+
+
+def hedged(seconds: Sequence[float], **route: Any) -> np.ndarray:
+    """The log of one request whose attempts go one after another to hosts that need so long, in tenths of a second."""
+    engine = make()
+    proxy = engine.add_proxy(PROXY)
+    hosts = []
+    for number, span in enumerate(seconds):
+        handler = engine.add_handler(replace(HANDLER, service=fixed(int(span * 100 * MS)), error_rate=float(span < 0)))
+        pod = engine.add_pod(replace(POD))
+        hosts.append((number, replace(HOST, pod=pod, handler=handler)))
+    cluster = engine.add_cluster(replace(CLUSTER, proxy=proxy, policy=LbPolicy.ROUND_ROBIN), hosts)
+    whole = {"per_try_timeout": 100 * MS, "retry_on": RetryOn.FIVE_XX, "retries": 2, "hedge": True, **route}
+    own = replace(ROUTE, clusters=((cluster, 1),), **whole)
+    add_requests(engine, engine.add_flow(FlowSpec(proxy=proxy, workload=0, pod=-1, call=-1), own), [0])
+    engine.run_until(100 * SECOND)
+    assert check_invariants(engine.tables) == []
+    stats = engine.cluster_stats(cluster)
+    assert (stats.active, stats.retrying, stats.rq_per_try_timeout) == (0, 0, 0)
+    return engine.drain()
+
+
+def test_a_hedged_attempt_may_answer_while_its_retries_are_under_way() -> None:
+    """Recorded (timeout-hedge-150): the first of three attempts answers, the others are reset."""
+    rows = hedged([2.5])
+    assert rows["attempt"].tolist() == [2, 3, 1]
+    assert rows["attempt_start"].tolist() == [100 * MS, 200 * MS, 0]
+    assert (rows["status"][-1], rows["flags"][-1], rows["end"][-1]) == (200, 0, 250 * MS)
+
+
+def test_hedged_attempts_that_all_hang_meet_the_route_timeout() -> None:
+    """Recorded (timeout-hedge-all-hang): with the last try left alone the limit of retries shows too."""
+    (*_, last) = hedged([50.0], timeout=600 * MS)
+    assert (last["status"], last["flags"], last["end"]) == (504, Flag.UT | Flag.URX, 600 * MS)
+
+
+def test_a_route_without_retries_waits_on() -> None:
+    (row,) = hedged([1.5], retry_on=RetryOn.NONE)
+    assert (row["status"], row["flags"], row["end"]) == (200, 0, 150 * MS)
+
+
+def test_a_timeout_may_be_answered_otherwise() -> None:
+    """x-envoy-upstream-rq-timeout-alt-response, recorded in timeout-header-override."""
+    engine = make()
+    route = {"timeout": 50 * MS, "timeout_status": 204}
+    service = add_service(engine, handler={"service": fixed(SECOND)}, route=route)
+    assert outcomes(send(engine, service)) == [(204, Flag.UT)]
+
+
 # -- connections ---
 
 
@@ -1136,6 +1188,30 @@ def test_hosts_that_fail_too_often_are_ejected() -> None:
     assert sum(rated(make(), [1.0, 1.0, 0.0, 0.0, 0.0], **often, **one)) == 1
 
 
+@pytest.mark.parametrize(("rate", "failure"), [(100, 0), (0, 100)])
+def test_local_failures_that_are_split_off_have_rates_of_their_own(rate: int, failure: int) -> None:
+    """Hosts that nobody can connect to, by the rates that an interval of 50 requests to each shows."""
+    engine = make()
+    spec = replace(
+        OUTLIER,
+        interval=SECOND,
+        consecutive_5xx=0,
+        consecutive_gateway=0,
+        consecutive_local=0,
+        split_local_errors=True,
+        success_rate_volume=50,
+        enforcing_local_success_rate=rate,
+        enforcing_local_failure_percentage=failure,
+        failure_percentage_volume=50,
+        failure_percentage=90,
+    )
+    service = add_service(engine, pods=6, cluster={"policy": LbPolicy.ROUND_ROBIN, "outlier": spec})
+    engine.set_pod_state(service.pods[2], PodState.DEAD)
+    send(engine, service, *[n * 3 * MS for n in range(300)], until=SECOND + 1)
+    found = [engine.host_state(service.cluster, key).ejected for key, _ in service.hosts]
+    assert found == [number == 2 for number in range(6)]
+
+
 def test_the_hosts_a_cluster_begins_with_open_no_merge_window() -> None:
     """Recorded under the default window: the first ejection counts at once, however young the cluster is."""
     engine = make()
@@ -1169,6 +1245,54 @@ def test_flows_of_a_proxy_share_tokens_and_proxies_do_not() -> None:
     for flow, time in ((first.flow, 0), (other, MS), (second.flow, 2 * MS)):
         add_requests(engine, flow, [time])
     assert [status for status, _ in outcomes(finish(engine))] == [200, 429, 200]
+
+
+@pytest.mark.parametrize(("late", "expected"), [(False, [418, 429, 429]), (True, [418, 418, 418])])
+def test_faults_stand_before_or_behind_a_limit(late: bool, expected: list[int]) -> None:
+    engine = make()
+    limit = RateLimitSpec(max_tokens=1, tokens_per_fill=1, fill_interval=100 * SECOND, after_fault=late)
+    service = add_service(engine, route={"limit": limit, "abort_ppm": 1_000_000, "abort_status": 418})
+    assert [status for status, _ in outcomes(send(engine, service, 0, MS, 2 * MS))] == expected
+
+
+def test_buckets_in_several_places_are_several() -> None:
+    engine = make()
+    limit = RateLimitSpec(max_tokens=1, tokens_per_fill=1, fill_interval=100 * SECOND, bucket="one")
+    service = add_service(engine, route={"limit": limit})
+    route = replace(ROUTE, clusters=((service.cluster, 1),), limit=replace(limit, bucket="other"))
+    other = engine.add_flow(FlowSpec(proxy=service.proxy, workload=0, pod=-1, call=-1), route)
+    for time in range(2):
+        add_requests(engine, service.flow, [time * MS])
+        add_requests(engine, other, [time * MS + 1])
+    assert [status for status, _ in outcomes(finish(engine))] == [200, 200, 429, 429]
+
+
+def test_each_request_draws_its_way() -> None:
+    engine = make()
+    service = add_service(engine)
+    ways = tuple(
+        (weight, replace(ROUTE, kind=RouteKind.LOCAL_REPLY, status=status))
+        for weight, status in ((1, 201), (2, 202), (0, 203), (5, 205))
+    )
+    engine.set_route(service.flow, replace(ROUTE, kind=RouteKind.DRAWN, ways=ways))
+    found = Counter(status for status, _ in outcomes(send(engine, service, *range(0, 800 * MS, MS))))
+    for status, share in ((201, 1), (202, 2), (205, 5)):
+        expected = 800 * share / 8
+        assert abs(found[status] - expected) < 4 * math.sqrt(expected * (1 - share / 8))
+    assert found.total() == found[201] + found[202] + found[205]
+
+
+@pytest.mark.parametrize(("grpc", "status"), [(14, 500), (0, 200)])
+def test_a_grpc_status_fails_a_call_in_its_http_200(grpc: int, status: int) -> None:
+    engine = make()
+    callee = add_service(engine)
+    call = engine.add_call(CallSpec(group=0, probability=1.0, fail_parent=True))
+    caller = add_service(engine, handler={"calls": (call,)})
+    route = replace(ROUTE, clusters=((callee.cluster, 1),), abort_ppm=1_000_000, abort_status=GRPC + grpc)
+    engine.add_flow(FlowSpec(proxy=caller.proxy, workload=0, pod=caller.pods[0], call=call), route)
+    rows = send(engine, caller)
+    of_flow = {int(row["flow"]): (int(row["status"]), Flag(int(row["flags"]))) for row in rows}
+    assert sorted(of_flow.values()) == sorted([(200, Flag.FI), (status, Flag.NONE)])
 
 
 @pytest.mark.parametrize(("enabled", "enforced"), [(500_000, 1_000_000), (1_000_000, 500_000)])
@@ -1610,3 +1734,128 @@ def test_sessions_without_keys_have_drawn_ones() -> None:
     add_traffic(engine, [service.flow], 400.0, sessions=2, stop=2 * SECOND)
     engine.run_until(3 * SECOND)
     assert len(set(engine.drain()["host"].tolist())) <= 2
+
+
+# -- active health checks ---
+
+CHECKS = HealthCheckSpec(
+    timeout=50 * MS,
+    interval=100 * MS,
+    healthy_edge_interval=100 * MS,
+    unhealthy_interval=100 * MS,
+    unhealthy_edge_interval=100 * MS,
+    no_traffic_interval=200 * MS,
+    no_traffic_healthy_interval=200 * MS,
+    healthy_threshold=2,
+    unhealthy_threshold=2,
+)
+
+
+def seen_usable(engine: Engine, service: Service, *times: Nanos) -> list[bool]:
+    """Whether the first host of a service takes requests, at each of these times."""
+    found = []
+    for time in times:
+        engine.run_until(time)
+        found.append(engine.host_state(service.cluster, service.hosts[0][0]).usable)
+    return found
+
+
+def checked(**more: Any) -> tuple[Engine, Service]:
+    engine = make()
+    service = add_service(engine, pods=2, cluster={"health_check": replace(CHECKS, **more), "merge_window": 0})
+    return engine, service
+
+
+def test_a_dead_host_fails_its_checks_and_passes_them_again() -> None:
+    """Network failures count up to the threshold; without traffic checks are 200 ms apart, with it 100 ms."""
+    engine, service = checked()
+    engine.set_pod_state(service.pods[0], PodState.DEAD, 150 * MS)
+    engine.set_pod_state(service.pods[0], PodState.READY, 550 * MS)
+    assert seen_usable(engine, service, 50 * MS, 390 * MS, 410 * MS) == [True, True, False]
+    assert seen_usable(engine, service, 790 * MS, 810 * MS) == [False, True]
+    stats = engine.health_stats(service.cluster)
+    assert stats is not None
+    assert (stats.attempts, stats.failures, stats.network) == (10, 2, 2)
+    add_requests(engine, service.flow, [820 * MS])
+    engine.run_until(1510 * MS)
+    after = engine.health_stats(service.cluster)
+    assert after is not None
+    assert after.attempts == 10 + 2 * 6
+
+
+def test_an_answer_that_says_no_is_enough() -> None:
+    engine = make()
+    cluster = {"health_check": replace(CHECKS, healthy_threshold=1), "merge_window": 0, "panic_threshold": 0}
+    service = add_service(engine, sidecar=PROXY, cluster=cluster)
+    engine.set_pod_state(service.pods[0], PodState.DRAINING, 150 * MS)
+    assert seen_usable(engine, service, 190 * MS, 210 * MS) == [True, False]
+    assert outcomes(send(engine, service, 250 * MS, until=300 * MS)) == [(503, Flag.UH)]
+
+
+def test_a_retriable_answer_counts_up_to_the_threshold() -> None:
+    engine = make()
+    cluster = {"health_check": replace(CHECKS, retriable=((500, 600),)), "merge_window": 0}
+    service = add_service(engine, sidecar=PROXY, cluster=cluster)
+    engine.set_pod_state(service.pods[0], PodState.DRAINING, 150 * MS)
+    assert seen_usable(engine, service, 390 * MS, 410 * MS) == [True, False]
+
+
+def test_an_unreachable_host_times_out() -> None:
+    engine, service = checked()
+    engine.set_host_reachable(service.cluster, service.hosts[0][0], False, 150 * MS)
+    assert seen_usable(engine, service, 490 * MS, 510 * MS) == [True, False]
+
+
+def test_a_host_that_comes_later_needs_a_check_first() -> None:
+    """It counts as failed until then; one check is enough, whatever the threshold."""
+    engine, service = checked()
+    late = add_service(engine)
+    key, host = late.hosts[0]
+    latency = 3 * MS
+    hosts = [*service.hosts, (key, replace(host, latency=latency))]
+    engine.set_hosts(service.cluster, hosts, 300 * MS)
+    engine.run_until(300 * MS + 2 * latency)
+    assert not engine.host_state(service.cluster, key).usable
+    engine.run_until(300 * MS + 2 * latency + 1)
+    assert engine.host_state(service.cluster, key).usable
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_healthy_host_may_outlive_its_assignment(keeps: bool) -> None:
+    engine, service = checked(keeps_removed=keeps, no_traffic_interval=100 * MS, no_traffic_healthy_interval=100 * MS)
+    times = [n * 10 * MS for n in range(20, 60)]
+    engine.set_hosts(service.cluster, service.hosts[:1], 195 * MS)
+    engine.set_pod_state(service.pods[1], PodState.DEAD, 395 * MS)
+    rows = send(engine, service, *times, until=700 * MS)
+    served = rows[rows["pod"] == service.pods[1]]["start"]
+    assert (len(served) > 0) == keeps
+    assert not keeps or 300 * MS < served.max() <= 500 * MS
+    assert check_invariants(engine.tables) == []
+
+
+def test_jitter_comes_on_top() -> None:
+    engine, service = checked(interval_jitter=40 * MS, interval_jitter_percent=10)
+    add_requests(engine, service.flow, [0])
+    engine.run_until(100 * SECOND)
+    stats = engine.health_stats(service.cluster)
+    assert stats is not None
+    checks = 100 / (0.1 + 0.0045 + 0.0195)
+    assert abs(stats.attempts / 2 - checks) < 4 * math.sqrt(checks) * 0.12
+
+
+def test_a_check_that_passes_ends_an_ejection() -> None:
+    for unejects in (True, False):
+        engine = make()
+        outlier = replace(OUTLIER, consecutive_5xx=2, base_ejection=10 * SECOND, max_ejection_percent=100)
+        cluster = {
+            "health_check": replace(CHECKS, unejects=unejects),
+            "outlier": outlier,
+            "merge_window": 0,
+        }
+        service = add_service(engine, cluster=cluster, handler={"error_rate": 1.0})
+        add_requests(engine, service.flow, [110 * MS, 120 * MS])
+        ejected = []
+        for time in (130 * MS, 250 * MS):
+            engine.run_until(time)
+            ejected.append(engine.host_state(service.cluster, service.hosts[0][0]).ejected)
+        assert ejected == [True, not unejects]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.scripted import HANG, Arrival, Ended, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag, RetryOn
@@ -31,6 +32,9 @@ class Script:
 
     def ended(self, end: Ended) -> None:
         self.ends.append(end)
+
+    def check(self, host: int, time: int) -> Meeting:
+        raise AssertionError("nobody checks here")
 
 
 def reply(status: int, **fields: int) -> tuple[int, ...]:
@@ -63,6 +67,13 @@ def test_hosts_do_what_the_script_says() -> None:
 def test_a_host_can_hang_and_a_client_can_leave() -> None:
     script, _ = run(Script([None]), leave=5 * MS)
     assert script.ends == [Ended(77, 0, Flag.DC, False)]
+
+
+def test_a_client_that_leaves_hedged_attempts_leaves_once() -> None:
+    hedge = {"hedge": True, "per_try_timeout": 10 * MS, "retries": 1, "retry_on": RetryOn.FIVE_XX}
+    script, tables = run(Script([None, reply(503)]), leave=50 * MS, **hedge)
+    assert [(end.status, end.flags & Flag.DC) for end in script.ends] == [(0, Flag.DC)]
+    assert check_invariants(tables) == []
 
 
 def test_an_answer_can_break_off_after_its_headers() -> None:

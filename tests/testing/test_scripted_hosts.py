@@ -74,8 +74,8 @@ def test_a_connection_that_closes_is_not_used_again() -> None:
 
 
 def test_health_checks_are_noted_apart() -> None:
-    script = {"health": [[0, {"status": 200}], [1, {"status": 503}]]}
-    hosts, heard = asked(script, {"upstream": [{"delay_ms": 5}]}, {"path": "/hc"}, {})
-    assert [note["status"] for note in heard] == [200, 503, 200]
-    assert [number for number, _ in hosts.checks] == [0]
-    assert [row["req"] for row in hosts.attempts] == [0, 2]
+    script = {"checks": [{"status": 204, "body_bytes": 0}, {"status": 503}]}
+    hosts, heard = asked(script, {}, {"path": "/hc"}, {"path": "/hc"}, {"path": "/hc"}, {})
+    assert [note["status"] for note in heard] == [200, 204, 503, 503, 200]
+    assert [number for number, _ in hosts.checks] == [0, 0, 0]
+    assert [row["req"] for row in hosts.attempts] == [0, 4]

@@ -6,13 +6,21 @@ import pytest
 
 from meshsim.dataplane.decide.chances import ALWAYS, Fractional
 from meshsim.dataplane.decide.clusters import decode_cluster
-from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies
+from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies, RateLimit
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.specs import GRPC, InboundKind, LbPolicy, RetryOn, RouteKind, RouteSpec
 from meshsim.dataplane.specs import Flag as CoreFlag
-from meshsim.dataplane.specs import InboundKind, LbPolicy, RetryOn, RouteKind, RouteSpec
 from meshsim.units import MILLISECOND, SECOND
-from meshsim.world.translation import cluster_spec, forward_route, inbound_kind, local_route, with_fault
+from meshsim.world.translation import (
+    cluster_spec,
+    forward_route,
+    inbound_kind,
+    local_route,
+    reply_status,
+    with_fault,
+    with_limit,
+)
 from meshsim.xds.messages import cluster_pb2
 from meshsim.xds.packing import from_json
 
@@ -84,8 +92,21 @@ def test_what_an_attempt_meets(disposition: Disposition, kind: InboundKind) -> N
     assert inbound_kind(Decision(disposition)) is kind
 
 
-def test_an_abort_in_grpc_terms_is_injected_as_the_200_it_comes_in() -> None:
+def test_a_reply_to_grpc_is_a_status_in_a_200() -> None:
+    replied = Decision(Disposition.REPLIED, status=200, response_headers=(("grpc-status", "7"),))
+    assert local_route(replied).status == reply_status(replied) == GRPC + 7
+    assert reply_status(Decision(Disposition.REPLIED, status=403)) == 403
+
+
+def test_a_limit_keeps_its_place_among_filters_and_its_bucket() -> None:
+    limit = RateLimit(10, 5, SECOND, 429, after_fault=True, bucket="here")
+    spec = with_limit(RouteSpec(kind=RouteKind.FORWARD), Policies(rate_limit=limit)).limit
+    assert spec is not None
+    assert (spec.max_tokens, spec.after_fault, spec.bucket) == (10, True, "here")
+
+
+def test_an_abort_in_grpc_terms_fails_for_its_caller() -> None:
     share = Fractional(30, 100)
     fault = FaultConfig(0, ALWAYS, False, 0, 14, share, False, "", (), ())
     spec = with_fault(RouteSpec(kind=RouteKind.FORWARD), Policies(fault=fault))
-    assert (spec.abort_status, spec.abort_ppm, spec.delay_ppm) == (200, 300_000, 0)
+    assert (spec.abort_status, spec.abort_ppm, spec.delay_ppm) == (GRPC + 14, 300_000, 0)

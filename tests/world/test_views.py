@@ -19,7 +19,8 @@ def test_equal_questions_are_decided_once() -> None:
     connection = Connection(source="10.0.0.1", destination=service.spec.text("clusterIP"), destination_port=80)
     request = Request(authority="stock.shop")
     first = views.outbound(running, connection, request, gateway=False)
-    assert first.disposition is Disposition.FORWARDED
+    ((share, decision),) = first
+    assert (share, decision.disposition) == (1, Disposition.FORWARDED)
     assert views.outbound(running, connection, request, gateway=False) is first
     running.config.active = running.config.active.apply(type_urls.CLUSTER, {}, (), "x")[0]
     assert views.outbound(running, connection, request, gateway=False) is not first

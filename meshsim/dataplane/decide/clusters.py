@@ -16,6 +16,7 @@ from meshsim.dataplane.decide.endpoints import LoadAssignment as LoadAssignment
 from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndpoints
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
 from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assignment
+from meshsim.dataplane.decide.health_checks import HealthCheck, decode_health_check
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import Notes
@@ -107,6 +108,10 @@ class OutlierDetection:
     failure_percentage_volume: int = 50
     failure_percentage: int = 85
     ejection_jitter: Nanos = 0
+    enforcing_local_success_rate: int = 100
+    enforcing_local_failure_percentage: int = 0
+    check_unejects: bool = True
+    """Whether a health check that succeeds ends an ejection."""
 
 
 class SocketMatch(NamedTuple):
@@ -148,7 +153,6 @@ class Cluster:
     """Whether Istio's ALPN filter may replace the protocols offered (``istio.alpn_override`` of its metadata)."""
     original_dst_port: int = 0
     """`upstream_port_override` of an ORIGINAL_DST cluster."""
-    unmodelled: tuple[str, ...] = field(default=())
     max_stream_duration: Nanos = 0
     """Longest time of one upstream stream, 0 = none."""
     max_connection_duration: Nanos = 0
@@ -158,6 +162,12 @@ class Cluster:
     subsets: SubsetRule | None = None
     endpoints_timeout: Nanos = 0
     """How long endpoints by EDS are waited for, 0 = for ever."""
+    health_check: HealthCheck | None = None
+    ignore_health_on_removal: bool = False
+    """Whether removed hosts go at once, even if checks find them healthy."""
+    waits_for_check: bool = False
+    """Whether new hosts count for nothing until their first check."""
+    unmodelled: tuple[str, ...] = field(default=())
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
 
@@ -193,8 +203,6 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     options = _http_options(message)
     common = options.common_http_protocol_options
     idle = common.idle_timeout
-    if message.health_checks:
-        notes.append("active health checks")
     per_connection = common.max_requests_per_connection.value or message.max_requests_per_connection.value
     high = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.HIGH]
     default = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.DEFAULT]
@@ -230,12 +238,15 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         _services(message.metadata),
         _istio(message.metadata).get("alpn_override") != "false",
         message.original_dst_lb_config.upstream_port_override.value,
-        tuple(dict.fromkeys(notes)),
         nanos(common.max_stream_duration),
         nanos(common.max_connection_duration),
         options.explicit_http_config.http2_protocol_options.max_concurrent_streams.value or 1024,
         decode_subsets(message.lb_subset_config) if message.lb_subset_config.subset_selectors else None,
         fetch_timeout(message.eds_cluster_config.eds_config) if discovery is Discovery.EDS else 0,
+        decode_health_check(message, notes),
+        message.ignore_health_on_host_removal,
+        message.common_lb_config.ignore_new_hosts_until_first_hc,
+        tuple(dict.fromkeys(notes)),
     )
 
 
@@ -362,6 +373,11 @@ def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetectio
         number("failure_percentage_request_volume", 50),
         number("failure_percentage_threshold", 85),
         nanos(message.max_ejection_time_jitter),
+        number("enforcing_local_origin_success_rate", 100),
+        number("enforcing_failure_percentage_local_origin", 0),
+        message.successful_active_health_check_uneject_host.value
+        if message.HasField("successful_active_health_check_uneject_host")
+        else True,
     )
 
 

@@ -127,6 +127,10 @@ class RateLimit(NamedTuple):
     enabled: Fractional = ALWAYS
     """Requests that take a token, and those that are refused without one."""
     enforced: Fractional = ALWAYS
+    after_fault: bool = False
+    """Whether the fault filter stands before it."""
+    bucket: str = ""
+    """What tells its bucket from others of the proxy: where it is configured."""
 
 
 class Policies(NamedTuple):
@@ -145,6 +149,10 @@ class Policies(NamedTuple):
     per_try_timeout: Nanos = 0
     """That of the retry policy, unless the route timeout is not above it."""
     redirects: InternalRedirects | None = None
+    hedge: bool = False
+    """Whether an attempt goes on after its per-try timeout, beside its retry."""
+    timeout_status: int = 504
+    """What a request gets that has timed out."""
 
 
 NO_POLICIES: Final = Policies()

@@ -50,6 +50,8 @@ class Endpoint(NamedTuple):
     """``envoy.lb`` of its metadata."""
     canary: bool = False
     """``canary`` of ``envoy.lb``."""
+    checked: bool = True
+    """Whether health checks ask it."""
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}" if self.port else self.address
@@ -140,6 +142,7 @@ def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
         message.endpoint.hostname,
         labels(metadata.get("envoy.lb")),
         "envoy.lb" in metadata and metadata["envoy.lb"].fields["canary"].bool_value,
+        not message.endpoint.health_check_config.disable_active_health_check,
     )
 
 

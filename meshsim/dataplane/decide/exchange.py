@@ -63,6 +63,8 @@ class Exchange:
     """Whether weights, faults and mirrors are drawn, or left to the run as policies."""
     surroundings: Surroundings
     trail: Trail
+    place: str = ""
+    """Listener and filter chain."""
     metadata: dict[str, dict[str, Json]] = field(default_factory=dict)
     chosen: Chosen = NOTHING
     overridden: bool = False
@@ -144,7 +146,23 @@ class Exchange:
                 config.status,
                 config.enabled,
                 config.enforced,
+                self.fault is not None,
+                self._place_of(name),
             )
+
+    def _place_of(self, name: str) -> str:
+        """Where the configuration of a filter that counts stands: each has state of its own."""
+        host, route = self.chosen.virtual_host, self.chosen.route
+        levels = (
+            (self.chosen.weighted, f"route {route.number if route else 0} of {host.name if host else ''}, weighted"),
+            (route, f"route {route.number if route else 0} of {host.name if host else ''}"),
+            (host, f"virtual host {host.name if host else ''}"),
+            (self.table if route else None, "table"),
+        )
+        for level, place in levels if self.overridden else ():
+            if level is not None and name in level.filters:
+                return f"{name} of {self.table.name if self.table else ''}, {place}"
+        return f"{name} of {self.place}"
 
     def _offer(self, name: str, config: AlpnConfig) -> None:
         self.alpn = config

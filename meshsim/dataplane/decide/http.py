@@ -31,7 +31,7 @@ from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.listeners import Direction
 from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.replies import LocalReply, local_reply, protocol_error, refused
-from meshsim.dataplane.decide.requested import consume_requests, requested_retry
+from meshsim.dataplane.decide.requested import consume_requests, requested_hedge, requested_retry, timeout_status
 from meshsim.dataplane.decide.rewriting import (
     FormatContext,
     finalize_request,
@@ -102,6 +102,7 @@ def decide_http(context: HttpContext, request: Request) -> Decision:
         context.resolve,
         context.surroundings,
         trail,
+        f"{context.place.listener}, {context.place.filter_chain}",
     )
     router = _Router(context, exchange, request)
     if prepared.reply is not None:
@@ -208,6 +209,7 @@ class _Router:
             return self.reply(reply, upstreams)
         timeouts = request_timeouts(action, self.headers, self.context.manager.max_stream_duration)
         retry = requested_retry(action.retry, self.headers)
+        hedge, timed_out = requested_hedge(bool(action.hedge), self.headers), timeout_status(self.headers)
         consume_requests(self.headers)
         assert exchange.table is not None
         assert self.virtual_host is not None
@@ -231,7 +233,7 @@ class _Router:
         if not any(has_host(u) for u in upstreams):
             reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
             return self.reply(reply, upstreams)
-        policies = self._policies(action, timeouts, retry)
+        policies = self._policies(action, timeouts, retry)._replace(hedge=hedge, timeout_status=timed_out)
         return self._decision(Disposition.FORWARDED, upstreams, policies, "via_upstream", self._response(None))
 
     def _with_alpn(self, upstream: Upstream) -> Upstream:

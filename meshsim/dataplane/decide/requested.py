@@ -19,7 +19,9 @@ _RETRY_ON: Final = ("x-envoy-retry-on", "x-envoy-retry-grpc-on")
 _MOST: Final = "x-envoy-max-retries"
 _CODES: Final = "x-envoy-retriable-status-codes"
 _NAMES: Final = "x-envoy-retriable-header-names"
-_ALL: Final = frozenset({TIMEOUT, TRY_TIMEOUT, *_RETRY_ON, _MOST, _CODES, _NAMES})
+_HEDGE: Final = "x-envoy-hedge-on-per-try-timeout"
+_ALTERNATIVE: Final = "x-envoy-upstream-rq-timeout-alt-response"
+_ALL: Final = frozenset({TIMEOUT, TRY_TIMEOUT, *_RETRY_ON, _MOST, _CODES, _NAMES, _HEDGE, _ALTERNATIVE})
 _NO_POLICY: Final = RetryPolicy((), 1, 0, 0, (), False, 0, 1, 25 * MILLISECOND, 250 * MILLISECOND, (), ())
 
 
@@ -50,6 +52,17 @@ def requested_retry(policy: RetryPolicy | None, headers: HeaderMap) -> RetryPoli
         status_codes=found.status_codes + codes,
         retriable_headers=found.retriable_headers + names,
     )
+
+
+def requested_hedge(configured: bool, headers: HeaderMap) -> bool:
+    """Whether a per-try timeout hedges: as the route says, unless the request says otherwise."""
+    asked = headers.get(_HEDGE)
+    return asked == "true" if asked in ("true", "false") else configured
+
+
+def timeout_status(headers: HeaderMap) -> int:
+    """What a request gets that has timed out: 504, or 204 if it asks for the alternative."""
+    return 504 if headers.get(_ALTERNATIVE) is None else 204
 
 
 def consume_requests(headers: HeaderMap) -> None:

@@ -125,8 +125,6 @@ def _forward(
     notes: Notes,
 ) -> Forward:
     path = _path_rewrite(message, match)
-    if message.HasField("hedge_policy"):
-        notes.append("hedging")
     limits_stream = message.HasField("max_stream_duration")
     grpc_max, stream = _stream_limits(message) if limits_stream else (None, None)
     return Forward(
@@ -152,6 +150,7 @@ def _forward(
             for u in message.upgrade_configs
         ),
         _redirects(message.internal_redirect_policy, notes) if message.HasField("internal_redirect_policy") else None,
+        message.hedge_policy.hedge_on_per_try_timeout if message.HasField("hedge_policy") else None,
     )
 
 

@@ -27,6 +27,7 @@ from meshsim.dataplane.decide.routes import (
     Action,
     DirectResponse,
     DomainIndex,
+    Forward,
     Mirror,
     NonForwarding,
     Redirect,
@@ -223,6 +224,14 @@ def _plain_route(body: bytes, index: int, mirrors: tuple[Mirror, ...], notes: No
     )
 
 
+def _hedged(route: Route, host: route_components_pb2.VirtualHost) -> Route:
+    """The route with the hedge policy of its virtual host, where it has none of its own."""
+    action = route.action
+    if not host.HasField("hedge_policy") or not isinstance(action, Forward) or action.hedge is not None:
+        return route
+    return route._replace(action=action._replace(hedge=host.hedge_policy.hedge_on_per_try_timeout))
+
+
 def _virtual_host(
     message: route_components_pb2.VirtualHost, body_limit: int, shared: tuple[Mirror, ...]
 ) -> VirtualHost:
@@ -238,7 +247,7 @@ def _virtual_host(
     return VirtualHost(
         message.name,
         tuple(message.domains),
-        tuple(_route(r, i, body_limit, mirrors, retry, notes) for i, r in enumerate(message.routes)),
+        tuple(_hedged(_route(r, i, body_limit, mirrors, retry, notes), message) for i, r in enumerate(message.routes)),
         TlsRequirement(message.require_tls),
         decode_mutations(message.request_headers_to_add, message.request_headers_to_remove),
         decode_mutations(message.response_headers_to_add, message.response_headers_to_remove),

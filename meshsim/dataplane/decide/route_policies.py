@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
@@ -20,6 +21,17 @@ def decode_regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRew
     return RegexRewrite(compile_re2(message.pattern.regex), message.substitution)
 
 
+_PREDICATE: Final = "envoy.extensions.retry.host"
+_PREVIOUS_HOSTS: Final = (
+    "envoy.retry_host_predicates.previous_hosts",
+    f"{_PREDICATE}.previous_hosts.v3.PreviousHostsPredicate",
+)
+_OMIT_CANARY: Final = (
+    "envoy.retry_host_predicates.omit_canary_hosts",
+    f"{_PREDICATE}.omit_canary_hosts.v3.OmitCanaryHostsPredicate",
+)
+
+
 def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> RetryPolicy:
     """A RetryPolicy with Envoy's defaults filled in; most routes of a mesh share a handful of them."""
     policy, noted = _retry(message.SerializeToString())
@@ -33,9 +45,11 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
     notes: Notes = []
     previous_hosts = omit_canary = False
     for predicate in message.retry_host_predicate:
-        if predicate.name == "envoy.retry_host_predicates.previous_hosts":
+        # Extensions are found by the type of their configuration, by name without one.
+        kind = predicate.typed_config.type_url.rpartition("/")[2] or predicate.name
+        if kind in _PREVIOUS_HOSTS:
             previous_hosts = True
-        elif predicate.name == "envoy.retry_host_predicates.omit_canary_hosts":
+        elif kind in _OMIT_CANARY:
             omit_canary = True
         else:
             notes.append(f"retry host predicate {predicate.name}")

@@ -164,6 +164,8 @@ class Forward(NamedTuple):
     upgrades: tuple[tuple[str, bool], ...]
     """Upgrade types allowed or refused here, over what the connection manager says."""
     redirects: InternalRedirects | None = None
+    hedge: bool | None = None
+    """`hedge_on_per_try_timeout` of its hedge policy, None without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import lcm
 from typing import Final, NamedTuple
 
 from google.protobuf.json_format import ParseError
 
 from meshsim.api import Fields
 from meshsim.dataplane.active import ActiveConfig, load_config
-from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct
+from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct, outcomes
 from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LocalityEndpoints
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.decide.upstreams import resolve
@@ -25,6 +27,7 @@ from meshsim.dataplane.specs import (
     PodSpec,
     PodState,
     ProxySpec,
+    RouteKind,
     RouteSpec,
     Shape,
 )
@@ -133,14 +136,22 @@ class ProxyModel:
             self.engine.set_route(flow, self._route(key, flow))
         return self._flows[key]
 
-    def decide(self, key: FlowKey) -> Decision:
-        """What the proxy decides for a kind of request."""
+    def decide(self, key: FlowKey) -> list[tuple[Fraction, Decision]]:
+        """What the proxy decides for a kind of request: every way that its random number leads to."""
         request = Request(method=key.method, authority=key.authority, path=key.path, headers=key.headers)
-        return decide_direct(self.config, _CONNECTION, request)
+        return outcomes(decide_direct, self.config, _CONNECTION, request)
 
     def _route(self, key: FlowKey, flow: int) -> RouteSpec:
-        decision = self.decide(key)
-        self.retry[flow] = decision.policies.retry
+        ways = self.decide(key)
+        self.retry[flow] = ways[0][1].policies.retry
+        if len(ways) == 1:
+            return self._way(ways[0][1])
+        whole = lcm(*(share.denominator for share, _ in ways))
+        return RouteSpec(
+            kind=RouteKind.DRAWN, ways=tuple((int(share * whole), self._way(decision)) for share, decision in ways)
+        )
+
+    def _way(self, decision: Decision) -> RouteSpec:
         if decision.disposition is not Disposition.FORWARDED:
             return local_route(decision)
         clusters = tuple((self._cluster(u), u.weight) for u in decision.upstreams)

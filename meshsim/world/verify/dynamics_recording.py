@@ -13,6 +13,14 @@ from meshsim.dataplane.specs import Flag
 from meshsim.units import MILLISECOND
 from meshsim.world.verify.dynamics_replay import Played, Sent
 
+HEALTH_STATS: Final[Mapping[str, str]] = {
+    "attempts": "health_check.attempt",
+    "successes": "health_check.success",
+    "failures": "health_check.failure",
+    "network": "health_check.network_failure",
+    "passive": "health_check.passive_failure",
+}
+"""Counters of health checks, by Envoy's names."""
 _BEFORE: Final = "upstream_reset_before_response_started"
 _AFTER: Final = "upstream_reset_after_response_started"
 _DETAILS: Final[Mapping[int, str]] = {
@@ -184,7 +192,10 @@ def played_run(played: Played) -> Run:
         last[attempt.request] = attempt.time
         reached.append(attempt.host)
     for name, stats in played.stats.items():
-        out.stats[name] = stats
+        health = played.health.get(name)
+        out.stats[name] = dict(stats)
+        if health is not None:
+            out.stats[name] |= {theirs: getattr(health, ours) for ours, theirs in HEALTH_STATS.items()}
     out.count()
     return out
 

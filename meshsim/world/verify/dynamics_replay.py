@@ -8,7 +8,7 @@ from math import log
 from typing import Final, NamedTuple
 
 from meshsim.api import Fields
-from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.engine import Engine, HealthStats
 from meshsim.dataplane.layout import Row
 from meshsim.dataplane.scripted import Arrival, Ended, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag
@@ -78,6 +78,9 @@ class Played:
     requests: list[Sent]
     attempts: list[Attempt]
     stats: dict[str, dict[str, int]]
+    checks: list[tuple[int, Nanos]]
+    """Health checks that reached a host: its number, and when."""
+    health: dict[str, HealthStats]
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class _Client:
     proxy: ProxyModel = field(init=False)
     sent: list[Sent] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    checks: list[tuple[int, Nanos]] = field(default_factory=list)
+    """Health checks that reached a host: its number, and when."""
     open: int = 0
     """Requests and steps that are not over."""
     age: Nanos = field(init=False)
@@ -123,6 +128,14 @@ class _Client:
         row = numbered(self.engine.met_rows, self._rows, found.row)
         chance = (1 + draw(self.seed, "host", len(self.attempts)) % _WHOLE) / _WHOLE
         return Meeting(row, found.delay + round(-log(chance) * _HOST_WORK))
+
+    def check(self, host: int, time: Nanos) -> Meeting:
+        scripted = self._host(host)
+        assert scripted is not None
+        found = behaviour(scripted.checked(time - self.age), None, scripted.http2)
+        row = numbered(self.engine.met_rows, self._rows, found.row)
+        self.checks.append((scripted.number, time - self.age))
+        return Meeting(row, found.delay + _HOST_WORK)
 
     def ended(self, end: Ended) -> None:
         sent = self._by_identity[end.request]
@@ -266,7 +279,9 @@ def play(experiment: Fields, seed: int) -> Played:
     _tries(client)
     counts = engine.count_clusters()
     stats = {name: counts.of(number) for name, number in client.proxy.clusters.items()}
-    return Played(client.sent, client.attempts, stats)
+    health = {name: engine.health_stats(number) for name, number in client.proxy.clusters.items()}
+    known = {name: found for name, found in health.items() if found is not None}
+    return Played(client.sent, client.attempts, stats, client.checks, known)
 
 
 def _tries(client: _Client) -> None:

@@ -17,6 +17,8 @@ from meshsim.units import MILLISECOND, SECOND, Nanos
 _REFUSED_STREAM: Final = 7
 _PROTOCOL_ERROR: Final = 1
 _LIMITED: Final = "x-envoy-ratelimited"
+_DEGRADED: Final = "x-envoy-degraded"
+_FAILS: Final = "x-envoy-immediate-health-check-fail"
 _SETTLE_MS: Final = 20.0
 
 Rows = Callable[[tuple[Row, ...]], int]
@@ -90,6 +92,10 @@ def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -
         marks |= core.MARK_MATCHED
     if entry.flag("close") or "goaway" in entry or entry.text("framing") == "close":
         marks |= core.MARK_CLOSES
+    if headers.get(_DEGRADED) is not None:
+        marks |= core.MARK_DEGRADED
+    if headers.get(_FAILS) is not None:
+        marks |= core.MARK_FAILS
     wait = _reset_after(headers, retry) if retry is not None else 0
     return row_of("inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait)
 
@@ -114,6 +120,7 @@ class Host:
     address: str
     script: Fields
     arrivals: int = 0
+    checks: int = 0
     connections: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -140,13 +147,15 @@ class Host:
         return self.script.fields("default")
 
     def checked(self, now: Nanos) -> Fields:
-        """What the script has for a health check that arrives now: the last of its `health` entries that has begun, or
-        without any what a request would get."""
-        entries = self.script.value("health")
-        if not isinstance(entries, list):
+        """What the script has for a health check that arrives now: one of its `checks` after the other from the first
+        step of the client on, of which the last repeats; without them what a request would get."""
+        entries = self.script.items("checks")
+        if not entries:
             return self.next(now)
-        begun = [entry for begin, entry in entries if round(begin * MILLISECOND) <= now]
-        return Fields(begun[-1] if begun else {})
+        if now < 0:
+            return Fields({})
+        self.checks += 1
+        return entries[min(self.checks, len(entries)) - 1]
 
     def _windows(self) -> list[tuple[Nanos, Nanos | None, Fields]]:
         found: list[tuple[Nanos, Nanos | None, Fields]] = []

@@ -7,8 +7,10 @@ from meshsim.dataplane.decide.requested import (
     TIMEOUT,
     TRY_TIMEOUT,
     consume_requests,
+    requested_hedge,
     requested_retry,
     requested_timeout,
+    timeout_status,
 )
 from meshsim.dataplane.decide.route_policies import decode_retry
 from meshsim.units import MILLISECOND
@@ -26,6 +28,15 @@ def test_timeouts() -> None:
     assert requested_timeout(found, TIMEOUT) == 100 * MILLISECOND
     assert requested_timeout(found, TRY_TIMEOUT) is None
     assert requested_timeout(headers(upstream_rq_timeout_ms="0"), TIMEOUT) == 0
+
+
+def test_hedging_and_the_answer_to_a_timeout() -> None:
+    assert requested_hedge(True, HeaderMap())
+    assert not requested_hedge(True, headers(hedge_on_per_try_timeout="false"))
+    assert requested_hedge(False, headers(hedge_on_per_try_timeout="true"))
+    assert not requested_hedge(False, headers(hedge_on_per_try_timeout="1"))
+    assert timeout_status(HeaderMap()) == 504
+    assert timeout_status(headers(upstream_rq_timeout_alt_response="0")) == 204
 
 
 def test_a_policy_of_the_request_alone() -> None:

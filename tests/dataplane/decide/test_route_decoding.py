@@ -73,6 +73,25 @@ def test_policies_of_the_virtual_host_are_taken_over() -> None:
     assert action.mirrors[0].fraction == Fractional(5, 100)
 
 
+@pytest.mark.parametrize(
+    ("own", "shared", "hedges"),
+    [
+        (None, None, None),
+        (True, None, True),
+        (None, True, True),
+        (False, True, False),
+    ],
+)
+def test_a_route_hedges_as_it_says_itself_or_its_virtual_host(
+    own: bool | None, shared: bool | None, hedges: bool | None
+) -> None:
+    action = {"cluster": "c", **({} if own is None else {"hedge_policy": {"hedge_on_per_try_timeout": own}})}
+    host = {} if shared is None else {"hedge_policy": {"hedge_on_per_try_timeout": shared}}
+    found = route({"route": action}, **host).action
+    assert isinstance(found, Forward)
+    assert found.hedge is hedges
+
+
 def test_hash_policies() -> None:
     policies = [
         {"header": {"header_name": "X-User"}, "terminal": True},
@@ -133,6 +152,7 @@ def test_refused(action: dict[str, Any]) -> None:
 
 
 def test_what_is_not_modelled_is_noted() -> None:
+    predicate = {"name": "p", "typed_config": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": {}}}
     body = {
         "name": "t",
         "virtual_hosts": [
@@ -142,14 +162,18 @@ def test_what_is_not_modelled_is_noted() -> None:
                 "routes": [
                     {
                         "match": {"prefix": "/"},
-                        "route": {"cluster": "c", "internal_redirect_policy": {}, "hedge_policy": {}},
+                        "route": {
+                            "cluster": "c",
+                            "internal_redirect_policy": {"predicates": [predicate]},
+                            "hedge_policy": {},
+                        },
                     }
                 ],
             }
         ],
     }
     notes = decode_route_configuration(from_json(body, route_pb2.RouteConfiguration)).unmodelled
-    assert notes == ("hedging",)
+    assert notes == ("internal redirect predicates",)
 
 
 PLAIN_HOSTS: list[dict[str, Any]] = [

@@ -29,6 +29,8 @@ def test_retry_plugins() -> None:
     priority = {"name": "p", "typed_config": {"@type": PRIORITIES, "update_frequency": 2}}
     assert retry(notes, retry_priority=priority).previous_priorities == 2
     assert retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_canary_hosts"}]).omit_canary
+    typed = "type.googleapis.com/envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate"
+    assert retry(notes, retry_host_predicate=[{"name": "any", "typed_config": {"@type": typed}}]).omit_canary
     retry(notes, retry_host_predicate=[{"name": "envoy.retry_host_predicates.omit_host_metadata"}])
     assert notes == ["retry host predicate envoy.retry_host_predicates.omit_host_metadata"]
     limited = {"reset_headers": [{"name": "Retry-After"}, {"name": "x-at", "format": "UNIX_TIMESTAMP"}]}

@@ -1,0 +1,40 @@
+"""What is read of the engine about clusters and their hosts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ClusterStats(NamedTuple):
+    """Envoy's statistics of one cluster of one proxy, and what is under way there."""
+
+    active: int
+    pending: int
+    connections: int
+    retrying: int
+    ejected: int
+    rq_total: int
+    rq_retry: int
+    rq_retry_overflow: int
+    rq_retry_limit: int
+    rq_pending_overflow: int
+    rq_active_overflow: int
+    rq_timeout: int
+    rq_per_try_timeout: int
+    cx_total: int
+    cx_connect_fail: int
+    cx_overflow: int
+    lb_panic: int
+    ejections: int
+    ejections_overflow: int
+
+
+class HostState(NamedTuple):
+    """One endpoint as its caller's proxy sees it now."""
+
+    active: int
+    ejected: bool
+    multiplier: int
+    reachable: bool
+    usable: bool
+    """Healthy or degraded by its assignment and its health checks."""
