@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from meshsim.checks.frame import Floats, Frame, Grid, Mask, Times
+from meshsim.checks.frame import Chosen, Floats, Frame, Grid, Mask, Times
 from meshsim.checks.intervals import Interval, mean_interval, quantile_ranks
 from meshsim.checks.rows import Rows
 from meshsim.recording import Run
@@ -114,7 +114,7 @@ class Cells(Frame):
         """Sent by a client, not by a handler."""
         return ~self.names("traffic").where([""])
 
-    def sample(self, mask: Mask, inside: bool = False) -> Buckets:
+    def sample(self, mask: Chosen, inside: bool = False) -> Buckets:
         """The latencies of these requests."""
         way = self.way[mask] if inside else 0
         low, high, counts = self._bounds[0][mask] - way, self._bounds[1][mask] - way, self.counts[mask]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -16,6 +16,8 @@ from meshsim.units import SECOND, Nanos
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Times = np.ndarray[Any, np.dtype[np.int64]]
+Chosen = Mask | np.ndarray[Any, np.dtype[np.intp]]
+"""Some rows of a frame: for each whether it is one, or their numbers in order."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _SMALL: Final = 1 << 22
@@ -117,7 +119,7 @@ class Frame(ABC):
         """How many requests each row stands for."""
 
     @abstractmethod
-    def sample(self, mask: Mask, inside: bool = False) -> Sample:
+    def sample(self, mask: Chosen, inside: bool = False) -> Sample:
         """The latencies of these requests as those who sent them see them, retries included.
 
         `inside`: as the mesh sees them, for which the gateway is the caller and the way to it does not count.
@@ -127,7 +129,7 @@ class Frame(ABC):
     def quantiles(self, mask: Mask, grid: Grid, share: float, inside: bool = False) -> Floats:
         """A latency quantile (ns) of those begun in each bin; not a number where there were none."""
 
-    def count(self, mask: Mask) -> int:
+    def count(self, mask: Chosen) -> int:
         """How many requests these rows stand for."""
         return int(self.counts[mask].sum())
 
@@ -248,25 +250,53 @@ class Frame(ABC):
 
     def combinations(self, *columns: str, rows: Mask | None = None) -> list[tuple[str, ...]]:
         """The distinct combinations of names in these columns that some request has, in order of the names."""
+        combined, sizes = self._combined(columns)
+        chosen = combined if rows is None else combined[rows]
+        total = int(np.prod(sizes, dtype=np.int64)) if sizes else 1
+        small = total <= _SMALL
+        present = np.flatnonzero(np.bincount(chosen, minlength=1)) if small else np.unique(chosen)
+        return sorted({self._split(value, columns, sizes) for value in present.tolist()})
+
+    def groups(self, *columns: str, rows: Mask) -> dict[tuple[str, ...], np.ndarray[Any, np.dtype[np.intp]]]:
+        """The numbers of these rows by their combination of names in these columns, in order of the names."""
+        combined, sizes = self._combined(columns)
+        numbers = np.flatnonzero(rows)
+        order = numbers[np.argsort(combined[numbers], kind="stable")]
+        present, first = np.unique(combined[order], return_index=True)
+        parts = np.split(order, first[1:]) if len(first) else []
+        found: dict[tuple[str, ...], np.ndarray[Any, np.dtype[np.intp]]] = {}
+        for value, part in zip(present.tolist(), parts, strict=True):
+            names = self._split(value, columns, sizes)
+            found[names] = np.sort(np.concatenate([found[names], part])) if names in found else part
+        return dict(sorted(found.items()))
+
+    def combined_counts(self, *columns: str) -> dict[tuple[str, ...], int]:
+        """How many requests have each combination of names in these columns, in order of the names."""
+        combined, sizes = self._combined(columns)
+        present, place = np.unique(combined, return_inverse=True)
+        counts = np.bincount(place, weights=self.counts, minlength=len(present))
+        found: dict[tuple[str, ...], int] = {}
+        for value, count in zip(present.tolist(), counts.tolist(), strict=True):
+            names = self._split(value, columns, sizes)
+            found[names] = found.get(names, 0) + round(count)
+        return dict(sorted(found.items()))
+
+    def _combined(self, columns: Sequence[str]) -> tuple[Times, list[int]]:
+        """One number for the names of each row, and how many names each column has."""
         combined = np.zeros(len(self), np.int64)
         sizes = []
         for column in columns:
             names = self.names(column)
             sizes.append(max(len(names.names), 1))
             combined = combined * sizes[-1] + names.codes
-        chosen = combined if rows is None else combined[rows]
-        total = int(np.prod(sizes, dtype=np.int64)) if sizes else 1
-        small = total <= _SMALL
-        present = np.flatnonzero(np.bincount(chosen, minlength=1)) if small else np.unique(chosen)
-        found = []
-        for value in present.tolist():
-            parts: list[str] = []
-            rest = value
-            for column, size in zip(reversed(columns), reversed(sizes), strict=True):
-                rest, code = divmod(rest, size)
-                parts.append(self.names(column).names[code])
-            found.append(tuple(reversed(parts)))
-        return sorted(set(found))
+        return combined, sizes
+
+    def _split(self, value: int, columns: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
+        parts: list[str] = []
+        for column, size in zip(reversed(columns), reversed(sizes), strict=True):
+            value, code = divmod(value, size)
+            parts.append(self.names(column).names[code])
+        return tuple(reversed(parts))
 
     def by_second(self, mask: Mask) -> Times:
         """How many of these requests began in each second of the run."""

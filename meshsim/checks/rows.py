@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from meshsim.checks.frame import Floats, Frame, Grid, Mask, Times
+from meshsim.checks.frame import Chosen, Floats, Frame, Grid, Mask, Times
 from meshsim.checks.intervals import Interval, mean_interval, quantile_rank, quantile_ranks
 from meshsim.recording import Run
 
@@ -93,9 +93,9 @@ class Rows(Frame):
         """One request a row."""
         return np.ones(len(self), np.int64)
 
-    def count(self, mask: Mask) -> int:
+    def count(self, mask: Chosen) -> int:
         """How many requests these are."""
-        return int(mask.sum())
+        return int(mask.sum()) if mask.dtype == np.bool_ else len(mask)
 
     @cached_property
     def latency(self) -> Times:
@@ -108,7 +108,7 @@ class Rows(Frame):
         """The same without the way of clients outside to their gateway."""
         return self.latency - self.way
 
-    def sample(self, mask: Mask, inside: bool = False) -> Latencies:
+    def sample(self, mask: Chosen, inside: bool = False) -> Latencies:
         """The latencies of these requests."""
         return Latencies(np.sort((self.inner if inside else self.latency)[mask]))
 

@@ -29,6 +29,8 @@ _CLEAR: Final = 3.0
 """Between a label and its own curve."""
 _MANY: Final = 12
 """Among more arrows a label that another curve crosses is left out."""
+_SQUARE: Final = 80.0
+"""Pixels of a side of the squares by which areas are found."""
 FAILURES: Final = 2
 """Which line of a label tells the failures, where there are some."""
 
@@ -179,21 +181,48 @@ def _labelled(
 ) -> Iterable[DrawnArrow]:
     """Arrows with labels, the busiest first to choose a place."""
     pieces = [_pieces(curve) for curve in curves]
-    taken: list[Rectangle] = []
+    lines, taken = _Map(), _Map()
+    for number, line in enumerate(pieces):
+        for piece in line:
+            lines.add(number, piece)
+    for box in boxes:
+        taken.add(-1, box)
     labels: dict[int, Rectangle | None] = {}
     for number in sorted(range(len(arrows)), key=lambda n: -arrows[n].rate_per_s):
-        lines = label_lines(arrows[number])
-        others = [piece for other, line in enumerate(pieces) if other != number for piece in line]
-        free = (area for area in _places(curves[number], pieces[number], lines) if page.holds(area))
-        apart = [area for area in free if not any(area.touches(other) for other in (*boxes, *taken))]
-        crossed = [sum(area.touches(piece) for piece in others) for area in apart]
+        places = _places(curves[number], pieces[number], label_lines(arrows[number]))
+        apart = [area for area in places if page.holds(area) and not taken.touched(area)]
+        crossed = [sum(owner != number for owner in lines.touched(area)) for area in apart]
         least = min(crossed, default=0)
         label = apart[crossed.index(least)] if apart and (least == 0 or len(arrows) <= _MANY) else None
         labels[number] = label
         if label is not None:
-            taken.append(label)
+            taken.add(number, label)
     for number, (arrow, curve) in enumerate(zip(arrows, curves, strict=True)):
         yield DrawnArrow(arrow, curve, label_lines(arrow), labels[number])
+
+
+class _Map:
+    """Areas by the squares of the page that they lie in, so that only the near ones are looked at."""
+
+    def __init__(self) -> None:
+        self._areas: list[tuple[int, Rectangle]] = []
+        self._squares: dict[tuple[int, int], list[int]] = {}
+
+    def add(self, owner: int, area: Rectangle) -> None:
+        """Put an area of somebody's on the map."""
+        for square in self._under(area):
+            self._squares.setdefault(square, []).append(len(self._areas))
+        self._areas.append((owner, area))
+
+    def touched(self, area: Rectangle) -> list[int]:
+        """Owners of the areas that share some place with this one."""
+        near = dict.fromkeys(n for square in self._under(area) for n in self._squares.get(square, ()))
+        return [owner for owner, other in (self._areas[n] for n in near) if area.touches(other)]
+
+    def _under(self, area: Rectangle) -> Iterator[tuple[int, int]]:
+        across = range(int(area.left // _SQUARE), int(area.right // _SQUARE) + 1)
+        down = range(int(area.top // _SQUARE), int(area.bottom // _SQUARE) + 1)
+        return itertools.product(across, down)
 
 
 def _pieces(curve: Curve) -> list[Rectangle]:

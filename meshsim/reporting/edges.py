@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from meshsim.checks.frame import Frame, Mask
+from meshsim.checks.frame import Chosen, Frame, Mask
 from meshsim.scenario import Span
 from meshsim.units import SECOND
 
@@ -45,17 +45,15 @@ def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
     rows = frame.all() if during is None else frame.within([during])
     length = (during.end - during.begin) if during is not None else frame.run.duration
     seconds = max(length, 1) / SECOND * max(len(frame.run.manifest.seeds), 1) * frame.fraction
-    source, version, destination = (frame.names(n) for n in ("source", "source_version", "destination"))
     split = _callers_by_version(frame, rows)
-    found: dict[_Key, Mask] = {}
-    for names in frame.combinations("source", "source_version", "destination", rows=rows):
-        shown = names[1] if names[0] in split and names[1] not in _UNVERSIONED else ""
-        key = _Key(names[0], shown, names[2])
-        if key in found:
-            continue
-        mask = rows & source.where([names[0]]) & destination.where([names[2]])
-        found[key] = mask & version.where([shown]) if shown else mask
-    listed = [_edge(frame, key, mask, seconds, inside=True) for key, mask in found.items()]
+    whole = frame.groups("source", "destination", rows=rows)
+    found: dict[_Key, Chosen] = {}
+    for (source, version, destination), part in frame.groups(
+        "source", "source_version", "destination", rows=rows
+    ).items():
+        shown = version if source in split and version not in _UNVERSIONED else ""
+        found.setdefault(_Key(source, shown, destination), part if shown else whole[source, destination])
+    listed = [_edge(frame, key, part, seconds, inside=True) for key, part in found.items()]
     return _in_call_order(_with_clients(frame, rows, listed, seconds))
 
 
@@ -98,26 +96,26 @@ def _callers_by_version(frame: Frame, rows: Mask) -> set[str]:
     }
 
 
-def _edge(frame: Frame, key: _Key, mask: Mask, seconds: float, inside: bool) -> Edge:
+def _edge(frame: Frame, key: _Key, rows: Chosen, seconds: float, inside: bool) -> Edge:
     """`inside`: an edge between applications, not from clients outside to their gateway."""
-    sample = frame.sample(mask, inside)
-    count = frame.count(mask)
+    sample = frame.sample(rows, inside)
+    count = frame.count(rows)
     return Edge(
         source=key.source,
         source_version=key.version,
         destination=key.destination,
         rate_per_s=count / seconds,
         requests=count,
-        good=frame.count(mask & frame.good) / count if count else 1.0,
+        good=int(frame.counts[rows][frame.good[rows]].sum()) / count if count else 1.0,
         p50=sample.quantile(0.5),
         p99=sample.quantile(0.99),
-        versions=_versions(frame, mask) if inside else (),
+        versions=_versions(frame, rows) if inside else (),
     )
 
 
-def _versions(frame: Frame, mask: Mask) -> tuple[tuple[str, float], ...]:
+def _versions(frame: Frame, rows: Chosen) -> tuple[tuple[str, float], ...]:
     column = frame.names("destination_version")
-    sizes = np.bincount(column.codes[mask], weights=frame.counts[mask], minlength=len(column.names)).tolist()
+    sizes = np.bincount(column.codes[rows], weights=frame.counts[rows], minlength=len(column.names)).tolist()
     reached = [(name, size) for name, size in zip(column.names, sizes, strict=True) if name and size]
     total = sum(size for _, size in reached)
     return tuple(sorted((name, size / total) for name, size in reached))

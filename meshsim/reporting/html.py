@@ -86,25 +86,26 @@ def charts(frame: Frame) -> list[str]:
 
 def _latencies(frame: Frame) -> list[Line]:
     source, destination = frame.names("source"), frame.names("destination")
-    masks = {
-        f"{s} → {d}": source.where([s]) & destination.where([d]) for s, d in frame.combinations("source", "destination")
-    }
-    busiest = sorted(masks, key=lambda name: -frame.count(masks[name]))[:_EDGES_SHOWN]
-    return [
-        Line(name, quantiles_over_time(frame, masks[name], 0.99, inside=True), colour)
-        for colour, name in zip(PALETTE, busiest, strict=False)
-    ]
+    counts = frame.combined_counts("source", "destination")
+    lines = []
+    for colour, (begin, end) in zip(PALETTE, sorted(counts, key=lambda edge: -counts[edge])[:_EDGES_SHOWN]):
+        mask = source.where([begin]) & destination.where([end])
+        lines.append(Line(f"{begin} → {end}", quantiles_over_time(frame, mask, 0.99, inside=True), colour))
+    return lines
 
 
 def _shares(frame: Frame) -> list[tuple[str, list[Line]]]:
     """Shares of the versions of every destination that has several."""
     destination, version = frame.names("destination"), frame.names("destination_version")
+    versions: dict[str, list[str]] = {}
+    for name, label in frame.combinations("destination", "destination_version"):
+        if label:
+            versions.setdefault(name, []).append(label)
     found: list[tuple[str, list[Line]]] = []
-    for name in sorted(set(destination.names)):
-        whole = destination.where([name])
-        present = [label for (label,) in frame.combinations("destination_version", rows=whole) if label]
+    for name, present in versions.items():
         if len(present) < 2:
             continue
+        whole = destination.where([name])
         lines = [
             Line(label, share_over_time(frame, version.where([label]), whole), colour)
             for label, colour in zip(present, PALETTE, strict=False)

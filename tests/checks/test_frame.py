@@ -59,3 +59,24 @@ def test_a_run_is_cut_into_bins_that_cover_it() -> None:
 
 def test_seconds_count_every_request(context: Context) -> None:
     assert int(context.frame.by_second(context.frame.all()).sum()) == len(context.frame)
+
+
+def test_groups_are_the_rows_of_each_combination(context: Context) -> None:
+    frame = context.frame
+    rows = frame.from_client
+    groups = frame.groups("source", "destination", rows=rows)
+    assert list(groups) == frame.combinations("source", "destination", rows=rows)
+    for (source, destination), part in groups.items():
+        mask = rows & frame.names("source").where([source]) & frame.names("destination").where([destination])
+        assert part.tolist() == mask.nonzero()[0].tolist()
+        assert frame.count(part) == frame.count(mask) == len(part)
+
+
+def test_combinations_are_counted(context: Context) -> None:
+    frame = context.frame
+    counts = frame.combined_counts("source", "destination")
+    assert list(counts) == frame.combinations("source", "destination")
+    assert sum(counts.values()) == frame.count(frame.all())
+    for (source, destination), count in counts.items():
+        mask = frame.names("source").where([source]) & frame.names("destination").where([destination])
+        assert count == frame.count(mask)
