@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -32,6 +33,11 @@ class Edge(NamedTuple):
     """Share of each version of the destination."""
 
     @property
+    def failed(self) -> int:
+        """Requests answered with 500 or more, or not at all."""
+        return round(self.requests * (1 - self.good))
+
+    @property
     def caller(self) -> str:
         """The caller with its version where that matters."""
         return f"{self.source} {self.source_version}".rstrip()
@@ -55,6 +61,12 @@ def edges(frame: Frame, during: Span | None = None) -> list[Edge]:
         found.setdefault(_Key(source, shown, destination), part if shown else whole[source, destination])
     listed = [_edge(frame, key, part, seconds, inside=True) for key, part in found.items()]
     return _in_call_order(_with_clients(frame, rows, listed, seconds))
+
+
+def foremost(found: Sequence[Edge], most: int) -> list[Edge]:
+    """At most so many edges, in their order: those on which most requests failed, then the busiest."""
+    ordered = sorted(range(len(found)), key=lambda n: (-found[n].failed, -found[n].requests, n))
+    return [found[n] for n in sorted(ordered[:most])]
 
 
 class _Key(NamedTuple):

@@ -11,6 +11,7 @@ from meshsim.checks import Verdict
 from meshsim.checks.frame import Frame
 from meshsim.checks.wording import clock, percent, seconds, span
 from meshsim.recording import Run
+from meshsim.reporting.edges import foremost
 from meshsim.reporting.graph import lay_out
 from meshsim.reporting.over_time import (
     marks,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT: Final = "report.html"
+_EDGES_DRAWN: Final = 80
+"""Most arrows of the service graph."""
 _EDGES_SHOWN: Final = 8
 """A chart of latencies shows so many edges, the busiest."""
 
@@ -53,6 +56,7 @@ def notebook_html(summary: Summary) -> str:
 
 
 def _rendered(template: str, summary: Summary, **more: object) -> str:
+    drawn = foremost(summary.edges, _EDGES_DRAWN)
     return (
         _environment()
         .get_template(template)
@@ -61,7 +65,8 @@ def _rendered(template: str, summary: Summary, **more: object) -> str:
             manifest=summary.run.manifest,
             verdicts=summary.verdicts,
             verdict_line=verdict_line(summary.verdicts),
-            graph=graph_svg(lay_out(summary.edges)) if summary.edges else "",
+            graph=graph_svg(lay_out(drawn)) if drawn else "",
+            left_out=len(summary.edges) - len(drawn),
             **more,
         )
     )

@@ -13,12 +13,14 @@ from meshsim.checks.frame import Frame
 from meshsim.checks.wording import clock, count, number, percent, seconds, span
 from meshsim.recording import Run
 from meshsim.reporting.columns import Colour, Style, align
-from meshsim.reporting.edges import Edge, edges
+from meshsim.reporting.edges import Edge, edges, foremost
 from meshsim.scenario import Span
 from meshsim.units import MINUTE, Nanos
 
 _WORDS: Final = {Outcome.MET: "PASS", Outcome.NOT_MET: "FAIL", Outcome.NOT_JUDGED: "SKIP"}
 _COLOURS: Final = {Outcome.MET: Colour.GREEN, Outcome.NOT_MET: Colour.RED, Outcome.NOT_JUDGED: Colour.YELLOW}
+_SHOWN: Final = 40
+"""Most edges of the table; the report has all of them."""
 _SHARED_VERSIONS: Final = 4
 """Up to so many distinct versions in a run share one column heading."""
 
@@ -98,11 +100,12 @@ class Summary:
         """The edges as a table."""
         if not self.edges:
             return []
-        versions = sorted({name for edge in self.edges for name, _ in edge.versions})
+        shown = foremost(self.edges, _SHOWN)
+        versions = sorted({name for edge in shown for name, _ in edge.versions})
         shared = len(versions) <= _SHARED_VERSIONS
         heading = "/".join(versions) if shared else "versions"
         rows = [["from", "to", "rps", "ok", "p50", "p99", heading]]
-        for edge in self.edges:
+        for edge in shown:
             rows.append(
                 [
                     edge.caller,
@@ -114,7 +117,9 @@ class Summary:
                     _split(edge, versions if shared else []),
                 ]
             )
-        return align(rows, right=(2, 3, 4, 5))
+        left = len(self.edges) - len(shown)
+        more = [f"  and {number(left, 'more edge')}, with fewer failures or requests: see the report"] if left else []
+        return align(rows, right=(2, 3, 4, 5)) + more
 
     def judged(self) -> list[str]:
         """The verdicts, those not met with their place and cause."""

@@ -7,7 +7,7 @@ import pytest
 from meshsim.checks.cells import Cells
 from meshsim.checks.frame import Frame
 from meshsim.recording import Run
-from meshsim.reporting.edges import Edge, depths, edges
+from meshsim.reporting.edges import Edge, depths, edges, foremost
 from meshsim.scenario import Span
 from meshsim.units import MILLISECOND, SECOND
 
@@ -67,3 +67,12 @@ def test_depth_is_the_longest_way_from_outside() -> None:
 
 def test_depth_ends_where_calls_go_round() -> None:
     assert set(depths([edge("a", "b"), edge("b", "a")])) == {"a", "b"}
+
+
+def test_the_foremost_edges_are_those_that_fail_then_the_busiest() -> None:
+    def edge(name: str, requests: int, good: float) -> Edge:
+        return Edge("a", "", name, 1.0, requests, good, 1.0, 1.0, ())
+
+    found = [edge("idle", 1, 1.0), edge("busy", 900, 1.0), edge("broken", 10, 0.5), edge("calm", 90, 1.0)]
+    assert [e.destination for e in foremost(found, 3)] == ["busy", "broken", "calm"]
+    assert foremost(found, 4) == found
