@@ -221,6 +221,8 @@ RL = 16384
 UPE = 32768
 SI = 65536
 UMSDR = 131072
+DO = 262144
+UDO = 524288
 GRPC = 1000
 """A status of `GRPC` + n is an HTTP 200 with grpc-status n in its headers."""
 RETRIED = 1024
@@ -262,6 +264,7 @@ CH_REACH = 5
 CH_SOURCE = 6
 CH_FLOWS = 7
 CH_PLAN = 8
+CH_DROP = 9
 
 # Health of a host as its cluster's assignment has it, and as the balancer was last told.
 UNHEALTHY = 0
@@ -370,6 +373,7 @@ P_CHECK = 61
 """And the two after it."""
 P_PICK = 32
 P_WAY = 60
+P_DROP = 64
 P_CALL = 4096
 P_CHILD = 1 << 20
 P_REPORT = 1 << 21
@@ -706,6 +710,8 @@ class Cluster:
     use_all: i8
     limits: i8
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
+    drops: i8
+    """Whether its assignment has it drop requests (`drop`)."""
     max_retries: i32
     budget: i32
     """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
@@ -767,6 +773,8 @@ class Cluster:
     """How its hosts are balanced when they are more than one list of equals, -1 otherwise: `view_n` is then 0."""
     merge: i64
     """update_merge_window of its common_lb_config."""
+    drop: i32
+    """Parts per million of the requests that are dropped."""
     enforce_rate_local: i8
     enforce_failure_local: i8
     known: i8
@@ -3164,6 +3172,22 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     return a
 
 
+def dropped(s: State, r: i64, row: i64) -> bool:
+    """Whether a request ends because its cluster's assignment has some dropped (router.cc, checkDropOverload)."""
+    q = s.req[r]
+    drop = s.cluster[row].drop
+    if below(draw(q.id, P_DROP), MILLION) >= drop:
+        return False
+    q.status = 503
+    if drop >= MILLION:
+        q.flags |= UDO
+    else:
+        q.flags |= DO
+    note_status(s, row, 503)
+    push(s, DO_FINISH, r)
+    return True
+
+
 def try_upstream(s: State, r: i64) -> None:
     """Choose a host and give the request to its connection pool."""
     c = s.ctl[0]
@@ -3174,6 +3198,8 @@ def try_upstream(s: State, r: i64) -> None:
     h = -1
     identity = mix(q.id + (q.tries + 1) * STEP)
     if row >= 0:
+        if s.cluster[row].drops == 1 and q.tries == 0 and dropped(s, r, row):
+            return
         h = choose_host(s, r, row, identity)
     if h < 0:
         q.status = 503
@@ -5703,6 +5729,11 @@ def on_change(s: State, i: i64) -> None:
         start_source(s, ch.target)
     elif ch.kind == CH_PLAN:
         change_plan(s, ch.target, ch.value)
+    elif ch.kind == CH_DROP:
+        s.cluster[ch.target].drop = ch.value
+        s.cluster[ch.target].drops = 0
+        if ch.value > 0:
+            s.cluster[ch.target].drops = 1
     else:
         s.source[ch.target].flow_at = ch.at
         s.source[ch.target].flow_n = ch.n

@@ -17,7 +17,9 @@ from meshsim.dataplane.layout import Layout, Row, chance, row_of
 from meshsim.dataplane.pacing import interval_of
 from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
 from meshsim.dataplane.readings import ClusterStats as ClusterStats
+from meshsim.dataplane.readings import CpuUse as CpuUse
 from meshsim.dataplane.readings import HostState as HostState
+from meshsim.dataplane.readings import PodLoad as PodLoad
 from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -74,27 +76,6 @@ class Counters(NamedTuple):
         return self.started - self.finished
 
 
-class PodLoad(NamedTuple):
-    """What an instance has to do now."""
-
-    state: PodState
-    busy: int
-    queued: int
-    begun: int
-    """Requests that it has begun to serve."""
-
-
-class CpuUse(NamedTuple):
-    """What an instance has used of its CPU until now."""
-
-    used: Nanos
-    """CPU time."""
-    halted: Nanos
-    """Time that it stood still because its quota was used up."""
-    stops: int
-    """Periods in which it did."""
-
-
 @dataclass(slots=True)
 class _Book:
     """What Python knows of a cluster: its row, and its hosts as the last scheduled change leaves them."""
@@ -108,6 +89,8 @@ class _Book:
     """Row of its health checks, -1 without."""
     ever: int = 0
     """How many host rows it has had."""
+    drop: int = 0
+    """Parts per million of its requests that it drops."""
     levels: int = 0
     """Priorities of its plan, 0 = it is not planned."""
     rows: dict[HostKey, int] = field(default_factory=dict)
@@ -246,15 +229,23 @@ class Engine:
 
     def set_cluster(self, cluster: int, spec: ClusterSpec, at: Nanos | None = None) -> None:
         """Replace a cluster: new connections, counters and outlier state, the same hosts (Envoy: a cluster update)."""
-        hosts = self._books[cluster].hosts
+        hosts, drop = self._books[cluster].hosts, self._books[cluster].drop
         self._books[cluster] = self._new_book(cluster, spec)
         self._change(core.CH_CLUSTER, cluster, at, value=self._books[cluster].row)
+        self.set_drop(cluster, drop, at)
         if hosts:
             self.set_hosts(cluster, hosts, at)
 
     def remove_cluster(self, cluster: int, at: Nanos | None = None) -> None:
         """A proxy loses a cluster: new requests 503 NC, retries 503 UH; `set_cluster` brings it back."""
         self._change(core.CH_CLUSTER, cluster, at, value=-1)
+
+    def set_drop(self, cluster: int, parts_per_million: int, at: Nanos | None = None) -> None:
+        """Have a cluster drop a share of its requests (drop_overloads of its endpoint assignment)."""
+        book = self._books[cluster]
+        if book.drop != parts_per_million:
+            book.drop = parts_per_million
+            self._change(core.CH_DROP, book.row, at, value=parts_per_million)
 
     def set_hosts(self, cluster: int, hosts: Sequence[tuple[HostKey, HostSpec]], at: Nanos | None = None) -> None:
         """The endpoints of a cluster, in their order; equal keys keep their state, the first of doubled keys counts."""

@@ -1,8 +1,11 @@
-"""What is read of the engine about clusters and their hosts."""
+"""What is read of the engine about clusters, hosts and instances."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from meshsim.dataplane.specs import PodState
+from meshsim.units import Nanos
 
 
 class ClusterStats(NamedTuple):
@@ -38,3 +41,24 @@ class HostState(NamedTuple):
     reachable: bool
     usable: bool
     """Healthy or degraded by its assignment and its health checks."""
+
+
+class PodLoad(NamedTuple):
+    """What an instance has to do now."""
+
+    state: PodState
+    busy: int
+    queued: int
+    begun: int
+    """Requests that it has begun to serve."""
+
+
+class CpuUse(NamedTuple):
+    """What an instance has used of its CPU until now."""
+
+    used: Nanos
+    """CPU time."""
+    halted: Nanos
+    """Time that it stood still because its quota was used up."""
+    stops: int
+    """Periods in which it did."""

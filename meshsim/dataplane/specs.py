@@ -120,6 +120,10 @@ class Flag(IntFlag):
     """Stream idle timeout."""
     UMSDR = 131072
     """Upstream maximum stream duration reached."""
+    DO = 262144
+    """Dropped, as the endpoint assignment has it for some requests."""
+    UDO = 524288
+    """Dropped, as the endpoint assignment has it for all requests."""
 
 
 class Mark(IntFlag):

@@ -401,6 +401,9 @@ class Router:
                 slot.spec = spec
                 self.world.engine.set_cluster(slot.number, spec, self.world.env.instant)
         kind = slot.class_of((flow.number, place), request)
+        if upstream is not None and upstream.assignment is not None:
+            drop = upstream.assignment.drop.parts_per_million
+            self.world.engine.set_drop(slot.number, drop, self.world.env.instant)
         self._refresh(slot)
         return slot.number, kind
 

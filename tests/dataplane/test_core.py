@@ -1267,6 +1267,21 @@ def test_buckets_in_several_places_are_several() -> None:
     assert [status for status, _ in outcomes(finish(engine))] == [200, 200, 429, 429]
 
 
+@pytest.mark.parametrize(("parts", "flag"), [(300_000, Flag.DO), (1_000_000, Flag.UDO)])
+def test_an_assignment_may_have_requests_dropped(parts: int, flag: Flag) -> None:
+    """Recorded (eds-drop-30, eds-drop-100): 503 without an attempt; until the assignment says otherwise."""
+    engine = make()
+    service = add_service(engine)
+    engine.set_drop(service.cluster, parts)
+    engine.set_cluster(service.cluster, replace(CLUSTER, proxy=service.proxy, max_requests=50))
+    engine.set_drop(service.cluster, 0, SECOND)
+    rows = send(engine, service, *range(0, 2000 * MS, 2 * MS))
+    early = Counter(outcomes(rows[rows["start"] < SECOND]))
+    assert set(early) <= {(503, flag), (200, Flag.NONE)}
+    assert abs(early[503, flag] - 500 * parts / 1e6) <= 4 * math.sqrt(500 * parts / 1e6 * (1 - parts / 1e6))
+    assert set(outcomes(rows[rows["start"] >= SECOND])) == {(200, Flag.NONE)}
+
+
 def test_each_request_draws_its_way() -> None:
     engine = make()
     service = add_service(engine)

@@ -41,6 +41,7 @@ class Fractional(NamedTuple):
 
 
 ALWAYS = Fractional(100, 100)
+NEVER = Fractional(0, 100)
 _CERTAIN = Fraction(1)
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf import struct_pb2
 
+from meshsim.dataplane.decide.chances import NEVER, Fractional, decode_fraction
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.xds.messages import address_pb2, endpoint_components_pb2, endpoint_pb2
@@ -78,6 +79,8 @@ class LoadAssignment:
     weighted_health: bool = False
     """Whether priorities count their hosts by weight."""
     unmodelled: tuple[str, ...] = ()
+    drop: Fractional = NEVER
+    """Share of the requests that are dropped."""
     picks: dict[tuple[float, bool, bool], tuple[Endpoint, ...]] = field(default_factory=dict, init=False, repr=False)
     """Hosts that a balancer may pick, by what of its cluster counts; filled by `upstreams.candidates`."""
     socket_labels: tuple[Labels, ...] = field(init=False, repr=False)
@@ -98,7 +101,12 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
     if not message.cluster_name:
         raise ResourceRejectedError("ClusterLoadAssignmentValidationError.ClusterName: value length must be at least 1")
     factor = message.policy.overprovisioning_factor
-    notes: Notes = ["drop overloads of an endpoint policy"] if message.policy.drop_overloads else []
+    notes: Notes = []
+    drops = message.policy.drop_overloads
+    if len(drops) > 1:
+        raise ResourceRejectedError(
+            f"Cluster drop_overloads config has {len(drops)} categories. Envoy only support one."
+        )
     if any(locality.HasField("leds_cluster_locality_config") for locality in message.endpoints):
         notes.append("endpoints of a locality by discovery")
     return LoadAssignment(
@@ -107,6 +115,7 @@ def decode_assignment(message: endpoint_pb2.ClusterLoadAssignment) -> LoadAssign
         factor.value if message.policy.HasField("overprovisioning_factor") else 140,
         message.policy.weighted_priority_health,
         tuple(notes),
+        decode_fraction(drops[0].drop_percentage) if drops else NEVER,
     )
 
 

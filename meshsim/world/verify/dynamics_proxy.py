@@ -177,6 +177,8 @@ class ProxyModel:
             for group in assignment.localities:
                 found += [(str(endpoint), self._host(cluster, group, endpoint)) for endpoint in group.endpoints]
         self.engine.set_hosts(self.clusters[name], found, at)
+        if assignment is not None:
+            self.engine.set_drop(self.clusters[name], assignment.drop.parts_per_million, at)
 
     def _spec(self, upstream: Upstream) -> ClusterSpec:
         """A cluster with its balancing, which may compare its zones to those of the proxy's own cluster."""

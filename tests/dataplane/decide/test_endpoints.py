@@ -72,3 +72,11 @@ def test_refused(locality: dict[str, Any]) -> None:
 
 def test_labels_of_nothing() -> None:
     assert labels(None) == ()
+
+
+def test_requests_may_be_dropped() -> None:
+    share = {"category": "x", "drop_percentage": {"numerator": 30}}
+    assert decode(policy={"drop_overloads": [share]}).drop.parts_per_million == 300_000
+    assert decode().drop.never
+    with pytest.raises(ResourceRejectedError, match="2 categories"):
+        decode(policy={"drop_overloads": [share, share]})
