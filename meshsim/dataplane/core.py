@@ -479,19 +479,19 @@ class Proxy:
     outbound: i32
     inbound: i32
     crypto: i32
-    down: i8
     reports: i32
     """Each how many answers an event loop reports on them, 0 = never; the counts follow in the `free` column."""
     report: i32
     waking: i32
-    """Row of the `wake` table, -1 = nothing."""
+    """Row of the `wake` table, -1 = nothing; then `wakes` and `busy` are not counted either."""
     flushed: i32
     """Millionths of a pass that its turn of the event loop leaves to the end, 0 = every pass is done with by itself."""
     turn_at: i32
     """First of its `workers` rows of the `turn_of` table."""
-    id: i64
-    wakes: i64
+    wakes: i32
     """How often one of its event loops was woken."""
+    down: i8
+    id: i64
     busy: i64
     """CPU time its event loops have taken on, in nanoseconds."""
 
@@ -520,9 +520,10 @@ class Wake:
 
 
 class Pod:
+    """An instance; what every request needs comes first, on one cache line."""
+
     id: i64
     proxy: i32
-    workload: i32
     workers: i32
     busy: i32
     head: i32
@@ -532,17 +533,18 @@ class Pod:
     """First and number of the calls it makes; the flow of each stands in the `call_flow` column from `flow_at` on."""
     call_n: i32
     flow_at: i32
-    cursor: i32
+    waking: i32
+    """Row of the `wake` table, -1 = nothing."""
+    calling: i32
+    """Calls it has under way."""
     hold: i8
     state: i8
     bound: i32
     """What else bounds it, -1 for nothing."""
     begun: i32
     """Requests that it has begun to serve."""
-    waking: i32
-    """Row of the `wake` table, -1 = nothing."""
-    calling: i32
-    """Calls it has under way."""
+    workload: i32
+    cursor: i32
     wakes: i64
     rested: i64
     """When it last ended its only request."""
@@ -2220,9 +2222,10 @@ def passage(s: State, p: i64, station: i64, span: i64) -> i64:
     if begin < now:
         if proxy.waking >= 0:
             span += waking(s, proxy.waking, now - begin, mix(proxy.id + proxy.wakes * STEP))
-        proxy.wakes += 1
+            proxy.wakes += 1
         begin = now
-    proxy.busy += span
+    if proxy.waking >= 0:
+        proxy.busy += span
     s.free[station] = begin + span
     return begin + span
 
@@ -3886,7 +3889,8 @@ def free_worker(s: State, p: i64) -> None:
     """A worker of an application is free and takes the next request in the queue."""
     pod = s.pod[p]
     pod.busy -= 1
-    pod.rested = s.ctl[0].now
+    if pod.waking >= 0:
+        pod.rested = s.ctl[0].now
     if pod.head >= 0 and pod.busy < pod.workers:
         a = pod.head
         t = s.att[a]

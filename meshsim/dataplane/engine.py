@@ -410,7 +410,7 @@ class Engine:
         return CpuUse(*settled(self._tables.read_rows("bound", row, 1)[0], self._now))
 
     def proxy_usage(self, proxy: int) -> ProxyUsage:
-        """What the event loops of a proxy have taken on so far, as stations."""
+        """What the event loops of a proxy have taken on so far, as stations whose waking costs something."""
         self._flush()
         read = self._tables.get
         return ProxyUsage(read("proxy", proxy, "busy"), read("proxy", proxy, "wakes"))
