@@ -51,6 +51,8 @@ def command(
     measurements = load_measurements(paths)
     with_cpu = [m for m in measurements if m.cpu]
     with_histogram = [m for m in measurements if not m.cpu and len(m.percentiles) > _OF_TABLE]
+    if unused := len(measurements) - len(with_cpu) - len(with_histogram):
+        _tell(f"not used, for want of a histogram or of CPU of client and server: {unused} of {len(measurements)}")
     cpu = latency = None
     if with_cpu:
         cpu = calibrate_cpu(with_cpu, trained, test=tested, progress=_tell, mode=mode)

@@ -31,8 +31,10 @@ def write_results(folder: Path) -> None:
 def test_it_prints_every_cell_and_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_results(tmp_path)
     written = tmp_path / "proxies.yaml"
+    (tmp_path / "old.csv").write_text("Labels,ActualQPS,p50,p90,p99\nx_qps_10_c_16_1024_base,10,500,900,1500\n")
     assert run(["calibrate", str(tmp_path), "--train", "conn=1", "-o", str(written)]) == 0
-    out = capsys.readouterr().out
+    out, told = capsys.readouterr()
+    assert told.startswith("not used, for want of a histogram or of CPU of client and server: 1 of 5")
     rows = [line.split() for line in out.splitlines() if line.strip().startswith("qps_")]
     assert len(rows) == 4 * 3
     assert {(row[0].split("_")[3], row[1]) for row in rows} == {("1", "train"), ("4", "test")}
