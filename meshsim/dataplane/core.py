@@ -4891,6 +4891,8 @@ def give_up_retry(s: State, a: i64, again: bool) -> None:
     cl = s.cluster[t.cluster]
     q.att = -1
     if q.retrying > 0:
+        if not again:
+            note(s, t.cluster, RETRY_SUCCESS)
         s.cluster[q.retrying - 1].retrying -= 1
         q.retrying = 0
     if again and q.left == 0:
@@ -5066,6 +5068,8 @@ def finish(s: State, r: i64) -> None:
     if q.live == 0:
         return
     if aside(s, r) > 0:
+        if q.status == 0 and q.retrying == 0:
+            note(s, q.row, UNCHARGED)
         push(s, DO_FINISH, r)
         push(s, DO_DROP, r)
         return

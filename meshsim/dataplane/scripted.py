@@ -176,7 +176,8 @@ class ScriptedTables(PlainTables):
         def finish(s: State, r: int) -> None:
             q = s.req[r]
             live, mirror = q.live, q.mirror
-            end = Ended(q.id, q.status, q.flags, q.decided == core.BROKEN)
+            status = 200 if q.status >= core.GRPC else q.status
+            end = Ended(q.id, status, q.flags, q.decided == core.BROKEN)
             original(s, r)
             if live == 1 and mirror == 0 and q.live == 0:
                 self._ends.ended(end)
