@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +45,16 @@ def run_experiment(experiment: Fields, folder: Path, port: int) -> Json:
     concurrency = max(config.integer("concurrency", 1), 1)
     for name, assignment in config.fields_map("eds").items():
         _write(folder / name, assignment.body)
-    return asyncio.run(_run(experiment, bootstrap, folder, port, concurrency))
+    with _alone():
+        return asyncio.run(_run(experiment, bootstrap, folder, port, concurrency))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process plays an experiment: all have the same addresses, and share the processor badly."""
+    with (Path(tempfile.gettempdir()) / "meshsim-experiment.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def recorded_experiment(experiment: Fields, folder: Path, port: int, runs: int = 2, **more: Any) -> Fields:
