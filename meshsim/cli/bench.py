@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DISK = "rows-to-disk"
 
-_COLUMNS = ("case", "requests/s", "x real time", "heapq events/s", "memory MB", "compile s")
+_COLUMNS = ("case", "requests/s", "x real time", "heapq events/s", "per event", "memory MB", "compile s")
 
 
 @click.command(name="bench")
@@ -40,7 +40,7 @@ def command(cases: tuple[str, ...], engine: str | None, rounds: int, output: str
     from meshsim.reporting.columns import align
 
     if results:
-        for line in align([_COLUMNS, *map(_row, results)], right=range(1, 6), indent=""):
+        for line in align([_COLUMNS, *map(_row, results)], right=range(1, 7), indent=""):
             click.echo(line)
     if disk:
         click.echo(
@@ -72,6 +72,7 @@ def _row(case: BenchCase) -> list[str]:
         f"{case['requests_per_s']:,.0f}",
         f"{case['times_real_time']:,.1f}",
         f"{case['calibrator_events_per_s']:,.0f}",
+        f"{case['requests_per_event']:.2f}",
         f"{case['rss_mb']:,.0f}",
         f"{case['compile_s']:,.1f}",
     ]

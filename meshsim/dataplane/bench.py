@@ -65,6 +65,8 @@ class BenchCase(TypedDict):
     """Finished requests, calls included, a second of wall clock."""
     times_real_time: float
     calibrator_events_per_s: float
+    requests_per_event: float
+    """Finished requests for each event of the calibrator: this depends least on the machine."""
     rss_mb: float
     compile_s: float
     """Time to the first event that the mesh itself does not explain: compiling, or loading what was compiled before."""
@@ -316,6 +318,7 @@ def run_case(
         requests_per_s=round(best, 1),
         times_real_time=round(real, 3),
         calibrator_events_per_s=round(calibrator, 1),
+        requests_per_event=round(best / calibrator, 3),
         rss_mb=round(resident_mb(), 1),
         compile_s=compile_s,
     )

@@ -18,6 +18,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             "requests_per_s": 1_234_567.8,
             "times_real_time": 17.6,
             "calibrator_events_per_s": 900_000.0,
+            "requests_per_event": 1.372,
             "rss_mb": 250.0,
             "compile_s": 1.5,
         }
@@ -42,7 +43,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_table(meshsim: Callable) -> None:
     done = meshsim("bench", "mesh-1000")
     assert done.code == 0
-    assert done.out.splitlines()[1].split() == ["mesh-1000", "1,234,568", "17.6", "900,000", "250", "1.5"]
+    assert done.out.splitlines()[1].split() == ["mesh-1000", "1,234,568", "17.6", "900,000", "1.37", "250", "1.5"]
     assert done.err == "mesh-1000 done\n"
 
 
@@ -64,6 +65,7 @@ def test_json(meshsim: Callable) -> None:
         "requests_per_s",
         "times_real_time",
         "calibrator_events_per_s",
+        "requests_per_event",
         "rss_mb",
         "compile_s",
     }

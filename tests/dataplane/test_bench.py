@@ -35,6 +35,7 @@ def test_a_case_gives_every_figure() -> None:
         "requests_per_s",
         "times_real_time",
         "calibrator_events_per_s",
+        "requests_per_event",
         "rss_mb",
         "compile_s",
     ]
