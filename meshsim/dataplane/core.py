@@ -336,6 +336,7 @@ SEE_CALLER = 1
 SEE_FLOW = 2
 SEE_CLUSTER = 3
 SEE_HOSTS = 4
+SEE_CALLS = 5
 
 # Purposes of draws.
 P_STREAM = 1
@@ -456,6 +457,8 @@ class Ctl:
     see_n: i64
     call_errors: i64
     """1 = there are calls that fail by themselves."""
+    noted_n: i64
+    """Rare things that wait to be counted."""
     rare_n: i64
     rare_full: i64
     """1 = the `rare` table has to be made larger, 0 = it need not."""
@@ -524,6 +527,7 @@ class Pod:
 
     id: i64
     proxy: i32
+    workload: i32
     workers: i32
     busy: i32
     head: i32
@@ -533,17 +537,16 @@ class Pod:
     """First and number of the calls it makes; the flow of each stands in the `call_flow` column from `flow_at` on."""
     call_n: i32
     flow_at: i32
-    waking: i32
-    """Row of the `wake` table, -1 = nothing."""
     calling: i32
     """Calls it has under way."""
-    hold: i8
-    state: i8
     bound: i32
     """What else bounds it, -1 for nothing."""
     begun: i32
     """Requests that it has begun to serve."""
-    workload: i32
+    waking: i16
+    """Row of the `wake` table, -1 = nothing."""
+    hold: i8
+    state: i8
     cursor: i32
     wakes: i64
     rested: i64
@@ -1330,6 +1333,7 @@ class State(NamedTuple):
     quantile: list[int]
     piece: list[Piece]
     instant: list[int]
+    noted: list[int]
     ahead: list[int]
     bound: list[Bound]
     outcome: list[int]
@@ -1572,7 +1576,7 @@ def look_near(s: State, b: i64) -> None:
         elif kind >= EV_ENTER and kind <= EV_BACKOFF:
             q = s.req[row]
             fetch(s.flow, q.flow)
-            see(s, SEE_FLOW, q.flow, q.id, q.tries)
+            see(s, SEE_FLOW, q.flow, draw(mix(q.id + (q.tries + 1) * STEP), P_PICK), q.worker)
 
 
 def see(s: State, what: i64, row: i64, identity: i64, number: i64) -> None:
@@ -1605,6 +1609,10 @@ def look_ahead(s: State) -> None:
             fetch(s.att, parent)
             see(s, SEE_CALLER, parent, 0, 0)
     elif what == SEE_CALLER:
+        if s.att[row].pod >= 0:
+            fetch(s.pod, s.att[row].pod)
+            see(s, SEE_CALLS, row, 0, 0)
+    elif what == SEE_CALLS:
         look_at_calls(s, row)
     elif what == SEE_FLOW:
         look_at_flow(s, row, s.ahead[at + 2], s.ahead[at + 3])
@@ -1633,12 +1641,13 @@ def look_at_calls(s: State, a: i64) -> None:
             flow = find_flow(s, t.pod, call)
             if flow >= 0:
                 fetch(s.flow, flow)
-                see(s, SEE_FLOW, flow, draw(t.id, P_CHILD + at_call), 0)
+                identity = draw(t.id, P_CHILD + at_call)
+                see(s, SEE_FLOW, flow, draw(mix(identity + STEP), P_PICK), -1)
             return
 
 
-def look_at_flow(s: State, flow: i64, identity: i64, tries: i64) -> None:
-    """Find the cluster of the next try of a request."""
+def look_at_flow(s: State, flow: i64, number: i64, worker: i64) -> None:
+    """Find the cluster of the next try of a request; `worker` is -1 for a call that its pod is yet to make."""
     f = s.flow[flow]
     if f.cluster < 0:
         return
@@ -1648,10 +1657,11 @@ def look_at_flow(s: State, flow: i64, identity: i64, tries: i64) -> None:
     fetch(s.cluster, row)
     if f.proxy >= 0:
         fetch(s.proxy, f.proxy)
-    worker = 0
-    if f.workers > 1:
-        worker = below(draw(identity, P_WORKER), f.workers)
-    see(s, SEE_CLUSTER, row, draw(mix(identity + (tries + 1) * STEP), P_PICK), worker)
+    if worker < 0:
+        worker = 0
+        if f.workers > 1 and f.pod >= 0:
+            worker = event_loop(s.pod[f.pod].id + s.pod[f.pod].calling * STEP, f.workers)
+    see(s, SEE_CLUSTER, row, number, worker)
 
 
 def look_at_cluster(s: State, row: i64, number: i64, worker: i64) -> None:
@@ -4515,9 +4525,19 @@ def leave_upstream(s: State, a: i64) -> None:
 
 
 def note(s: State, row: i64, what: i64) -> None:
-    """Count something that happens seldom at a cluster, and has no column there: an answer's status, a detection."""
+    """Have something counted that happens seldom at a cluster, and has no column there: a status, a detection."""
     c = s.ctl[0]
     key = ((row + 1) << 11) | what
+    if c.noted_n < len(s.noted):
+        s.noted[c.noted_n] = key
+        c.noted_n += 1
+    else:
+        count_note(s, key)
+
+
+def count_note(s: State, key: i64) -> None:
+    """Count one such thing."""
+    c = s.ctl[0]
     mask = len(s.rare) - 1
     at = mix(key) & mask
     while s.rare[at].key != key and s.rare[at].key != 0:
@@ -4529,6 +4549,18 @@ def note(s: State, row: i64, what: i64) -> None:
         if 2 * c.rare_n > mask:
             c.rare_full = 1
     place.count += 1
+
+
+def count_notes(s: State) -> None:
+    """Count what waits, as long as there is room: many at once, so that the memory is asked for side by side."""
+    c = s.ctl[0]
+    mask = len(s.rare) - 1
+    if c.looks == 1:
+        for i in range(c.noted_n):
+            fetch(s.rare, mix(s.noted[i]) & mask)
+    while c.noted_n > 0 and c.rare_full == 0:
+        c.noted_n -= 1
+        count_note(s, s.noted[c.noted_n])
 
 
 def note_status(s: State, row: i64, status: i64) -> None:
@@ -5792,6 +5824,8 @@ def room(s: State) -> i64:
         if c.cell_n + len(s.tally) > len(s.cell):
             return CELLFULL
         count_tally(s)
+    if c.noted_n + 8 * TOGETHER > len(s.noted):
+        count_notes(s)
     if (
         least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER
         or c.timer_full + c.stale + c.rare_full > 0
@@ -5936,6 +5970,9 @@ def run(s: State, until: i64) -> i64:
             if c.cell_n + c.tally_n > len(s.cell):
                 return CELLFULL
             count_tally(s)
+            count_notes(s)
+            if c.rare_full == 1:
+                return FULL
             return time
         key = s.heap[2 * base + 1]
         take(s, base)

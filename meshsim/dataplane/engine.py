@@ -46,6 +46,7 @@ _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
+_NOTED: Final = 1_024
 _RARE: Final = 1_024
 _HEAP: Final = 2 * core.NEAR_ROOM + 2 * core.HEAP_ROOM
 _SHIFT: Final = 15
@@ -155,6 +156,7 @@ class Engine:
         t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("tally", _TALLY)
         t.reserve("rare", _RARE)
+        t.reserve("noted", _NOTED)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("cell_at", 2 * t.length("cell"))
         t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)

@@ -38,6 +38,8 @@ from meshsim.errors import UsageError
 
 Notice = Callable[[str], None]
 
+_FIRST_LINE: Final = frozenset({"host", "pod", "proxy"})
+"""Tables of whose rows the first cache line is all that most requests need."""
 COMPILING: Final = "compiling the engine (first run only)..."
 
 
@@ -323,7 +325,7 @@ def _state_at(numba: Any, state_type: Any) -> Any:
 
 
 def _fetch(numba: Any, state_type: Any) -> Any:
-    """An intrinsic that asks the memory for the first two cache lines of a row, for writing."""
+    """An intrinsic that asks the memory for the cache lines of a row that are needed most."""
     from llvmlite import ir
 
     def fetch(context: Any, table: Any, row: Any) -> Any:
@@ -334,7 +336,7 @@ def _fetch(numba: Any, state_type: Any) -> Any:
             prefetch = numba.core.cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
             first = builder.load(builder.bitcast(arguments[0], word.as_pointer()))
             place = builder.add(first, builder.mul(arguments[1], ir.Constant(word, table.size)))
-            for line in range(0, min(table.size, 128), 64):
+            for line in range(0, min(table.size, table.asked), 64):
                 at = builder.inttoptr(builder.add(place, ir.Constant(word, line)), pointer)
                 builder.call(prefetch, [at, ir.Constant(small, 0), ir.Constant(small, 3), ir.Constant(small, 1)])
             return context.get_dummy_value()
@@ -355,6 +357,7 @@ def _state_type(numba: Any, checked: bool) -> Any:
             dtype = DTYPES.get(name)
             self.element = nb.int64 if dtype is None else numba.from_dtype(dtype)
             self.size = WIDTHS.get(name, 8) if dtype is None else dtype.itemsize
+            self.asked = 64 if name in _FIRST_LINE else 128
             super().__init__(f"{name} of an event core{' with checks' if checked else ''}")
 
     class StateType(nb.Type):  # type: ignore[misc,name-defined]
