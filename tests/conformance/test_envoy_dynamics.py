@@ -17,7 +17,7 @@ import pytest
 
 from meshsim.api import Fields
 from meshsim.testing.envoy import envoy_binary
-from meshsim.testing.envoy_experiments import recorded_experiment
+from meshsim.testing.envoy_experiments import measured_again, recorded_experiment
 from meshsim.testing.experiments import make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
 from meshsim.world.verify.dynamics_replay import play
@@ -275,26 +275,31 @@ def recorded(experiment: Fields, runs: int, **more: Any) -> Fields:
 
 
 @pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
 def test_a_random_experiment(number: int) -> None:
     assert list(compare_experiment(recorded(random_experiment(number), 2))) == []
 
 
 @pytest.mark.parametrize("limit_first", [True, False])
+@measured_again
 def test_faults_and_limits_in_both_orders(limit_first: bool) -> None:
     assert list(compare_experiment(recorded(limited_experiment(limit_first), 2))) == []
 
 
 @pytest.mark.parametrize(("parts", "weights"), [(50, (50, 50)), (75, (50, 50)), (30, (1, 2))])
+@measured_again
 def test_a_guarded_route_is_drawn_for_each_request(parts: int, weights: tuple[int, int]) -> None:
     assert list(compare_experiment(recorded(guarded_experiment(parts, weights), 2))) == []
 
 
 @pytest.mark.parametrize("number", range(4))
+@measured_again
 def test_rates_of_local_failures(number: int) -> None:
     assert list(compare_experiment(recorded(local_failures(number), 2))) == []
 
 
 @pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
 def test_hedging(number: int) -> None:
     """Requests one after another: every status, flag, attempt, host and counter, and times as the timers have them."""
     found = recorded(hedged_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})

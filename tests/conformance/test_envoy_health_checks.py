@@ -18,7 +18,7 @@ import pytest
 
 from meshsim.api import Fields
 from meshsim.testing.envoy import envoy_binary
-from meshsim.testing.envoy_experiments import recorded_experiment
+from meshsim.testing.envoy_experiments import measured_again, recorded_experiment
 from meshsim.testing.experiments import assignment, make_experiment
 from meshsim.units import MILLISECOND
 from meshsim.world.verify.dynamics import compare_experiment
@@ -155,6 +155,7 @@ def same_use(found: Fields, played: Played) -> None:
 
 
 @pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
 def test_random_checks(number: int) -> None:
     found = recorded(random_experiment(number))
     played = play(found, 1)
@@ -174,6 +175,7 @@ HTTP = {**CHECK, "http_health_check": {"path": "/hc"}}
 
 
 @pytest.mark.parametrize("how", [HTTP, {**CHECK, "tcp_health_check": {}}], ids=["http", "tcp"])
+@measured_again
 def test_a_host_that_stops_listening(how: dict[str, Any]) -> None:
     down = {"at": 300, "host_do": "down", "host_idx": 1}
     up = {"at": 800, "host_do": "open_listener", "host_idx": 1}
@@ -184,6 +186,7 @@ def test_a_host_that_stops_listening(how: dict[str, Any]) -> None:
     same_use(found, played)
 
 
+@measured_again
 def test_an_ordinary_answer_may_ask_for_failure() -> None:
     """x-envoy-immediate-health-check-fail: the host is out until so many checks have passed."""
     fails = {"status": 200, "headers": {"x-envoy-immediate-health-check-fail": "true"}}
@@ -195,6 +198,7 @@ def test_an_ordinary_answer_may_ask_for_failure() -> None:
 
 
 @pytest.mark.parametrize("ignores", [False, True], ids=["stays", "goes"])
+@measured_again
 def test_a_removed_host_stays_until_it_fails(ignores: bool) -> None:
     removal = {"at": 200, "eds_update": {"file": "eds-c.json", "assignment": assignment(0, 1)}}
     made = checked({2: {"checks": [{}] * 6 + [{"status": 503}]}}, HTTP, removal, ignore_health_on_host_removal=ignores)
@@ -207,6 +211,7 @@ def test_a_removed_host_stays_until_it_fails(ignores: bool) -> None:
     same_use(found, play(found, 1))
 
 
+@measured_again
 def test_a_check_that_passes_ends_an_ejection() -> None:
     outlier = {"consecutive_5xx": 3, "interval": "10s", "base_ejection_time": "10s", "max_ejection_percent": 100}
     scripts = {0: {"windows": [[360, 410, {"status": 503}]], "checks": [{}]}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from meshsim.testing.envoy import envoy_binary
-from meshsim.testing.envoy_experiments import recorded_experiment
+from meshsim.testing.envoy_experiments import measured_again, recorded_experiment
 from meshsim.testing.experiments import make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
 from meshsim.world.verify.dynamics_recording import recorded_run
@@ -29,6 +29,7 @@ def _folder() -> Iterator[Path]:
 
 
 @pytest.mark.needs_envoy
+@measured_again
 def test_a_run(folder: Path) -> None:
     made = make_experiment(
         [{"sequential": 3, "upstream": [{"status": 503}, {"status": 200}]}],
@@ -42,3 +43,20 @@ def test_a_run(folder: Path) -> None:
     assert [len(hosts) for hosts in run.reached.values()] == [2, 2, 2]
     assert run.stats["c"]["upstream_rq_retry"] == 3
     assert list(compare_experiment(found)) == []
+
+
+@pytest.mark.parametrize(("passing", "raised"), [(0, False), (2, False), (3, True)])
+def test_what_differs_has_to_differ_in_three_recordings(passing: int, raised: bool) -> None:
+    made = []
+
+    @measured_again
+    def measure() -> None:
+        made.append(len(made))
+        assert made[-1] == passing
+
+    if raised:
+        with pytest.raises(AssertionError):
+            measure()
+    else:
+        measure()
+    assert len(made) == min(passing + 1, 3)
