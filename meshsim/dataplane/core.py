@@ -1912,11 +1912,7 @@ def take_request(s: State, identity: i64, root: i64, flow: i64) -> i64:
     q.logged = 0
     q.class_there = 0
     q.host = -1
-    workers = s.flow[flow].workers
-    if workers > 1:
-        q.worker = below(draw(identity, P_WORKER), workers)
-    else:
-        q.worker = 0
+    q.worker = 0
     return r
 
 
@@ -1975,8 +1971,11 @@ def send_root(s: State, i: i64, identity: i64, user: i64) -> None:
     q = s.req[r]
     q.source = i
     q.user = user
-    if user >= 0 and s.flow[flow].workers > 1:
-        q.worker = event_loop(s.user[user].id, s.flow[flow].workers)
+    workers = s.flow[flow].workers
+    if workers > 1 and user >= 0:
+        q.worker = event_loop(s.user[user].id, workers)
+    elif workers > 1:
+        q.worker = below(draw(identity, P_WORKER), workers)
     if draw(identity, P_SAMPLE) < c.sample:
         q.sampled = 1
     else:
@@ -4630,7 +4629,7 @@ def end_attempt(s: State, a: i64) -> None:
         return
     r = t.req
     q = s.req[r]
-    if aside(s, r) > 0 and others_go_on(s, a):
+    if c.hedge_width > 0 and aside(s, r) > 0 and others_go_on(s, a):
         return
     cl = s.cluster[t.cluster]
     how = t.how
@@ -5099,7 +5098,7 @@ def finish(s: State, r: i64) -> None:
     q = s.req[r]
     if q.live == 0:
         return
-    if aside(s, r) > 0:
+    if c.hedge_width > 0 and aside(s, r) > 0:
         if q.status == 0 and q.retrying == 0:
             note(s, q.row, UNCHARGED)
         push(s, DO_FINISH, r)
