@@ -98,6 +98,9 @@ class ScriptedTables(PlainTables):
         row: int = self._core["take_request"](self.state, identity, identity, flow)
         request = self._list("req")[row]
         request.sampled = 1
+        workers = self._list("flow")[flow].workers
+        if workers > 1:
+            request.worker = core.below(core.draw(identity, core.P_WORKER), workers)
         self._core["push"](self.state, core.DO_ENTER, row)
         return row, request.gen
 
