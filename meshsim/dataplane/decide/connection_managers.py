@@ -133,6 +133,7 @@ def decode_connection_manager(
     for log in message.access_log:
         check_registered(log.name, log.typed_config)
     common, http1 = message.common_http_protocol_options, message.http_protocol_options
+    ranges = message.internal_address_config.cidr_ranges
     name, inline = _routes(message, notes)
     _note_unmodelled(message, notes)
     filters = tuple(_http_filter(f, notes) for f in message.http_filters)
@@ -156,9 +157,7 @@ def decode_connection_manager(
         message.use_remote_address.value,
         message.xff_num_trusted_hops,
         message.skip_xff_append,
-        tuple(decode_cidr(c) for c in message.internal_address_config.cidr_ranges)
-        if message.HasField("internal_address_config")
-        else None,
+        tuple(map(decode_cidr, ranges)) if message.HasField("internal_address_config") else None,
         message.generate_request_id.value if message.HasField("generate_request_id") else True,
         message.preserve_external_request_id,
         message.always_set_request_id_in_response,
