@@ -296,7 +296,7 @@ class Compiled(NamedTuple):
     """The core's entries as machine code; the first argument is the address of the directory of tables."""
 
     run: Callable[[int, int], int]
-    inject: Callable[[int, int, int], None]
+    inject: Callable[[int, int, int], object]
 
 
 class ArrayTables(Tables):

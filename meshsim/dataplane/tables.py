@@ -1,8 +1,8 @@
 """The tables of the event core in the mode that is wished: interpreted, or compiled by numba.
 
 This module alone imports numba. `MESHSIM_ENGINE` chooses (``numba`` or ``plain``); without numba the interpreted mode
-is used, after one warning. The compiled code is kept in a folder named by everything it depends on, so that a stale
-result is never loaded and a read-only installation works.
+is used, after one warning. The compiled code is kept in a file named by everything it depends on, so that a stale
+result is never loaded and a read-only installation works; numba itself is imported only when there is no such file.
 
 How the core is compiled. Each function of `meshsim.dataplane.core` is compiled once, on its own, with `State` being a
 pointer to the directory that `meshsim.dataplane.storage.ArrayTables` keeps, a table a pointer to its line there and a
@@ -12,6 +12,7 @@ to inline.
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import gc
 import hashlib
@@ -19,20 +20,18 @@ import importlib.util
 import operator
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from meshsim.dataplane import core, storage
 from meshsim.dataplane.core import State
+from meshsim.dataplane.machine_code import HELPERS, EntryCode, link_entries, pack_entries, unpack_entries
 from meshsim.dataplane.storage import DTYPES, WIDTHS, ArrayTables, Compiled, Mode, PlainTables, Tables
 from meshsim.errors import UsageError
 
@@ -81,19 +80,19 @@ _SOURCES: Final = [Path(module).read_bytes() for module in (core.__file__, stora
 """What is compiled, as it was when it was loaded: an edit since then must not give its name to older code."""
 
 
-def _cache_folder(mode: Mode) -> Path:
+def _cache_file(mode: Mode) -> Path:
     """Where compiled code for exactly this core, compiler, Python and processor belongs."""
-    import numba
     from llvmlite import binding
 
     parts = hashlib.blake2b(digest_size=8)
     for source in _SOURCES:
         parts.update(source)
     features = binding.get_host_cpu_features().flatten()
-    for text in (mode, numba.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name()):
+    versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
+    for text in (mode, *versions, sys.version, platform.machine(), binding.get_host_cpu_name()):
         parts.update(text.encode())
     parts.update(features.encode())
-    return _cache_base() / f"engine-{parts.hexdigest()}"
+    return _cache_base() / f"engine-{parts.hexdigest()}.zip"
 
 
 def _cache_base() -> Path:
@@ -110,15 +109,15 @@ def _cache_base() -> Path:
 
 
 KEEP: Final = 4
-"""Folders of compiled code that are kept, most recently used first."""
+"""Files of compiled code that are kept, most recently used first."""
 
 
-def _tidy(folder: Path) -> None:
+def _tidy(file: Path) -> None:
     """Remove code compiled for cores that have not been used for long."""
-    others = [path for path in folder.parent.glob("engine-*") if path != folder and path.is_dir()]
+    others = [path for path in file.parent.glob("engine-*.zip") if path != file]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[KEEP - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
 
 
 _ready: dict[Mode, Compiled] = {}
@@ -126,23 +125,40 @@ _ready: dict[Mode, Compiled] = {}
 
 def _compiled(mode: Mode, notice: Notice | None) -> Compiled:
     """The compiled entries of the core; says so when they have to be compiled first."""
-    if mode in _ready:
-        return _ready[mode]
-    import numba
-
-    folder = _cache_folder(mode)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.rglob("*.nbc")):
-        _tidy(folder)
-        if notice is not None:
-            notice(COMPILING)
-    with _settings(numba, {"CACHE_DIR": str(folder), "LOOP_VECTORIZE": 0, "SLP_VECTORIZE": 0}):
-        _ready[mode] = _compile(numba, mode)
-    os.utime(folder)
+    if mode not in _ready:
+        _ready[mode] = link_entries(_entries(mode, notice))
     return _ready[mode]
 
 
-@contextmanager
+def _entries(mode: Mode, notice: Notice | None) -> dict[str, EntryCode]:
+    """Code from the cache, else from the compiler."""
+    file = _cache_file(mode)
+    with contextlib.suppress(OSError):
+        kept = unpack_entries(file.read_bytes())
+        if kept is not None:
+            os.utime(file)
+            return kept
+    if notice is not None:
+        notice(COMPILING)
+    import numba
+
+    with _settings(numba, {"LOOP_VECTORIZE": 0, "SLP_VECTORIZE": 0}):
+        entries = _compile(numba, mode)
+    _keep(file, pack_entries(entries))
+    return entries
+
+
+def _keep(file: Path, packed: bytes) -> None:
+    """Write code into the cache in one step, since other processes look there; nothing where nothing can be written."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(file)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
+            unfinished.write(packed)
+        Path(unfinished.name).replace(file)
+
+
+@contextlib.contextmanager
 def _settings(numba: Any, wishes: dict[str, Any]) -> Iterator[None]:
     """Let numba work under other settings, without the garbage collector, which takes a fifth of the time."""
     before = {name: getattr(numba.config, name) for name in wishes}
@@ -164,17 +180,17 @@ def _settings(numba: Any, wishes: dict[str, Any]) -> Iterator[None]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _compile(numba: Any, mode: Mode) -> Compiled:
+def _compile(numba: Any, mode: Mode) -> dict[str, EntryCode]:
     """The core's functions once more, in a namespace of their own where each calls the compiled others.
 
     Every function is compiled before those that call it, for the one signature its annotations declare: so the
     compiler never nests and never makes a second version for a literal argument.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    plain: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     namespace = dict(vars(core))
 
     def compile_parts(part: Any) -> None:
-        inner = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": part}
+        inner = {**plain, "pipeline_class": part}
         state = _state_type(numba, mode is Mode.CHECKED)
         namespace["fetch"] = _fetch(numba, state)
         for name in _callees_first():
@@ -187,10 +203,21 @@ def _compile(numba: Any, mode: Mode) -> Compiled:
             )
         namespace["as_state"] = _state_at(numba, state)
 
-    entry = {**options, "cache": True, "pipeline_class": _pipeline(numba, compile_parts)}
-    run = numba.njit("int64(int64, int64)", **entry)(_twin(_run_at, namespace))
-    inject = numba.njit("void(int64, int64, int64)", **entry)(_twin(_inject_at, namespace))
-    return Compiled(run, inject)
+    entry = {**plain, "pipeline_class": _pipeline(numba, compile_parts)}
+    return {
+        "run": _entry(numba.njit("int64(int64, int64)", **entry)(_twin(_run_at, namespace))),
+        "inject": _entry(numba.njit("void(int64, int64, int64)", **entry)(_twin(_inject_at, namespace))),
+    }
+
+
+def _entry(dispatcher: Any) -> EntryCode:
+    """An entry's code. Raises `NotImplementedError` when it calls what only numba has: it would not be there later."""
+    (compiled,) = dispatcher.overloads.values()
+    called = [function.name for function in compiled.library._final_module.functions if function.is_declaration]
+    strange = [name for name in called if name.startswith(("numba_", "NRT_", "Py")) and name not in HELPERS]
+    if strange:
+        raise NotImplementedError(f"the core calls {', '.join(strange)}: see machine_code.HELPERS")
+    return EntryCode(compiled.fndesc.llvm_func_name, compiled.library._get_compiled_object())
 
 
 def _plain_passes(numba: Any) -> Any:
@@ -211,7 +238,7 @@ def _plain_passes(numba: Any) -> Any:
 
 
 def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
-    """numba's compiler for an entry; unless the cache has it, `compile_parts` is first called with one for the rest.
+    """numba's compiler for an entry; `compile_parts` is first called with one for the rest.
 
     numba would optimise and assemble every function together with everything it calls, again and again up to the
     entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
