@@ -77,6 +77,7 @@ EV_TURN_LEFT = 22
 EV_TURN_BACK = 23
 EV_CHECK = 24
 EV_CHECKED = 25
+EV_BODY = 26
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -100,6 +101,7 @@ DO_DURATION = 17
 DO_CANCEL = 18
 DO_HEDGE = 19
 DO_DROP = 20
+DO_REQUEST = 21
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -118,6 +120,7 @@ HUNG_OUT = 7
 HUNG_BACK = 8
 OVER = 9
 LOST = 10
+AWAITING = 11
 
 # How an attempt ended for its caller.
 ANSWERED = 0
@@ -134,11 +137,13 @@ IDLE_TIMEOUT = 10
 MAX_DURATION = 11
 UPSTREAM_DURATION = 12
 TRY_IDLE = 13
+REQUEST_TIMEOUT = 14
 
 # What has become of a request at its caller's proxy.
 DECIDED = 1
 STARTED = 2
 BROKEN = 3
+HELD = 4
 
 TIMED = 1
 """Mark of an attempt whose per-try timeout has passed without ending it; `RELEASED`: and that has a retry since."""
@@ -152,6 +157,7 @@ TIMER_UPSTREAM = 3
 TIMER_DURATION = 4
 TIMER_TRY_IDLE = 5
 TIMER_CALL = 6
+TIMER_REQUEST = 8
 
 # States of a connection.
 CLOSED = 0
@@ -462,6 +468,8 @@ class Ctl:
     rare_n: i64
     rare_full: i64
     """1 = the `rare` table has to be made larger, 0 = it need not."""
+    late_width: i64
+    """Places that each request has in the `late` column."""
 
 
 class Dist:
@@ -678,6 +686,18 @@ class Route:
     """Whether faults are injected before the bucket is asked."""
     timeout_status: i16
     """What a request gets that has timed out."""
+    slow: i8
+    """Whether its requests are complete only some time after their headers have come: `body` later. The timeout then
+    starts with the body, and `timeout` is 0 unless the proxy holds the request."""
+    holds: i8
+    """Whether the proxy waits for whole requests before it sends them on (the buffer filter)."""
+    eager: i8
+    """Whether its servers answer without having the whole request."""
+    large: i8
+    """Whether bodies are larger than what is kept of them for retries."""
+    request_class: i32
+    """Timers of request_timeout, which ends with the body."""
+    body: i64
 
 
 class Share:
@@ -1340,6 +1360,8 @@ class State(NamedTuple):
     session_key: list[int]
     wake: list[Wake]
     turn_of: list[Turn]
+    late: list[int]
+    """For each request when its stream began anew, and when its body has come, where there is such a thing."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1789,6 +1811,8 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
         q = s.req[row]
         if q.gen != t.gen or q.live == 0:
             return False
+        if s.ctl[0].late_width > 0 and outdated(s, row, tc.kind, t.time - tc.span):
+            return False
         if q.decided != STARTED or tc.kind != TIMER_IDLE:
             return True
         row = q.att
@@ -1852,6 +1876,8 @@ def on_timer(s: State, k: i64) -> None:
                 push(s, DO_DURATION, t.row)
             elif tc.kind == TIMER_CALL:
                 push(s, DO_CANCEL, t.row)
+            elif tc.kind == TIMER_REQUEST:
+                push(s, DO_REQUEST, t.row)
             else:
                 push(s, DO_TIMEOUT, t.row)
             # The step ends what the timer waited for; until it is done the entry would still look alive.
@@ -2433,6 +2459,8 @@ def decide(s: State, r: i64) -> None:
         set_timer(s, route.idle_class, r, q.gen)
     if route.duration_class >= 0:
         set_timer(s, route.duration_class, r, q.gen)
+    if route.slow == 1:
+        await_body(s, r)
     if route.limit >= 0 and route.limit_late == 0 and refused(s, r):
         return
     if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
@@ -2501,6 +2529,8 @@ def forward(s: State, r: i64) -> None:
         return
     if route.limit_late == 1 and refused(s, r):
         return
+    if route.slow == 1 and held(s, r):
+        return
     if route.kind == LOCAL_REPLY:
         q.status = route.status
         q.flags |= route.flag
@@ -2526,6 +2556,159 @@ def forward(s: State, r: i64) -> None:
     if route.timeout > 0:
         set_timer(s, route.timeout_class, r, q.gen)
     try_upstream(s, r)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Requests whose bodies come later than their headers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def whole(s: State, r: i64) -> bool:
+    """Whether the body of a request of a slow route has come."""
+    return s.late[2 * r + 1] <= s.ctl[0].now
+
+
+def await_body(s: State, r: i64) -> None:
+    """The headers of a request have come: its body follows, or never does."""
+    q = s.req[r]
+    route = s.route[q.route]
+    if route.request_class >= 0:
+        set_timer(s, route.request_class, r, q.gen)
+    s.late[2 * r + 1] = NEVER
+    if route.body < NEVER:
+        s.late[2 * r + 1] = s.ctl[0].now + route.body
+        q.events += 1
+        schedule(s, s.late[2 * r + 1], EV_BODY, r)
+
+
+def share_body(s: State, r: i64, m: i64) -> None:
+    """A shadow is complete when its request is."""
+    due = s.late[2 * r + 1]
+    s.late[2 * m] = 0
+    s.late[2 * m + 1] = due
+    shadow = s.req[m]
+    route = s.route[shadow.route]
+    if due > s.ctl[0].now:
+        if due < NEVER:
+            shadow.events += 1
+            schedule(s, due, EV_BODY, m)
+    elif route.holds == 0 and route.timeout_class >= 0:
+        set_timer(s, route.timeout_class, m, shadow.gen)
+
+
+def held(s: State, r: i64) -> bool:
+    """Whether a request has to wait in the proxy for its body; one that is whole by now starts its timeout."""
+    q = s.req[r]
+    route = s.route[q.route]
+    if whole(s, r):
+        if route.holds == 0 and route.timeout_class >= 0:
+            set_timer(s, route.timeout_class, r, q.gen)
+        return False
+    if route.holds == 1:
+        q.decided = HELD
+    return route.holds == 1
+
+
+def on_body(s: State, r: i64) -> None:
+    """A request is complete.
+
+    Envoy source/common/router/router.cc, decodeData and onRequestComplete: the route timeout starts if a try is under
+    way (and else never), the per-try timeouts with it. What is too large to be kept for a retry ends a request that
+    waits for one.
+    """
+    q = s.req[r]
+    q.events -= 1
+    if q.live == 0:
+        give_request(s, r)
+        return
+    route = s.route[q.route]
+    if route.idle_class >= 0 and q.mirror == 0:
+        set_timer(s, route.idle_class, r, q.gen)
+    if q.decided == HELD:
+        q.decided = DECIDED
+        q.events += 1
+        schedule(s, s.ctl[0].now, EV_DELAYED, r)
+    elif q.att >= 0:
+        if route.timeout_class >= 0:
+            set_timer(s, route.timeout_class, r, q.gen)
+        complete_try(s, q.att)
+    elif route.large == 1 and q.tries > 0:
+        q.status = 507
+        push(s, DO_FINISH, r)
+
+
+def complete_try(s: State, a: i64) -> None:
+    """The rest of a request goes to the host that has had its headers, if it has a stream yet."""
+    t = s.att[a]
+    if t.attached == 0:
+        return
+    q = s.req[t.req]
+    route = s.route[q.route]
+    if route.try_class >= 0 and q.mirror == 0:
+        set_timer(s, route.try_class, a, t.gen)
+    if route.try_idle_class >= 0:
+        set_timer(s, route.try_idle_class, a, t.gen)
+    if t.phase == AWAITING:
+        send(s, a, s.ctl[0].now)
+
+
+def incomplete(s: State, a: i64) -> bool:
+    """Whether a stream starts before its request is complete: its time counts from then on.
+
+    Proxies answer for themselves as soon as they have the headers, applications when they have everything, unless the
+    route says that they do not wait.
+    """
+    c = s.ctl[0]
+    t = s.att[a]
+    cl = s.cluster[t.cluster]
+    if whole(s, t.req):
+        return False
+    if cl.limits == 1 and cl.duration_class >= 0:
+        set_timer(s, cl.duration_class, a, t.gen)
+    if s.route[s.req[t.req].route].eager == 1 or s.inbound[inbound_of(s, a)].kind != IN_SERVE:
+        send(s, a, c.now)
+    else:
+        t.phase = AWAITING
+    return True
+
+
+def spoiled(s: State, a: i64) -> bool:
+    """Whether an exchange that got its answer leaves a connection that cannot be used again: its end says so, or it has
+    not been sent the whole request."""
+    t = s.att[a]
+    q = s.req[t.req]
+    if s.inbound[t.met - 1].marks & MARK_CLOSES != 0:
+        if s.cluster[t.cluster].http2 == 1 and s.conn[t.conn].state == READY:
+            s.conn[t.conn].state = DRAINING
+            set_ready(s, s.conn[t.conn].pool, -1)
+        return True
+    return q.route >= 0 and s.route[q.route].slow == 1 and not whole(s, t.req)
+
+
+def repeatable(s: State, r: i64) -> bool:
+    """Whether all of a request that has come so far has been kept, so that it can be sent again."""
+    route = s.route[s.req[r].route]
+    return route.large == 0 or (route.slow == 1 and not whole(s, r))
+
+
+def timeout_code(s: State, r: i64) -> i64:
+    """The status of a timeout: whose fault it is (Envoy source/common/http/utility.cc, maybeRequestTimeoutCode)."""
+    q = s.req[r]
+    if q.route >= 0 and s.route[q.route].slow == 1 and not whole(s, r):
+        return 408
+    return 504
+
+
+def outdated(s: State, r: i64, kind: i64, begun: i64) -> bool:
+    """Whether a request's timer of a kind that began so is overtaken: its stream is a new one, or its body came."""
+    q = s.req[r]
+    if kind == TIMER_CALL:
+        return False
+    if begun < s.late[2 * r]:
+        return True
+    if q.route < 0 or s.route[q.route].slow == 0 or not whole(s, r):
+        return False
+    return kind == TIMER_REQUEST or (kind == TIMER_IDLE and begun < s.late[2 * r + 1])
 
 
 def mirror(s: State, r: i64) -> None:
@@ -2556,6 +2739,8 @@ def mirror(s: State, r: i64) -> None:
     shadow.mirrored = route.mirror_n
     if route.timeout > 0:
         set_timer(s, route.timeout_class, m, shadow.gen)
+    if route.slow == 1:
+        share_body(s, r, m)
     push(s, DO_TRY, m)
 
 
@@ -3547,11 +3732,8 @@ def release_connection(s: State, a: i64) -> None:
     pool = conn.pool
     conn.streams -= 1
     worn = cl.limits == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection
-    if t.met > 0 and s.inbound[t.met - 1].marks & MARK_CLOSES != 0:
+    if t.met > 0 and spoiled(s, a):
         worn = True
-        if cl.http2 == 1 and conn.state == READY:
-            conn.state = DRAINING
-            set_ready(s, pool, -1)
     if conn.state == CLOSED:
         give_connection(s, t.conn)
     elif cl.http2 == 1:
@@ -3608,6 +3790,8 @@ def attach(s: State, a: i64) -> None:
         host.local_total += 1
         host.local_good += 1
     route = s.route[q.route]
+    if route.slow == 1 and incomplete(s, a):
+        return
     if route.try_class >= 0 and q.mirror == 0:
         set_timer(s, route.try_class, a, t.gen)
     if route.try_idle_class >= 0:
@@ -4260,7 +4444,7 @@ def pass_headers(s: State, a: i64) -> bool:
         return False
     beside_it = aside(s, t.req)
     if q.mirror == 0 and q.left + beside_it > 0:
-        if retriable(s, q.route, ANSWERED, t.status, met.marks):
+        if retriable(s, q.route, ANSWERED, t.status, met.marks) and repeatable(s, t.req):
             return False
         if beside_it > 0:
             choose_attempt(s, a)
@@ -4479,6 +4663,8 @@ def retriable(s: State, route: i64, how: i64, status: i64, marks: i64) -> bool:
     tokens = ro.retry_on
     if tokens == 0 or (how >= OVERFLOW and how <= ABANDONED) or how == IDLE_TIMEOUT or how == MAX_DURATION:
         return False
+    if how == REQUEST_TIMEOUT:
+        return False
     if how == UNCONNECTED:
         return tokens & (RETRY_5XX | RETRY_GATEWAY | RETRY_CONNECT | RETRY_RESET | RETRY_BEFORE) != 0
     if how == REFUSED_STREAM and tokens & RETRY_REFUSED != 0:
@@ -4519,7 +4705,7 @@ def leave_upstream(s: State, a: i64) -> None:
         host.active -= 1
     if t.conn >= 0:
         release_connection(s, a)
-    if t.phase == PENDING or t.phase == HUNG_OUT or t.phase == HUNG_BACK or t.phase == LOST:
+    if t.phase == PENDING or t.phase >= HUNG_OUT:
         t.phase = OVER
 
 
@@ -4606,6 +4792,7 @@ def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
             note(s, row, RETRIED + status)
         return
     cut = how == ABANDONED or how == IDLE_TIMEOUT or how == MAX_DURATION or how == UPSTREAM_DURATION
+    cut = cut or how == REQUEST_TIMEOUT
     if cut and q.decided != BROKEN:
         note(s, row, UNCHARGED)
         return
@@ -4613,7 +4800,8 @@ def note_end(s: State, a: i64, status: i64, again: i64, flags: i64) -> None:
         note(s, row, status)
     if beside(s, t.req, t.number) >= RELEASED:
         return
-    if q.tries > 1 and how != ROUTE_TIMEOUT and flags & URX == 0 and (flags & UO == 0 or how == OVERFLOW):
+    unanswered = how == ROUTE_TIMEOUT and q.decided != BROKEN
+    if q.tries > 1 and not unanswered and flags & URX == 0 and (flags & UO == 0 or how == OVERFLOW):
         note(s, row, RETRY_SUCCESS)
 
 
@@ -4668,12 +4856,12 @@ def end_attempt(s: State, a: i64) -> None:
         status = 0
         flags = DC
     elif how == IDLE_TIMEOUT:
-        status = 504
+        status = timeout_code(s, r)
         flags = SI
-    elif how == MAX_DURATION:
-        status = 504
+    elif how == MAX_DURATION or how == REQUEST_TIMEOUT:
+        status = timeout_code(s, r)
     elif how == UPSTREAM_DURATION:
-        status = s.route[q.route].timeout_status
+        status = timeout_code(s, r)
         flags = UMSDR
         cl.rq_duration += 1
     if q.retrying > 0:
@@ -4683,7 +4871,7 @@ def end_attempt(s: State, a: i64) -> None:
     if q.decided == STARTED and how != ANSWERED:
         q.decided = BROKEN
         status = t.status
-    elif q.mirror == 0 and q.att == a and retriable(s, q.route, how, status, marks):
+    elif q.mirror == 0 and q.att == a and retriable(s, q.route, how, status, marks) and repeatable(s, r):
         if q.left == 0:
             flags |= URX
             cl.rq_retry_limit += 1
@@ -4749,7 +4937,7 @@ def hedge(s: State, a: i64) -> None:
     mark_beside(s, t.req, t.number, TIMED)
     if cl.outlier == 1:
         judge(s, t.cluster, t.host, TRY_TIMEOUT, route.timeout_status)
-    if q.decided == STARTED or q.mirror == 1 or route.retry_on == 0:
+    if q.decided == STARTED or q.mirror == 1 or route.retry_on == 0 or not repeatable(s, t.req):
         return
     if q.retrying > 0:
         s.cluster[q.retrying - 1].retrying -= 1
@@ -4969,7 +5157,7 @@ def end_by_timeout(s: State, r: i64, how: i64) -> None:
         s.att[a].how = how
         push(s, DO_END, a)
         return
-    q.status = 504
+    q.status = timeout_code(s, r)
     if how == ROUTE_TIMEOUT:
         q.status = s.route[q.route].timeout_status
         q.flags |= UT
@@ -5499,7 +5687,8 @@ def kill(s: State, p: i64) -> None:
         a = pod.cursor
         pod.cursor += 1
         t = s.att[a]
-        if t.pod == p and t.phase >= OUTWARD and t.phase <= CALLING and t.killed == 0:
+        there = t.phase >= OUTWARD and t.phase <= CALLING
+        if t.pod == p and t.killed == 0 and (there or t.phase == AWAITING):
             t.listed = 0
             t.next = -1
             reset_from_server(s, a)
@@ -5867,6 +6056,8 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
         end_by_timeout(s, row, IDLE_TIMEOUT)
     elif step == DO_DURATION:
         end_by_timeout(s, row, MAX_DURATION)
+    elif step == DO_REQUEST:
+        end_by_timeout(s, row, REQUEST_TIMEOUT)
     elif step == DO_CANCEL:
         cancel(s, row)
     elif step == DO_HEDGE:
@@ -5937,6 +6128,8 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_check(s, row)
     elif kind == EV_CHECKED:
         on_checked(s, row)
+    elif kind == EV_BODY:
+        on_body(s, row)
     else:
         on_user(s, row)
 

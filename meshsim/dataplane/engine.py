@@ -499,6 +499,7 @@ class Engine:
         t.reserve("timer", self._layout.timer_ring)
         self._widen("tried", "tried_width", self._layout.tried_width)
         self._widen("hedged", "hedge_width", self._layout.hedge_width)
+        self._widen("late", "late_width", self._layout.late_width)
 
     def _widen(self, column: str, name: str, needed: int) -> None:
         """Give each request more places in a column that has some for each try."""
@@ -575,6 +576,7 @@ class Engine:
         if name == "req":
             t.reserve("tried", size * t.get("ctl", 0, "tried_width"))
             t.reserve("hedged", size * t.get("ctl", 0, "hedge_width"))
+            t.reserve("late", size * t.get("ctl", 0, "late_width"))
 
     def _grow_ring(self, number: int) -> None:
         """Give a timer class a ring of twice the length at the end of the timer table."""

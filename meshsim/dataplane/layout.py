@@ -85,6 +85,7 @@ class Layout:
         self.timer_ring = 0
         self.tried_width = 1
         self.hedge_width = 0
+        self.late_width = 0
 
     def flush(self, tables: Tables) -> None:
         """Write everything that waits."""
@@ -314,6 +315,9 @@ class Layout:
             self.tried_width = max(self.tried_width, spec.retries + 1)
         if spec.hedge:
             self.hedge_width = max(self.hedge_width, spec.retries + 2)
+        slow = spec.body > 0
+        if slow:
+            self.late_width = 2
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
         per_try = spec.per_try_timeout if not spec.timeout or spec.per_try_timeout < spec.timeout else 0
         base_ms = max(spec.backoff_base // MILLISECOND, 1)
@@ -325,7 +329,7 @@ class Layout:
             share_at=self.rows["share"].extend([(weight, cluster, kind) for cluster, weight, kind in shares]),
             share_n=len(shares),
             weight=sum(weight for _, weight, _ in shares),
-            timeout=spec.timeout,
+            timeout=0 if slow and not spec.holds else spec.timeout,
             timeout_class=self.timer_class(spec.timeout, core.TIMER_ROUTE),
             try_class=self.timer_class(per_try, core.TIMER_TRY),
             retries=spec.retries,
@@ -356,6 +360,12 @@ class Layout:
             grpc=grpc,
             hedge=spec.hedge,
             timeout_status=spec.timeout_status,
+            slow=slow,
+            holds=spec.holds,
+            eager=spec.eager,
+            large=spec.large,
+            request_class=self.timer_class(spec.request_timeout if slow else 0, core.TIMER_REQUEST),
+            body=spec.body,
         )
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:

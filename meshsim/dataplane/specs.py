@@ -483,6 +483,16 @@ class RouteSpec:
     """Whether an attempt goes on after `per_try_timeout`, beside its retry."""
     timeout_status: int = 504
     """What a request gets that has timed out."""
+    body: Nanos = 0
+    """How long after its headers the body of a request has come, 0 = with them; `core.NEVER` if it never does."""
+    request_timeout: Nanos = 0
+    """How long that may take, 0 = any time."""
+    holds: bool = False
+    """Whether the proxy waits for whole requests before it sends them on."""
+    eager: bool = False
+    """Whether applications answer before they have the whole request."""
+    large: bool = False
+    """Whether bodies are larger than what is kept of them for retries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -388,6 +388,6 @@ class ArrayTables(Tables):
 
 
 _EXACT: Final = frozenset(
-    {"req", "att", "conn", "heap", "log", "tally", "rare", "cell", "cell_at", "timer", "tried", "hedged"}
+    {"req", "att", "conn", "heap", "log", "tally", "rare", "cell", "cell_at", "timer", "tried", "hedged", "late"}
 )
 """Tables whose length means something to the core, or which their owner grows by a rule of its own."""

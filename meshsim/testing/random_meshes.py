@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -362,6 +363,20 @@ class RandomMesh:
             "max_stream_duration": chance.choice((0, 0, 80 * MILLISECOND)),
             "limit": tokens if chance.random() < 0.2 else None,
             "hedge": chance.random() < 0.3,
+            **self._bodies(),
+        }
+
+    def _bodies(self) -> dict[str, Any]:
+        """Bodies that come later than their headers, or never, now and then."""
+        chance = self._chance
+        if chance.random() < 0.8:
+            return {}
+        return {
+            "body": chance.choice((1, 12 * MILLISECOND, 50 * MILLISECOND, core.NEVER)),
+            "request_timeout": chance.choice((0, 12 * MILLISECOND, 30 * MILLISECOND)),
+            "holds": chance.random() < 0.3,
+            "eager": chance.random() < 0.3,
+            "large": chance.random() < 0.3,
         }
 
     def _add_gateway(self) -> None:

@@ -84,14 +84,15 @@ class ScriptedClient:
         limit, error = spec.number("client_timeout_ms", _PATIENCE_MS), "timeout"
         if "abort_after_ms" in spec and spec.number("abort_after_ms") < limit:
             limit, error = spec.number("abort_after_ms"), "client_aborted"
+        writer.write(_head(spec, number))
+        body = asyncio.create_task(_send_body(spec, writer))
         try:
-            writer.write(_request(spec, number))
             async with asyncio.timeout(limit / 1000):
                 status, keeps, whole = await _answer(reader)
             note["status"] = status
             if not whole:
                 note["error"] = "connection_closed"
-            if whole and keeps and not fresh:
+            if whole and keeps and not fresh and body.done():
                 self._idle.append((reader, writer))
             else:
                 writer.close()
@@ -101,6 +102,7 @@ class ScriptedClient:
         except (OSError, asyncio.IncompleteReadError):
             note["error"] = "connection_closed"
             writer.close()
+        body.cancel()
         note["latency_ms"] = round(self.clock() - begin, 2)
 
     def close(self) -> None:
@@ -114,14 +116,24 @@ def is_request(step: Fields) -> bool:
     return not any(key in step for key in _CONTROL)
 
 
-def _request(spec: Fields, number: int) -> bytes:
+async def _send_body(spec: Fields, writer: asyncio.StreamWriter) -> None:
+    """Send the body, at once or later than the headers, or never."""
+    if spec.flag("body_never"):
+        await asyncio.Future()
+    if "body_after_ms" in spec:
+        await asyncio.sleep(spec.number("body_after_ms") / 1000)
+    with contextlib.suppress(OSError):
+        writer.write(b"x" * spec.integer("body_bytes"))
+
+
+def _head(spec: Fields, number: int) -> bytes:
     lines = [f"{spec.text('method', 'GET')} {spec.text('path', '/')} HTTP/1.1", f"host: {spec.text('host', 'test')}"]
     lines.append(f"x-rid: {number}")
     lines += [f"{name}: {value}" for name, value in spec.text_map("headers").items()]
     body = spec.integer("body_bytes")
     if body or spec.text("method") == "POST":
         lines.append(f"content-length: {body}")
-    return "\r\n".join((*lines, "", "")).encode("latin-1") + b"x" * body
+    return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool, bool]:

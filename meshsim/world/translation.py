@@ -40,7 +40,7 @@ from meshsim.dataplane.specs import (
     SlowStartSpec,
     ZoneSpec,
 )
-from meshsim.units import SECOND
+from meshsim.units import SECOND, Nanos
 from meshsim.world.sessions import SessionValues
 
 _RETRY_ON: Final = {
@@ -91,11 +91,22 @@ def reply_status(decision: Decision) -> int:
     return GRPC + int(grpc) if grpc.isdigit() and decision.status == _OK else decision.status
 
 
-def local_route(decision: Decision) -> RouteSpec:
-    """The route of a request that the proxy ends itself."""
+def local_route(decision: Decision, body: Nanos = 0) -> RouteSpec:
+    """The route of a request that the proxy ends itself; its body comes so long after its headers."""
     status = reply_status(decision) if decision.disposition is Disposition.REPLIED else 0
     spec = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision))
+    if body and decision.policies.holds:
+        spec = replace(with_body(spec, decision.policies, body), idle_timeout=_idle_timeout(decision.policies))
     return with_fault(with_limit(spec, decision.policies), decision.policies)
+
+
+def with_body(spec: RouteSpec, policies: Policies, body: Nanos) -> RouteSpec:
+    """The route of requests whose bodies come later than their headers."""
+    return replace(spec, body=body, request_timeout=policies.request_timeout, holds=policies.holds)
+
+
+def _idle_timeout(policies: Policies) -> Nanos:
+    return policies.idle_timeout if policies.idle_timeout < DEFAULT_IDLE_TIMEOUT else 0
 
 
 def forward_route(
@@ -105,11 +116,12 @@ def forward_route(
     classes: tuple[int, ...] = (),
     client: str | None = None,
     sessions: SessionValues | None = None,
+    body: Nanos = 0,
 ) -> RouteSpec:
     """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none.
 
     `client`: address the requests come from, None where each client has its own; `sessions`: who sends them, where a
-    header or cookie says so.
+    header or cookie says so; `body`: how long after their headers their bodies come, `core.NEVER` if they never do.
 
     DEVIATION: a stream idle timeout of five minutes (Envoy's default) or more never ends a request.
     """
@@ -121,12 +133,16 @@ def forward_route(
         timeout=policies.timeout,
         per_try_timeout=policies.per_try_timeout,
         mirrors=mirrors,
-        idle_timeout=policies.idle_timeout if policies.idle_timeout < DEFAULT_IDLE_TIMEOUT else 0,
+        idle_timeout=_idle_timeout(policies),
         max_stream_duration=policies.max_stream_duration or 0,
         hedge=policies.hedge,
         timeout_status=policies.timeout_status,
     )
-    if retry is not None and retry.retry_on and _may_retry(retry, decision):
+    if body:
+        spec = replace(with_body(spec, policies, body), large=policies.large)
+    # What is too large to be kept is known to be so before anything can be retried, when it comes with its headers.
+    lost = policies.large and (not body or policies.holds)
+    if retry is not None and retry.retry_on and _may_retry(retry, decision) and not lost:
         tokens = RetryOn.NONE
         for token in retry.retry_on:
             tokens |= _RETRY_ON.get(token, RetryOn.NONE)

@@ -25,6 +25,7 @@ EXPERIMENTS = int(os.environ.get("MESHSIM_DYNAMICS_EXPERIMENTS", "8"))
 PORT = 25951
 FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
 SLOW_MS = 6
+BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer"
 LIMIT = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 RETRY_ON = ("5xx", "gateway-error", "connect-failure", "reset", "retriable-4xx", "retriable-status-codes")
 
@@ -139,6 +140,51 @@ def hedged_experiment(number: int) -> Fields:
 
     def made(*matrix: dict[str, Any]) -> Fields:
         return make_experiment([{"matrix": list(matrix), "gap": 40}], route=route, cluster=cluster, hosts=hosts)
+
+    return made(*[one for one in candidates if _end(made(one)) == _end(made(_slowed(one)))][:8])
+
+
+def slow_experiment(number: int) -> Fields:
+    """Bodies that come later than their headers, or never, under all timeouts that look at them, buffer limits and
+    retries."""
+    chance = random.Random(number)
+    answers = [{"status": status, "delay_ms": delay} for status in (200, 200, 503) for delay in (5, 70, 190, 330)]
+    answers += [{"hang": True}, {"reset": "before_headers", "delay_ms": 80}, {"status": 200, "body_delay_ms": 90}]
+    candidates: list[dict[str, Any]] = []
+    for _ in range(16):
+        request: dict[str, Any] = {"method": "POST", "body_bytes": chance.choice((20, 1000, 1001, 5000))}
+        if chance.random() < 0.7:
+            request["body_after_ms"] = chance.choice((40, 120, 270))
+        elif chance.random() < 0.4:
+            request["body_never"] = True
+        own = [dict(chance.choice(answers)) for _ in range(3)]
+        candidates.append({**request, "upstream": own, "client_timeout_ms": 1500})
+    route: dict[str, Any] = {"timeout": chance.choice(("0s", "0.24s", "0.6s"))}
+    if chance.random() < 0.7:
+        route["retry_policy"] = {
+            "retry_on": "5xx",
+            "num_retries": chance.choice((1, 2)),
+            "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+            **({"per_try_timeout": "0.1s"} if chance.random() < 0.5 else {}),
+        }
+    settings: dict[str, Any] = {}
+    if chance.random() < 0.4:
+        settings["request_timeout"] = chance.choice(("0.08s", "0.2s"))
+    if chance.random() < 0.4:
+        settings["stream_idle_timeout"] = chance.choice(("0.15s", "0.4s"))
+    limit = chance.choice((None, None, 1000, 1500))
+    buffer = {"@type": BUFFER, "max_request_bytes": 1000} if chance.random() < 0.3 else None
+    hosts = chance.randint(1, 2)
+
+    def made(*matrix: dict[str, Any]) -> Fields:
+        found = make_experiment([{"matrix": list(matrix), "gap": 40}], route=route, hosts=hosts)
+        manager = found.body["config"]["http_connection_manager"]  # type: ignore[index]
+        manager.update(settings)
+        if limit:
+            manager["route_config"]["virtual_hosts"][0]["routes"][0]["request_body_buffer_limit"] = limit
+        if buffer:
+            manager["http_filters"] = [{"name": "buffer", "typed_config": buffer}, *manager["http_filters"]]
+        return found
 
     return made(*[one for one in candidates if _end(made(one)) == _end(made(_slowed(one)))][:8])
 
@@ -298,4 +344,11 @@ def test_rates_of_local_failures(number: int) -> None:
 def test_hedging(number: int) -> None:
     """Requests one after another: every status, flag, attempt, host and counter, and times as the timers have them."""
     found = recorded(hedged_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
+    assert list(compare_experiment(found)) == []
+
+
+@pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
+def test_bodies_that_come_late(number: int) -> None:
+    found = recorded(slow_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
     assert list(compare_experiment(found)) == []

@@ -1047,6 +1047,56 @@ def test_a_stream_idle_timeout_counts_through_retries() -> None:
     assert (row["status"], row["flags"], row["attempt"], row["end"]) == (504, Flag.SI, 3, 250 * MS)
 
 
+# -- bodies that come later than their headers ---
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "flags", "end"),
+    [
+        ({"body": 200 * MS}, 200, 0, 250 * MS),
+        ({"body": 300 * MS, "timeout": 100 * MS}, 200, 0, 350 * MS),
+        ({"body": 300 * MS, "timeout": 40 * MS}, 504, Flag.UT, 340 * MS),
+        ({"body": 300 * MS, "per_try_timeout": 60 * MS}, 200, 0, 350 * MS),
+        ({"body": 300 * MS, "per_try_timeout": 40 * MS}, 504, Flag.UT, 340 * MS),
+        ({"body": 300 * MS, "request_timeout": 200 * MS}, 408, 0, 200 * MS),
+        ({"body": 100 * MS, "request_timeout": 120 * MS}, 200, 0, 150 * MS),
+        ({"body": core.NEVER, "idle_timeout": 200 * MS}, 408, Flag.SI, 200 * MS),
+        ({"body": 150 * MS, "idle_timeout": 200 * MS}, 200, 0, 200 * MS),
+        ({"body": 150 * MS, "idle_timeout": 40 * MS}, 408, Flag.SI, 40 * MS),
+        ({"body": 30 * MS, "idle_timeout": 40 * MS}, 504, Flag.SI, 70 * MS),
+        ({"body": 100 * MS, "max_stream_duration": 90 * MS}, 408, 0, 90 * MS),
+        ({"body": 100 * MS, "max_stream_duration": 110 * MS}, 504, 0, 110 * MS),
+        ({"body": 100 * MS, "holds": True, "timeout": 60 * MS}, 200, 0, 150 * MS),
+        ({"body": 100 * MS, "holds": True, "kind": RouteKind.LOCAL_REPLY, "status": 413}, 413, 0, 100 * MS),
+        ({"body": 100 * MS, "eager": True}, 200, 0, 50 * MS),
+    ],
+)
+def test_times_that_count_from_the_headers_and_from_the_body(
+    route: dict[str, Any], status: int, flags: int, end: int
+) -> None:
+    """Route and per-try timeouts begin with the body; what ends an incomplete request is its client's fault (408)."""
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(50 * MS)}, route=route)
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"], row["end"]) == (status, flags, end)
+
+
+def test_what_is_too_large_to_be_kept_is_not_sent_again() -> None:
+    """Envoy source/common/router/router.cc, decodeData: no flag says so; 507 if a retry was waited for."""
+    retry = {"retries": 2, "retry_on": RetryOn.FIVE_XX, "backoff_base": 5000 * MS, "backoff_max": 5000 * MS}
+    for large, tries in ((False, 3), (True, 1)):
+        engine = make()
+        fails = {"error_rate": 1.0, "error_status": 503}
+        service = add_service(engine, handler=fails, route={**retry, "body": 10 * MS, "large": large})
+        (row,) = send(engine, service)
+        assert (row["status"], row["attempt"], row["flags"] == 0) == (503, tries, large)
+    engine = make()
+    refused = {"inbound": InboundKind.REFUSE}
+    service = add_service(engine, host=refused, route={**retry, "body": 10 * MS, "large": True})
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"], row["end"]) == (507, 0, 10 * MS)
+
+
 def test_a_stream_of_the_longest_duration_ends_without_a_flag() -> None:
     engine = make()
     service = add_service(engine, handler={"service": fixed(SECOND)}, route={"max_stream_duration": 300 * MS})

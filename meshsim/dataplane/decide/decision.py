@@ -153,6 +153,12 @@ class Policies(NamedTuple):
     """Whether an attempt goes on after its per-try timeout, beside its retry."""
     timeout_status: int = 504
     """What a request gets that has timed out."""
+    request_timeout: Nanos = 0
+    """How long a request may take to be complete, 0 = any time."""
+    holds: bool = False
+    """Whether a filter waits for the whole request."""
+    large: bool = False
+    """Whether the body is larger than what is kept of it for retries."""
 
 
 NO_POLICIES: Final = Policies()

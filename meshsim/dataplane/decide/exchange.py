@@ -73,6 +73,8 @@ class Exchange:
     flags: list[Flag] = field(default_factory=list)
     fault: FaultConfig | None = None
     rate_limit: RateLimit | None = None
+    holds: bool = False
+    """Whether a filter waits for the whole request."""
     alpn: AlpnConfig | None = None
     cors_headers: tuple[tuple[str, str], ...] = ()
     response_mutations: list[HeaderMutations] = field(default_factory=list)
@@ -287,6 +289,7 @@ class Exchange:
 
     def _buffer(self, name: str, config: BufferConfig) -> Reply | None:
         """The whole body is waited for; with its length known, it is announced."""
+        self.holds = True
         if self.request.body > config.max_request_bytes:
             return Reply(413, "Payload Too Large", "request_payload_too_large")
         if self.request.body and "content-length" not in self.prepared.headers:

@@ -53,12 +53,14 @@ from meshsim.dataplane.decide.routes import (
 from meshsim.dataplane.decide.timeouts import Timeouts, announce_timeouts, request_timeouts
 from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
 from meshsim.dataplane.decide.values import Connection, Request
+from meshsim.units import Nanos
 
 if TYPE_CHECKING:
     from meshsim.dataplane.active import ActiveConfig
-
 _HTTP11_ALPN, _HTTP2_ALPN = 1, 2
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
+_KEPT: Final = 1 << 20
+"""Bytes that a listener keeps of a connection where it is not told otherwise (per_connection_buffer_limit_bytes)."""
 _NO_REDIRECT: Final = Redirect(0, "", False, "", 0, "", PathRewrite(), False)
 
 
@@ -233,7 +235,7 @@ class _Router:
         if not any(has_host(u) for u in upstreams):
             reply = Reply(503, "no healthy upstream", "no_healthy_upstream", (Flag.NO_HEALTHY_UPSTREAM,))
             return self.reply(reply, upstreams)
-        policies = self._policies(action, timeouts, retry)._replace(hedge=hedge, timeout_status=timed_out)
+        policies = self._policies(route, action, timeouts, retry)._replace(hedge=hedge, timeout_status=timed_out)
         return self._decision(Disposition.FORWARDED, upstreams, policies, "via_upstream", self._response(None))
 
     def _with_alpn(self, upstream: Upstream) -> Upstream:
@@ -260,12 +262,11 @@ class _Router:
         if "upgrade" not in headers and any(u.known and not u.http2 for u in upstreams):
             headers.set("content-length", "0")
 
-    def _policies(self, action: Forward, timeouts: Timeouts, retry: RetryPolicy | None) -> Policies:
-        idle = action.idle_timeout if action.idle_timeout is not None else self.context.manager.stream_idle_timeout
+    def _policies(self, route: Route, action: Forward, timeouts: Timeouts, retry: RetryPolicy | None) -> Policies:
         exchange = self.exchange
         return Policies(
             timeouts.route,
-            idle,
+            self._idle_timeout(),
             timeouts.stream,
             retry,
             self._mirrors(action),
@@ -276,7 +277,16 @@ class _Router:
             action.metadata_match,
             timeouts.per_try,
             action.redirects,
+            request_timeout=self.context.manager.request_timeout,
+            holds=exchange.holds,
+            large=self.request.body > (_KEPT if route.kept is None else route.kept),
         )
+
+    def _idle_timeout(self) -> Nanos:
+        action = self.route.action if self.route else None
+        if isinstance(action, Forward) and action.idle_timeout is not None:
+            return action.idle_timeout
+        return self.context.manager.stream_idle_timeout
 
     def _fault_left(self) -> FaultConfig | None:
         """The fault that the run draws, where it was not drawn here."""
@@ -325,7 +335,13 @@ class _Router:
             targets = self._targets(route.action)
             connection = self.context.connection
             upstreams = tuple(resolve(self.context.config, n, w, connection, authority) for n, w in targets)
-        policies = Policies(fault=self._fault_left(), rate_limit=self.exchange.rate_limit)
+        policies = Policies(
+            fault=self._fault_left(),
+            rate_limit=self.exchange.rate_limit,
+            idle_timeout=self._idle_timeout() if self.exchange.holds else 0,
+            request_timeout=self.context.manager.request_timeout,
+            holds=self.exchange.holds,
+        )
         return self._decision(
             Disposition.REPLIED, upstreams, policies, reply.details, (response, removed), made, reply.flags
         )

@@ -224,12 +224,23 @@ def _plain_route(body: bytes, index: int, mirrors: tuple[Mirror, ...], notes: No
     )
 
 
-def _hedged(route: Route, host: route_components_pb2.VirtualHost) -> Route:
-    """The route with the hedge policy of its virtual host, where it has none of its own."""
+def _completed(route: Route, host: route_components_pb2.VirtualHost) -> Route:
+    """The route with the hedge policy and the buffer limit of its virtual host, where it has none of its own."""
+    if route.kept is None:
+        route = route._replace(kept=_kept(host))
     action = route.action
     if not host.HasField("hedge_policy") or not isinstance(action, Forward) or action.hedge is not None:
         return route
     return route._replace(action=action._replace(hedge=host.hedge_policy.hedge_on_per_try_timeout))
+
+
+def _kept(message: route_components_pb2.Route | route_components_pb2.VirtualHost) -> int | None:
+    """Bytes of a request that are kept for retries (Envoy source/common/router/config_impl.cc, 1.36 and later)."""
+    if message.HasField("request_body_buffer_limit"):
+        return message.request_body_buffer_limit.value
+    if message.HasField("per_request_buffer_limit_bytes"):
+        return message.per_request_buffer_limit_bytes.value
+    return None
 
 
 def _virtual_host(
@@ -247,7 +258,9 @@ def _virtual_host(
     return VirtualHost(
         message.name,
         tuple(message.domains),
-        tuple(_hedged(_route(r, i, body_limit, mirrors, retry, notes), message) for i, r in enumerate(message.routes)),
+        tuple(
+            _completed(_route(r, i, body_limit, mirrors, retry, notes), message) for i, r in enumerate(message.routes)
+        ),
         TlsRequirement(message.require_tls),
         decode_mutations(message.request_headers_to_add, message.request_headers_to_remove),
         decode_mutations(message.response_headers_to_add, message.response_headers_to_remove),
@@ -306,6 +319,7 @@ def _route(
         config_path(message.metadata) if message.HasField("metadata") else "",
         decorator.operation,
         decorator.propagate.value if decorator.HasField("propagate") else True,
+        _kept(message),
     )
 
 

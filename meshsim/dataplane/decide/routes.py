@@ -213,6 +213,8 @@ class Route(NamedTuple):
     """``istio.config`` of the metadata: the Istio resource behind the route."""
     decorator: str
     decorator_propagate: bool = True
+    kept: int | None = None
+    """Bytes of a request that are kept for its retries, None = as many as the listener keeps of a connection."""
 
 
 class TlsRequirement(Enum):

@@ -59,6 +59,10 @@ class FlowKey(NamedTuple):
     authority: str
     path: str
     headers: tuple[tuple[str, str], ...]
+    body: int = 0
+    """Bytes of the body."""
+    after: Nanos = 0
+    """How long after the headers it comes, `core.NEVER` if it never does."""
 
 
 @dataclass(slots=True)
@@ -138,25 +142,26 @@ class ProxyModel:
 
     def decide(self, key: FlowKey) -> list[tuple[Fraction, Decision]]:
         """What the proxy decides for a kind of request: every way that its random number leads to."""
-        request = Request(method=key.method, authority=key.authority, path=key.path, headers=key.headers)
+        request = Request(method=key.method, authority=key.authority, path=key.path, headers=key.headers, body=key.body)
         return outcomes(decide_direct, self.config, _CONNECTION, request)
 
     def _route(self, key: FlowKey, flow: int) -> RouteSpec:
         ways = self.decide(key)
         self.retry[flow] = ways[0][1].policies.retry
         if len(ways) == 1:
-            return self._way(ways[0][1])
+            return self._way(key, ways[0][1])
         whole = lcm(*(share.denominator for share, _ in ways))
         return RouteSpec(
-            kind=RouteKind.DRAWN, ways=tuple((int(share * whole), self._way(decision)) for share, decision in ways)
+            kind=RouteKind.DRAWN, ways=tuple((int(share * whole), self._way(key, decision)) for share, decision in ways)
         )
 
-    def _way(self, decision: Decision) -> RouteSpec:
+    def _way(self, key: FlowKey, decision: Decision) -> RouteSpec:
         if decision.disposition is not Disposition.FORWARDED:
-            return local_route(decision)
+            return local_route(decision, key.after)
         clusters = tuple((self._cluster(u), u.weight) for u in decision.upstreams)
         mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
-        return forward_route(decision, clusters, mirrors, client=_CLIENT)
+        spec = forward_route(decision, clusters, mirrors, client=_CLIENT, body=key.after)
+        return replace(spec, eager=self.experiment.flag("hosts_answer_before_the_body_is_complete"))
 
     def _cluster(self, upstream: Upstream) -> int:
         if upstream.cluster is None:

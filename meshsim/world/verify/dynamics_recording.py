@@ -38,6 +38,7 @@ _DETAILS: Final[Mapping[int, str]] = {
     core.MAX_DURATION: "max_duration_timeout",
     core.TRY_IDLE: "upstream_per_try_idle_timeout",
     core.UPSTREAM_DURATION: "upstream_max_stream_duration_reached",
+    core.REQUEST_TIMEOUT: "request_overall_timeout",
 }
 
 

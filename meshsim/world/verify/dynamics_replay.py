@@ -8,6 +8,7 @@ from math import log
 from typing import Final, NamedTuple
 
 from meshsim.api import Fields
+from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine, HealthStats
 from meshsim.dataplane.layout import Row
 from meshsim.dataplane.scripted import Arrival, Ended, Meeting, ScriptedTables
@@ -157,7 +158,11 @@ class _Client:
 
     def flow(self, spec: Fields) -> int:
         headers = tuple((name.lower(), value) for name, value in spec.text_map("headers").items())
-        key = FlowKey(spec.text("method", "GET"), spec.text("host", "test"), spec.text("path", "/"), headers)
+        body, after = spec.integer("body_bytes"), millis(spec, "body_after_ms")
+        if spec.flag("body_never"):
+            after = core.NEVER
+        method, host, path = spec.text("method", "GET"), spec.text("host", "test"), spec.text("path", "/")
+        key = FlowKey(method, host, path, headers, body, after)
         return self.proxy.flow(key)
 
     def send(self, spec: Fields, after: Callable[[], None] | None = None) -> None:
