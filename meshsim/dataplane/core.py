@@ -271,6 +271,15 @@ CH_SOURCE = 6
 CH_FLOWS = 7
 CH_PLAN = 8
 CH_DROP = 9
+CH_SUBSET = 10
+CH_CHAIN = 11
+
+DROPS = 1
+IN_CONTEXT = 2
+"""Bits of `Cluster.drops`."""
+BY_PRIORITY = 1
+BY_CONNECTION = 2
+"""Bits of `Cluster.pools`: what tells its pools at a host from others of the same event loop."""
 
 # Health of a host as its cluster's assignment has it, and as the balancer was last told.
 UNHEALTHY = 0
@@ -470,6 +479,13 @@ class Ctl:
     """1 = the `rare` table has to be made larger, 0 = it need not."""
     late_width: i64
     """Places that each request has in the `late` column."""
+    pool_free: i64
+    """First of the pools that are nobody's, by `PoolKey.next`, and their number."""
+    pool_free_n: i64
+    pools_short: i64
+    """1 = there have to be more of them."""
+    lines: i64
+    """1 = requests know their downstream connection (`line_of`)."""
 
 
 class Dist:
@@ -736,7 +752,7 @@ class Cluster:
     limits: i8
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
     drops: i8
-    """Whether its assignment has it drop requests (`drop`)."""
+    """`DROPS`: its assignment has it drop requests (`drop`); `IN_CONTEXT`: it is a context (`owner`)."""
     max_retries: i32
     budget: i32
     """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
@@ -805,6 +821,23 @@ class Cluster:
     known: i8
     """Whether it has had hosts: the first ones are no update that others would wait for."""
     rq_pending_total: i64
+    owner: i32
+    """1 + the cluster whose hosts it has, 0 = it is a cluster itself. Others are its subsets, each with a balancer;
+    its limits for high priority; and contexts: requests whose routes ask for a subset or a priority."""
+    kin: i32
+    """1 + the first of a cluster's subsets, of a subset 1 + the next one."""
+    high: i32
+    """1 + the row of a cluster's limits for high priority."""
+    counts: i32
+    """Of a context: whose limits its requests count against."""
+    chain_at: i32
+    """Of a context: who is asked for a host, one after the other until there is one, in the `payload` column: rows of
+    balancers, or -1 less a host."""
+    chain_n: i32
+    host_connections: i32
+    """1 + the most connections to one of its hosts, 0 = any number."""
+    pools: i8
+    """By what its pools at a host are told apart, 0 = by event loop alone."""
 
 
 class Plan:
@@ -1031,6 +1064,18 @@ class Pool:
     purge: i32
 
 
+class PoolKey:
+    """What of a pool few have to know; the row has the pool's number. Pools of event loops alone have a 0 in `row`."""
+
+    line: i64
+    """Its downstream connection, 0 = any."""
+    row: i32
+    """1 + whose limits it counts against."""
+    worker: i32
+    next: i32
+    """1 + the next pool of the host and event loop, or the next that is nobody's."""
+
+
 class Conn:
     pool: i32
     streams: i32
@@ -1187,7 +1232,7 @@ class Att:
     when its headers have passed."""
     sent: i64
     """When it was sent, of one that hangs on the way there. In service where CPU plays a part: the CPU time it needs,
-    later the CPU's clock when it has had it."""
+    later the CPU's clock when it has had it. While it is pending: its pool where that is told from others."""
 
 
 class Timer:
@@ -1362,6 +1407,9 @@ class State(NamedTuple):
     turn_of: list[Turn]
     late: list[int]
     """For each request when its stream began anew, and when its body has come, where there is such a thing."""
+    pool_key: list[PoolKey]
+    lines: list[int]
+    """For each request its generation and downstream connection, where they are asked for."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -3021,11 +3069,21 @@ def look_up(s: State, policy: i64, lv: i64, key: i64, again: i64) -> i64:
     return s.table[level.table_at + n + (low + again) % n]
 
 
+def all_active(s: State, row: i64) -> i64:
+    """Requests under way at a cluster, given it or one of its subsets."""
+    if s.cluster[row].owner > 0:
+        row = s.cluster[row].owner - 1
+    active = s.cluster[row].active
+    if s.cluster[row].high > 0:
+        active += s.cluster[s.cluster[row].high - 1].active
+    return active
+
+
 def overload(s: State, row: i64, lv: i64, k: i64) -> float:
     """How full the bounded load of a hashed host is, 1 = just full (thread_aware_lb_impl.cc, hostOverloadFactor)."""
     cl = s.cluster[row]
     source = s.host_source[s.level[lv].source_at + HASHED_HOSTS]
-    total = ((cl.active + 1) * s.plan[cl.plan].balance_factor + 99) // 100
+    total = ((all_active(s, row) + 1) * s.plan[cl.plan].balance_factor + 99) // 100
     slots = math.ceil(total * (s.due[source.due_at + k] * 2.168404344971009e-19))
     if slots < 1:
         slots = 1
@@ -3250,6 +3308,31 @@ def show_level(s: State, lv: i64) -> None:
                 host.shown = UNHEALTHY
     level.stale = 1
     c.stale = level.cluster + 1
+    if cl.kin > 0:
+        show_subsets(s, level.cluster, priority)
+
+
+def show_subsets(s: State, row: i64, priority: i64) -> None:
+    """The balancers of a cluster's subsets learn of a priority what the cluster's own has learnt (refreshSubsets)."""
+    subset = s.cluster[row].kin - 1
+    while subset >= 0:
+        if s.cluster[subset].plan >= 0:
+            s.level[s.plan[s.cluster[subset].plan].level_at + priority].stale = 1
+        subset = s.cluster[subset].kin - 1
+
+
+def change_subset(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
+    """A subset has the hosts that stand in the payload, which its cluster has too."""
+    cl = s.cluster[row]
+    cl.host_at = base
+    cl.host_n = n
+    for i in range(n):
+        s.hosts[base + i] = s.payload[at + i]
+    if cl.plan >= 0:
+        plan = s.plan[cl.plan]
+        for i in range(plan.level_n):
+            s.level[plan.level_at + i].stale = 1
+        s.ctl[0].stale = cl.owner
 
 
 def change_health(s: State, row: i64, priority: i64) -> None:
@@ -3395,16 +3478,11 @@ def try_upstream(s: State, r: i64) -> None:
     h = -1
     identity = mix(q.id + (q.tries + 1) * STEP)
     if row >= 0:
-        if s.cluster[row].drops == 1 and q.tries == 0 and dropped(s, r, row):
+        if s.cluster[row].drops > 0 and diverted(s, r, row):
             return
         h = choose_host(s, r, row, identity)
     if h < 0:
-        q.status = 503
-        q.flags |= UH
-        if row >= 0:
-            note(s, row, NONE_HEALTHY)
-            note_status(s, row, 503)
-        push(s, DO_FINISH, r)
+        find_none(s, r, row)
         return
     cl = s.cluster[row]
     if cl.use_all == 1:
@@ -3419,25 +3497,217 @@ def try_upstream(s: State, r: i64) -> None:
     if k >= 0:
         t.conn = k
         attach(s, a)
-    elif cl.pending >= cl.max_pending:
+    else:
+        await_connection(s, a, s.host[h].pool + q.worker)
+    if q.mirrored < s.route[q.route].mirror_n:
+        push(s, DO_MIRROR, r)
+
+
+def find_none(s: State, r: i64, row: i64) -> None:
+    """A request has no host; `row` is -1 where its cluster is gone."""
+    q = s.req[r]
+    q.status = 503
+    q.flags |= UH
+    if row >= 0:
+        note(s, row, NONE_HEALTHY)
+        note_status(s, row, 503)
+    push(s, DO_FINISH, r)
+
+
+def await_connection(s: State, a: i64, pool: i64) -> None:
+    """An attempt waits in its pool for a connection, unless too many do."""
+    t = s.att[a]
+    cl = s.cluster[t.cluster]
+    if cl.pending >= cl.max_pending:
         cl.rq_pending_overflow += 1
         t.how = OVERFLOW
         push(s, DO_END, a)
+        return
+    p = s.pool[pool]
+    cl.pending += 1
+    cl.rq_pending_total += 1
+    p.pending += 1
+    t.listed = 1
+    if cl.pools > 0:
+        t.sent = pool
+    if p.head < 0:
+        p.head = a
     else:
-        pool = s.host[h].pool + q.worker
-        p = s.pool[pool]
-        cl.pending += 1
-        cl.rq_pending_total += 1
-        p.pending += 1
-        t.listed = 1
-        if p.head < 0:
-            p.head = a
+        s.att[p.tail].next = a
+    p.tail = a
+    push(s, DO_POOL, pool)
+
+
+def diverted(s: State, r: i64, row: i64) -> bool:
+    """Whether a try is over or goes on another way: its cluster drops it, or it is one in a context."""
+    drops = s.cluster[row].drops
+    if drops & DROPS != 0 and s.req[r].tries == 0 and dropped(s, r, row):
+        return True
+    if drops & IN_CONTEXT != 0:
+        try_in_context(s, r, row)
+        return True
+    return False
+
+
+def try_in_context(s: State, r: i64, row: i64) -> None:
+    """Choose a host where the route asks for more than a cluster, and give the request to its connection pool.
+
+    Envoy source/extensions/load_balancing_policies/subset/subset_lb.cc, chooseHostIteration: what a subset's balancer
+    does not find another one may; source/common/upstream/cluster_manager_impl.cc, httpConnPoolImpl: pools and limits
+    by priority.
+    """
+    c = s.ctl[0]
+    q = s.req[r]
+    context = s.cluster[row]
+    identity = mix(q.id + (q.tries + 1) * STEP)
+    h = -1
+    i = 0
+    while h < 0 and i < context.chain_n:
+        asked = s.payload[context.chain_at + i]
+        if asked < 0:
+            h = -1 - asked
         else:
-            s.att[p.tail].next = a
-        p.tail = a
-        push(s, DO_POOL, pool)
+            h = choose_host(s, r, asked, identity)
+            if h >= 0 and s.cluster[asked].use_all == 1:
+                s.cluster[asked].lb_panic += 1
+        i += 1
+    if h < 0:
+        find_none(s, r, row)
+        return
+    if q.tries < c.tried_width:
+        s.tried[r * c.tried_width + q.tries] = h
+    q.tries += 1
+    q.row = context.counts
+    a = take_attempt(s, r, context.counts, h, identity)
     if q.mirrored < s.route[q.route].mirror_n:
         push(s, DO_MIRROR, r)
+    pool = own_pool(s, r, h, context.counts)
+    k = find_connection(s, pool, context.counts)
+    if k >= 0:
+        s.att[a].conn = k
+        push(s, DO_ATTACH, a)
+    else:
+        await_connection(s, a, pool)
+
+
+def line_of(s: State, r: i64) -> i64:
+    """The downstream connection of a request, as long as that is open; shadows have none (0).
+
+    DEVIATION: clients of open loops have a connection for each request unless they belong to sessions; callers have as
+    many as they make calls at once.
+    """
+    q = s.req[r]
+    if q.mirror == 1:
+        return 0
+    if s.lines[2 * r] != q.gen + 1:
+        identity = q.root
+        if q.user >= 0:
+            identity = s.user[q.user].id
+        elif q.parent >= 0:
+            pod = s.pod[s.flow[q.flow].pod]
+            identity = mix(pod.id + pod.calling * STEP)
+        elif q.source >= 0 and s.source[q.source].sessions > 0:
+            number = below(draw(q.root, P_SESSION), s.source[q.source].sessions)
+            identity = mix(s.source[q.source].id + number)
+        s.lines[2 * r] = q.gen + 1
+        s.lines[2 * r + 1] = identity
+    return s.lines[2 * r + 1]
+
+
+def own_pool(s: State, r: i64, h: i64, row: i64) -> i64:
+    """The pool at a host for a request that counts against the limits of `row`; it is made if there is none."""
+    q = s.req[r]
+    first = s.host[h].pool + q.worker
+    cl = s.cluster[row]
+    if cl.pools == 0:
+        return first
+    line = 0
+    if cl.pools & BY_CONNECTION != 0:
+        line = line_of(s, r)
+    pool = s.pool_key[first].next - 1
+    while pool >= 0:
+        key = s.pool_key[pool]
+        if key.row == row + 1 and key.line == line:
+            return pool
+        pool = key.next - 1
+    c = s.ctl[0]
+    pool = c.pool_free
+    key = s.pool_key[pool]
+    c.pool_free = key.next - 1
+    c.pool_free_n -= 1
+    if c.pool_free_n < 4 * TOGETHER:
+        c.pools_short = 1
+    key.line = line
+    key.row = row + 1
+    key.worker = q.worker
+    key.next = s.pool_key[first].next
+    s.pool_key[first].next = pool + 1
+    s.pool[pool].host = h
+    return pool
+
+
+def give_pool(s: State, pool: i64) -> None:
+    """A pool that is told from others goes as soon as nothing is left in it (cluster_manager_impl.cc, poolIsIdle)."""
+    p = s.pool[pool]
+    key = s.pool_key[pool]
+    if key.row == 0 or p.count > 0 or p.head >= 0:
+        return
+    while p.conn >= 0:
+        k = p.conn
+        p.conn = s.conn[k].next
+        s.conn[k].idle = 0
+        give_connection(s, k)
+    before = s.host[p.host].pool + key.worker
+    while s.pool_key[before].next != pool + 1:
+        before = s.pool_key[before].next - 1
+    s.pool_key[before].next = key.next
+    c = s.ctl[0]
+    key.row = 0
+    key.next = c.pool_free + 1
+    c.pool_free = pool
+    c.pool_free_n += 1
+
+
+def pool_row(s: State, pool: i64) -> i64:
+    """Whose limits the connections of a pool count against."""
+    row = s.host[s.pool[pool].host].cluster
+    if s.cluster[row].high + s.cluster[row].pools > 0 and s.pool_key[pool].row > 0:
+        return s.pool_key[pool].row - 1
+    return row
+
+
+def pool_worker(s: State, pool: i64) -> i64:
+    """The event loop that a pool belongs to."""
+    row = s.host[s.pool[pool].host].cluster
+    if s.cluster[row].high + s.cluster[row].pools > 0 and s.pool_key[pool].row > 0:
+        return s.pool_key[pool].worker
+    return pool - s.host[s.pool[pool].host].pool
+
+
+def next_pool(s: State, pool: i64) -> i64:
+    """The next of all pools of a host, -1 after the last; the first is that of its first event loop."""
+    h = s.pool[pool].host
+    row = s.host[h].cluster
+    worker = pool_worker(s, pool)
+    if s.cluster[row].high + s.cluster[row].pools > 0 and s.pool_key[pool].next > 0:
+        return s.pool_key[pool].next - 1
+    if worker + 1 < s.cluster[row].workers:
+        return s.host[h].pool + worker + 1
+    return -1
+
+
+def crowded(s: State, pool: i64, row: i64) -> bool:
+    """Whether a host has as many connections as it may (Envoy source/common/upstream/upstream_impl.h,
+    canCreateConnection: those of all its pools)."""
+    most = s.cluster[row].host_connections - 1
+    if most < 0:
+        return False
+    count = 0
+    other = s.host[s.pool[pool].host].pool
+    while other >= 0:
+        count += s.pool[other].count
+        other = next_pool(s, other)
+    return count >= most
 
 
 def ready_connection(s: State, h: i64, worker: i64, row: i64) -> i64:
@@ -3498,10 +3768,12 @@ def serve_pool(s: State, pool: i64) -> None:
     p = s.pool[pool]
     while p.head >= 0 and s.att[p.head].open == 0:
         drop_head(s, pool)
-    if p.head < 0:
-        return
-    row = s.host[p.host].cluster
+    row = pool_row(s, pool)
     cl = s.cluster[row]
+    if p.head < 0:
+        if cl.pools > 0:
+            give_pool(s, pool)
+        return
     k = find_connection(s, pool, row)
     if k >= 0:
         a = p.head
@@ -3514,7 +3786,7 @@ def serve_pool(s: State, pool: i64) -> None:
         return
     if p.connecting * cl.streams >= p.pending:
         return
-    if cl.connections >= cl.max_connections:
+    if cl.connections >= cl.max_connections or crowded(s, pool, row):
         cl.cx_overflow += 1
         if p.count > 0:
             return
@@ -3555,7 +3827,7 @@ def dial(s: State, pool: i64) -> None:
     c = s.ctl[0]
     p = s.pool[pool]
     host = s.host[p.host]
-    cl = s.cluster[host.cluster]
+    cl = s.cluster[pool_row(s, pool)]
     identity = s.att[p.head].id
     k = c.conn_free
     conn = s.conn[k]
@@ -3613,7 +3885,7 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         if host.rtts > 0:
             here = -1
             if cl.proxy >= 0:
-                here = s.proxy[cl.proxy].station + conn.pool - host.pool
+                here = s.proxy[cl.proxy].station + pool_worker(s, conn.pool)
             age.due += crypto(s, cl.proxy, here, identity, P_CRYPTO)
             age.due += crypto(s, there, conn.station, identity, P_CRYPTO_IN)
     if age.due >= limit and conn.failing != 2:
@@ -3640,6 +3912,7 @@ def on_connected(s: State, k: i64) -> None:
     host = s.host[conn.host]
     if host.removed == 1 and p.head < 0:
         close_connection(s, k)
+        push(s, DO_POOL, conn.pool)
         return
     rest_connection(s, k)
     push(s, DO_POOL, conn.pool)
@@ -3656,7 +3929,7 @@ def on_unconnected(s: State, k: i64) -> None:
     p = s.pool[conn.pool]
     p.connecting -= 1
     pool = conn.pool
-    row = s.host[conn.host].cluster
+    row = pool_row(s, pool)
     s.cluster[row].cx_connect_fail += 1
     if c.now - s.conn_age[k].opened >= s.cluster[row].connect_timeout:
         note(s, row, CONNECT_TIMEOUT)
@@ -3673,6 +3946,8 @@ def purge(s: State, pool: i64) -> None:
     if p.purge <= 0:
         if p.head >= 0:
             push(s, DO_POOL, pool)
+        elif s.cluster[pool_row(s, pool)].pools > 0:
+            give_pool(s, pool)
         return
     p.purge -= 1
     push(s, DO_PURGE, pool)
@@ -3699,7 +3974,7 @@ def close_connection(s: State, k: i64) -> None:
     if conn.state != CLOSED:
         p = s.pool[conn.pool]
         p.count -= 1
-        s.cluster[s.host[conn.host].cluster].connections -= 1
+        s.cluster[pool_row(s, conn.pool)].connections -= 1
         conn.state = CLOSED
         set_ready(s, conn.pool, -1)
     give_connection(s, k)
@@ -3707,9 +3982,8 @@ def close_connection(s: State, k: i64) -> None:
 
 def drain_pools(s: State, h: i64) -> None:
     """A host was removed or became unhealthy: idle connections close, busy ones after their last stream."""
-    host = s.host[h]
-    cl = s.cluster[host.cluster]
-    for pool in range(host.pool, host.pool + cl.workers):
+    pool = s.host[h].pool
+    while pool >= 0:
         p = s.pool[pool]
         k = p.conn
         while k >= 0:
@@ -3721,6 +3995,10 @@ def drain_pools(s: State, h: i64) -> None:
                 s.conn[k].state = DRAINING
             k = p.conn
         set_ready(s, pool, -1)
+        following = next_pool(s, pool)
+        if s.cluster[pool_row(s, pool)].pools > 0:
+            give_pool(s, pool)
+        pool = following
 
 
 def release_connection(s: State, a: i64) -> None:
@@ -3751,7 +4029,7 @@ def release_connection(s: State, a: i64) -> None:
         close_connection(s, t.conn)
     else:
         rest_connection(s, t.conn)
-    if cl.pending > 0 and s.pool[pool].head >= 0:
+    if (cl.pending > 0 and s.pool[pool].head >= 0) or (cl.limits == 1 and cl.pools > 0):
         push(s, DO_POOL, pool)
     t.conn = -1
 
@@ -4480,8 +4758,9 @@ def eject(s: State, row: i64, h: i64, detector: i64, enforcing: i64) -> None:
     Envoy source/common/upstream/outlier_detection_impl.cc, ejectHost.
     """
     c = s.ctl[0]
-    cl = s.cluster[row]
     host = s.host[h]
+    row = host.cluster
+    cl = s.cluster[row]
     if host.removed == 1 or host.ejected == 1:
         return
     note(s, row, DETECTED + detector)
@@ -4699,7 +4978,10 @@ def leave_upstream(s: State, a: i64) -> None:
     host = s.host[t.host]
     if t.phase == PENDING and t.listed == 1:
         cl.pending -= 1
-        s.pool[host.pool + s.req[t.req].worker].pending -= 1
+        if cl.pools > 0:
+            s.pool[t.sent].pending -= 1
+        else:
+            s.pool[host.pool + s.req[t.req].worker].pending -= 1
     if t.attached == 1:
         cl.active -= 1
         host.active -= 1
@@ -5711,6 +5993,8 @@ def kill_connections(s: State, p: i64) -> None:
         age = s.conn_age[k]
         if age.pod == p and (conn.state == READY or conn.state == DRAINING):
             close_connection(s, k)
+            if s.cluster[pool_row(s, conn.pool)].pools > 0:
+                push(s, DO_POOL, conn.pool)
         elif age.pod == p and conn.state == CONNECTING and conn.failing == 0:
             conn.failing = 1
             age.due = c.now + s.link[s.host[conn.host].link].latency
@@ -5793,8 +6077,10 @@ def reach_connections(s: State, h: i64) -> None:
     c = s.ctl[0]
     host = s.host[h]
     connecting = 0
-    for pool in range(host.pool, host.pool + s.cluster[host.cluster].workers):
+    pool = host.pool
+    while pool >= 0:
         connecting += s.pool[pool].connecting
+        pool = next_pool(s, pool)
     if connecting == 0:
         return
     last = least(host.cursor + CHUNK, len(s.conn))
@@ -5834,6 +6120,13 @@ def change_cluster(s: State, cid: i64, row: i64) -> None:
         cl.host_n = 0
         cl.view_n = 0
         cl.plan = -1
+        if cl.high > 0:
+            s.cluster[cl.high - 1].retired = 1
+        subset = cl.kin - 1
+        while subset >= 0:
+            s.cluster[subset].host_n = 0
+            s.cluster[subset].plan = -1
+            subset = s.cluster[subset].kin - 1
     if row >= 0 and s.cluster[row].outlier == 1:
         schedule(s, c.now + s.cluster[row].interval, EV_SWEEP, row)
 
@@ -5959,9 +6252,14 @@ def on_change(s: State, i: i64) -> None:
         change_plan(s, ch.target, ch.value)
     elif ch.kind == CH_DROP:
         s.cluster[ch.target].drop = ch.value
-        s.cluster[ch.target].drops = 0
+        s.cluster[ch.target].drops &= IN_CONTEXT
         if ch.value > 0:
-            s.cluster[ch.target].drops = 1
+            s.cluster[ch.target].drops |= DROPS
+    elif ch.kind == CH_SUBSET:
+        change_subset(s, ch.target, ch.value, ch.at, ch.n)
+    elif ch.kind == CH_CHAIN:
+        s.cluster[ch.target].chain_at = ch.at
+        s.cluster[ch.target].chain_n = ch.n
     else:
         s.source[ch.target].flow_at = ch.at
         s.source[ch.target].flow_n = ch.n
@@ -6016,7 +6314,7 @@ def room(s: State) -> i64:
         count_notes(s)
     if (
         least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER
-        or c.timer_full + c.stale + c.rare_full > 0
+        or c.timer_full + c.stale + c.rare_full + c.pools_short > 0
     ):
         return FULL
     if c.work_n + WORK_ROOM > len(s.work) or 2 * (NEAR_ROOM + c.far_n + c.wheel_n) + HEAP_ROOM > len(s.heap):

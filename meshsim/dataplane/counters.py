@@ -56,7 +56,7 @@ GAUGES: Final = frozenset(
         "circuit_breakers.default.rq_retry_open",
     }
 )
-"""Statistics that may fall."""
+"""Statistics that may fall, and that every cluster has."""
 _OPEN: Final[Mapping[str, tuple[str, str]]] = {
     "circuit_breakers.default.cx_open": ("connections", "max_connections"),
     "circuit_breakers.default.rq_open": ("active", "max_requests"),
@@ -121,22 +121,25 @@ def count_clusters(tables: Tables, cluster_of: Sequence[int], clusters: int) -> 
     def column(name: str) -> Ints:
         return tables.field("cluster", name)[:rows]
 
-    replaced = rows != clusters
+    replaced = not np.array_equal(owner, np.arange(clusters))
 
     def by_cluster(values: Ints) -> Ints:
         if not replaced:
-            # Rows and clusters are made together: as many of both are the same.
             return values
         total = np.zeros(clusters, np.int64)
         np.add.at(total, owner, values)
         return total
 
     found = {name: by_cluster(column(ours)) for name, ours in COLUMNS.items()}
-    live = column("retired") == 0
+    found["membership_total"] = by_cluster(np.where(column("owner") == 0, column("host_n"), 0))
+    live, high = column("retired") == 0, column("pools") & core.BY_PRIORITY > 0
     for name, (used, most) in _OPEN.items():
         now = column(used)
         # Envoy looks whether one is open when what it counts changes: one that allows nothing stays closed.
-        found[name] = by_cluster((live & (now > 0) & (now >= column(most))).astype(np.int64))
+        opened = live & (now > 0) & (now >= column(most))
+        found[name] = by_cluster((opened & ~high).astype(np.int64))
+        if high.any():
+            found[name.replace("default", "high")] = by_cluster((opened & high).astype(np.int64))
     found |= _membership(tables, owner, clusters)
     http2 = column("http2") == 1
     found["upstream_cx_http1_total"] = by_cluster(np.where(http2, 0, column("cx_total")))

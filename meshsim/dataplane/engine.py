@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from meshsim.dataplane import core
+from meshsim.dataplane.contexts import Book, Contexts, HostKey, SubsetSpec, own_balancer
 from meshsim.dataplane.counters import ClusterCounts, count_clusters, grow_rare
 from meshsim.dataplane.cpu import ProxyUsage, settled
 from meshsim.dataplane.host_health import HealthStats as HealthStats
@@ -17,6 +17,7 @@ from meshsim.dataplane.layout import Layout, Row, chance, row_of
 from meshsim.dataplane.pacing import interval_of
 from meshsim.dataplane.planner import HostFacts, PlannedCluster, PlannedLevel, Planner, needs_plan
 from meshsim.dataplane.readings import ClusterStats as ClusterStats
+from meshsim.dataplane.readings import Counters as Counters
 from meshsim.dataplane.readings import CpuUse as CpuUse
 from meshsim.dataplane.readings import HostState as HostState
 from meshsim.dataplane.readings import PodLoad as PodLoad
@@ -40,8 +41,6 @@ from meshsim.errors import InternalError, LimitError
 from meshsim.kernel import draw
 from meshsim.units import Nanos
 
-HostKey = Hashable
-
 _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 65_536
 _CELLS: Final = 32_768
@@ -60,44 +59,6 @@ class Edge(NamedTuple):
     workload: int
     call: int
     edge: int
-
-
-class Counters(NamedTuple):
-    """What the engine has done so far."""
-
-    now: Nanos
-    events: int
-    started: int
-    finished: int
-    attempts: int
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that have not ended."""
-        return self.started - self.finished
-
-
-@dataclass(slots=True)
-class _Book:
-    """What Python knows of a cluster: its row, and its hosts as the last scheduled change leaves them."""
-
-    number: int
-    spec: ClusterSpec
-    row: int
-    workers: int
-    identity: int = 0
-    probe: int = -1
-    """Row of its health checks, -1 without."""
-    ever: int = 0
-    """How many host rows it has had."""
-    drop: int = 0
-    """Parts per million of its requests that it drops."""
-    levels: int = 0
-    """Priorities of its plan, 0 = it is not planned."""
-    rows: dict[HostKey, int] = field(default_factory=dict)
-    hosts: tuple[tuple[HostKey, HostSpec], ...] = ()
-    base: int = 0
-    capacity: int = 0
 
 
 class Engine:
@@ -127,7 +88,7 @@ class Engine:
         self.seed = seed
         self._tables: Tables = make_tables(choose_mode(mode), notice) if tables is None else tables
         self._layout = Layout()
-        self._books: list[_Book] = []
+        self._books: list[Book] = []
         self._cluster_of: list[int] = []
         """The cluster of each row, also of replaced ones."""
         self._host_names: list[tuple[int, HostKey]] = []
@@ -141,6 +102,7 @@ class Engine:
         self._logs: list[npt.NDArray[np.void]] = []
         self._cells: list[npt.NDArray[np.void]] = []
         self._injected = 0
+        self._contexts = Contexts(self._tables, self._layout, self._planner, self._change, self._cluster_of)
         self._now: Nanos = 0
         self._next: Nanos = core.NEVER
         self._set_up(stations, sample_rate)
@@ -206,6 +168,14 @@ class Engine:
             self.set_hosts(cluster, hosts)
         return cluster
 
+    def add_context(self, cluster: int, *, high: bool = False) -> int:
+        """Requests that ask more of a cluster than a host (`contexts`), as another number that routes may lead to."""
+        number = len(self._books)
+        self._books.append(self._books[cluster])
+        self._layout.columns["cluster_row"].extend([-1])
+        self._contexts.add(self._books[cluster], number, high)
+        return number
+
     def add_source(self, spec: SourceSpec) -> int:
         """A traffic source; it sends from ``spec.start`` (or now, when that has passed) to ``spec.stop``."""
         number = self._count("source")
@@ -231,16 +201,20 @@ class Engine:
 
     def set_cluster(self, cluster: int, spec: ClusterSpec, at: Nanos | None = None) -> None:
         """Replace a cluster: new connections, counters and outlier state, the same hosts (Envoy: a cluster update)."""
-        hosts, drop = self._books[cluster].hosts, self._books[cluster].drop
-        self._books[cluster] = self._new_book(cluster, spec)
+        old = self._books[cluster]
+        hosts, drop = old.hosts, old.drop
+        new = self._new_book(cluster, spec)
+        self._books = [new if book is old else book for book in self._books]
         self._change(core.CH_CLUSTER, cluster, at, value=self._books[cluster].row)
         self.set_drop(cluster, drop, at)
         if hosts:
             self.set_hosts(cluster, hosts, at)
+        self._contexts.renew(new, at)
 
     def remove_cluster(self, cluster: int, at: Nanos | None = None) -> None:
         """A proxy loses a cluster: new requests 503 NC, retries 503 UH; `set_cluster` brings it back."""
         self._change(core.CH_CLUSTER, cluster, at, value=-1)
+        self._contexts.remove(self._books[cluster], at)
 
     def set_drop(self, cluster: int, parts_per_million: int, at: Nanos | None = None) -> None:
         """Have a cluster drop a share of its requests (drop_overloads of its endpoint assignment)."""
@@ -248,6 +222,15 @@ class Engine:
         if book.drop != parts_per_million:
             book.drop = parts_per_million
             self._change(core.CH_DROP, book.row, at, value=parts_per_million)
+            self._contexts.drop(book, parts_per_million, at)
+
+    def set_subsets(self, cluster: int, subsets: Mapping[str, SubsetSpec], at: Nanos | None = None) -> None:
+        """The subsets of a cluster, anew after each change of its hosts."""
+        self._contexts.set_subsets(self._books[cluster], subsets, at)
+
+    def set_chain(self, context: int, names: Sequence[str], at: Nanos | None = None) -> None:
+        """The subsets that are asked for a host of a context's requests, one after the other."""
+        self._contexts.set_chain(self._books[context], context, names, at)
 
     def set_hosts(self, cluster: int, hosts: Sequence[tuple[HostKey, HostSpec]], at: Nanos | None = None) -> None:
         """The endpoints of a cluster, in their order; equal keys keep their state, the first of doubled keys counts."""
@@ -441,16 +424,16 @@ class Engine:
     def _workers_of(self, proxy: int) -> int:
         return self._workers[proxy] if proxy >= 0 else 1
 
-    def _new_book(self, cluster: int, spec: ClusterSpec) -> _Book:
+    def _new_book(self, cluster: int, spec: ClusterSpec) -> Book:
         workers = self._workers_of(spec.proxy)
         identity = self._identity("cluster", cluster)
         turns = [self._identity("turn", cluster, worker) & 0xFFFFFFFF for worker in range(workers)]
         self._cluster_of.append(cluster)
         row = self._layout.cluster(spec, workers, identity, turns)
         probe = -1 if spec.health_check is None else self._layout.probe(spec.health_check)
-        return _Book(cluster, spec, row, workers, identity, probe)
+        return Book(cluster, spec, row, workers, identity, probe)
 
-    def _new_host(self, book: _Book, key: HostKey, spec: HostSpec) -> int:
+    def _new_host(self, book: Book, key: HostKey, spec: HostSpec) -> int:
         check = 0
         if book.probe >= 0 and spec.checked:
             check = self._layout.check(book.probe, self._identity("check", book.number, book.ever))
@@ -458,19 +441,21 @@ class Engine:
         self._host_names.append((book.number, key))
         return self._layout.host(book.row, book.workers, spec.priority, check)
 
-    def _plan(self, book: _Book, hosts: Sequence[HostSpec], at: Nanos | None) -> None:
+    def _plan(self, book: Book, hosts: Sequence[HostSpec], at: Nanos | None) -> None:
         """Have a cluster planned as soon as one list of equal hosts does not do for it."""
         priorities = 1 + max((spec.priority for spec in hosts), default=-1)
         if priorities <= book.levels or not (book.levels or needs_plan(book.spec, hosts)):
             return
         book.levels = max(priorities, 2 * book.levels)
-        plan, first = self._layout.plan(book.spec, book.row, book.levels)
+        spec = own_balancer(book.spec)
+        plan, first = self._layout.plan(spec, book.row, book.levels)
         levels = [PlannedLevel() for _ in range(book.levels)]
         planned = PlannedCluster(
-            book.number, book.row, book.spec, book.workers, book.identity, plan, first, levels, self._now
+            book.number, book.row, spec, book.workers, book.identity, plan, first, levels, self._now
         )
         self._planner.add(planned)
         self._change(core.CH_PLAN, book.row, at, value=plan)
+        self._contexts.plan(book, at)
 
     def _change(self, kind: int, target: int, at: Nanos | None, *, value: int = 0, place: int = 0, n: int = 0) -> None:
         time = self._now if at is None else max(at, self._now)
@@ -500,6 +485,7 @@ class Engine:
         self._widen("tried", "tried_width", self._layout.tried_width)
         self._widen("hedged", "hedge_width", self._layout.hedge_width)
         self._widen("late", "late_width", self._layout.late_width)
+        self._contexts.fit()
 
     def _widen(self, column: str, name: str, needed: int) -> None:
         """Give each request more places in a column that has some for each try."""
@@ -546,6 +532,9 @@ class Engine:
             t.set("ctl", 0, "stale", 0)
         if read("ctl", 0, "rare_full"):
             grow_rare(t)
+        if read("ctl", 0, "pools_short"):
+            self._contexts.grow()
+        self._contexts.fit()
         full = read("ctl", 0, "timer_full")
         if full:
             self._grow_ring(full - 1)

@@ -170,7 +170,7 @@ class _Check:
             self._field("pool", "connecting"),
             self._count(pool[state == core.CONNECTING], pools),
         )
-        owner = self._field("host", "cluster")[self._field("conn", "host")[alive]]
+        owner = self._pool_rows()[pool[alive]]
         yield from _differ(
             "connections of cluster",
             self._field("cluster", "connections"),
@@ -188,6 +188,14 @@ class _Check:
             self._field("conn", "streams"),
             self._count(carried[carried >= 0], self._tables.length("conn")),
         )
+
+    def _pool_rows(self) -> Ints:
+        """Whose limits the connections of each pool count against."""
+        rows = self._field("host", "cluster")[self._field("pool", "host")]
+        if self._tables.length("pool_key"):
+            own = self._field("pool_key", "row")[: len(rows)]
+            rows[: len(own)] = np.where(own > 0, own - 1, rows[: len(own)])
+        return rows
 
     def pods(self) -> Iterator[str]:
         """Busy workers and queue of each instance."""

@@ -40,7 +40,9 @@ RING: Final = 64
 """First length of a timer class's ring, a power of two."""
 CHOICES: Final = (1 << 15) - 1
 """The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
-_RUNNING: Final = frozenset({"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source"})
+_RUNNING: Final = frozenset(
+    {"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source", "pool_key"}
+)
 """Tables that are filled while the core runs."""
 
 
@@ -375,12 +377,15 @@ class Layout:
             found = self._keys[keys] = self.columns["session_key"].extend([key - SIGN for key in keys])
         return found
 
-    def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int]) -> int:
-        """A new row for a cluster, without hosts."""
+    def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int], **more: int) -> int:
+        """A new row for a cluster, without hosts; `more` are further fields."""
         outlier = spec.outlier
         unusual = spec.max_stream_duration or spec.idle_timeout or spec.max_connection_duration
         unusual = unusual or spec.max_requests_per_connection
+        pools = more.get("pools", core.BY_CONNECTION if spec.by_connection else 0)
+        unusual = unusual or pools
         limits: dict[str, int] = {"limits": bool(unusual) or spec.max_concurrent_streams < core.MANY_STREAMS}
+        limits |= {**more, "pools": pools}
         if outlier is not None:
             limits |= outlier_fields(outlier)
         return self.rows["cluster"].add(
@@ -409,6 +414,7 @@ class Layout:
                 max_life=spec.max_connection_duration,
                 plan=-1,
                 merge=spec.merge_window,
+                host_connections=0 if spec.host_connections is None else 1 + min(spec.host_connections, LIMIT - 1),
                 **limits,
             )
         )

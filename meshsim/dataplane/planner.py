@@ -89,6 +89,10 @@ class PlannedCluster:
     newest: int = 0
     """When its newest host came."""
     updates: int = 0
+    whole: int = -1
+    """Row of the cluster that it is a subset of, -1 = none."""
+    scaled: bool = False
+    """Whether its localities weigh less by the hosts that it lacks."""
 
 
 def needs_plan(spec: ClusterSpec, hosts: Sequence[HostSpec]) -> bool:
@@ -98,7 +102,7 @@ def needs_plan(spec: ClusterSpec, hosts: Sequence[HostSpec]) -> bool:
     if spec.health_check is not None:
         return True
     ruled = spec.policy in _TABLES or spec.local or spec.zone is not None or spec.slow_start is not None
-    if ruled or spec.full_scan or spec.fail_on_panic or spec.weighted_health:
+    if ruled or spec.subsets or spec.full_scan or spec.fail_on_panic or spec.weighted_health:
         return True
     if spec.overprovisioning != OVERPROVISIONING or any(h.priority or h.degraded or h.excluded for h in hosts):
         return True
@@ -118,7 +122,9 @@ class Planner:
         self._latest: dict[int, PlannedCluster] = {}
         """By row of the cluster."""
         self._followers: dict[int, dict[int, None]] = {}
-        """Numbers of the clusters whose zone aware routing looks at a cluster, by its number."""
+        """Rows of the clusters whose zone aware routing looks at a cluster, by its number."""
+        self._subsets: dict[int, list[int]] = {}
+        """Rows of the subsets of a cluster."""
         self._ends = dict.fromkeys(("host_source", "member", "due", "table"), 0)
         self._tables_of: dict[Hashable, tuple[int, int]] = {}
         """Place and length of each hash table, which equal lists of hosts share."""
@@ -135,10 +141,18 @@ class Planner:
             book.started, book.newest = known.started, known.newest
         self._latest[book.cluster] = self._books[book.plan] = book
         if book.spec.zone is not None:
-            self._followers.setdefault(book.spec.zone.local, {})[book.number] = None
+            self._followers.setdefault(book.spec.zone.local, {})[book.cluster] = None
+        if book.whole >= 0 and known is None:
+            self._subsets.setdefault(book.whole, []).append(book.cluster)
 
     def refresh(self, cluster: int) -> None:
-        """Plan the stale priorities of a cluster, and what depends on them."""
+        """Plan the stale priorities of a cluster and of its subsets, and what depends on them."""
+        book = self._latest.get(cluster)
+        whole = cluster if book is None or book.whole < 0 else book.whole
+        for row in (whole, *self._subsets.get(whole, ())):
+            self._refresh(row)
+
+    def _refresh(self, cluster: int) -> None:
         t = self._tables
         book = self._books.get(t.get("cluster", cluster, "plan"))
         if book is None:
@@ -146,6 +160,8 @@ class Planner:
         now = t.get("ctl", 0, "now")
         rows = t.read("hosts", t.get("cluster", cluster, "host_at"), t.get("cluster", cluster, "host_n"))
         stale = [n for n, level in enumerate(book.levels) if self._is_stale(book, n, level)]
+        if book.whole >= 0 and not stale:
+            return
         for n in stale:
             book.levels[n].hosts = [self._host(row) for row in rows if self._facts[row].priority == n]
         book.updates += 1
@@ -155,8 +171,8 @@ class Planner:
         for n in stale if book.spec.policy not in _TABLES else range(len(book.levels)):
             self._write_level(book, n, panic[n])
         self._write_zones(book)
-        for number in self._followers.get(book.number, ()):
-            follower = self._planned(number)
+        for row in self._followers.get(book.number, ()):
+            follower = self._books.get(t.get("cluster", row, "plan"))
             if follower is not None and follower.levels[0].planned:
                 self._write_zones(follower)
 
@@ -208,9 +224,10 @@ class Planner:
 
     def _write_level(self, book: PlannedCluster, n: int, panic: bool) -> None:
         level, row = book.levels[n], book.level_at + n
-        localities = _by_locality(level.hosts, book.spec)
+        localities = self._localities(book, n)
+        weights = self._weights(book, n) if book.spec.locality_weighted else {}
         if book.spec.policy in _TABLES:
-            self._write_table(book, level, row, localities, panic)
+            self._write_table(book, level, row, _normalised(level.hosts, localities, weights, panic))
             return
         lists: list[tuple[int, Locality | None, list[_Host]]] = [
             (core.ALL_HOSTS, None, level.hosts),
@@ -224,7 +241,28 @@ class Planner:
         self._write_sources(book, level, row, lists)
         count = len(localities) if apart else 0
         self._tables.set("level", row, "localities", count)
-        self._write_locality_schedules(book, level, row, localities if count else {})
+        self._write_locality_schedules(book, level, row, localities if count else {}, weights)
+
+    def _localities(self, book: PlannedCluster, n: int) -> dict[Locality, list[_Host]]:
+        """Hosts of a priority by locality: a subset has all those of its cluster, some of them empty."""
+        found = _by_locality(book.levels[n].hosts, book.spec)
+        if book.whole < 0:
+            return found
+        return {name: found.get(name, []) for name in _by_locality(self._whole(book, n), book.spec)}
+
+    def _whole(self, book: PlannedCluster, n: int) -> list[_Host]:
+        """The hosts of a priority of the cluster that a subset belongs to."""
+        whole = self._latest.get(book.whole)
+        return whole.levels[n].hosts if whole is not None else book.levels[n].hosts
+
+    def _weights(self, book: PlannedCluster, n: int) -> dict[Locality, int]:
+        """The weights of the localities of a priority (determineLocalityWeights)."""
+        own = _by_locality(book.levels[n].hosts, book.spec)
+        whole = own if book.whole < 0 else _by_locality(self._whole(book, n), book.spec)
+        weights = {name: hosts[0].locality_weight for name, hosts in whole.items()}
+        if not book.scaled:
+            return weights
+        return {name: int(w * len(own.get(name, ())) / len(whole[name]) + 0.5) for name, w in weights.items()}
 
     def _write_sources(
         self,
@@ -305,7 +343,12 @@ class Planner:
         return found
 
     def _write_locality_schedules(
-        self, book: PlannedCluster, level: PlannedLevel, row: int, localities: Mapping[Locality, list[_Host]]
+        self,
+        book: PlannedCluster,
+        level: PlannedLevel,
+        row: int,
+        localities: Mapping[Locality, list[_Host]],
+        own: Mapping[Locality, int],
     ) -> None:
         """The schedules of the localities (locality_wrr.cc); one without weight never comes up."""
         t = self._tables
@@ -314,7 +357,10 @@ class Planner:
             source = t.get("level", row, "source_at") + core.FIRST_LOCALITY
             both = []
             for degraded, health in enumerate((core.HEALTHY, core.DEGRADED)):
-                weights = [self._effective(book, hosts, health) for hosts in localities.values()]
+                weights = [
+                    _effective(own[name], hosts, health, book.spec.overprovisioning)
+                    for name, hosts in localities.items()
+                ]
                 steps = [round(core.EDF_UNIT / weight) if weight else 0 for weight in weights]
                 scheduled |= any(steps) << degraded
                 for n, step in enumerate(steps):
@@ -327,11 +373,6 @@ class Planner:
         t.write("due", (place := self._place(level, "due of localities", len(values))), values)
         t.set("level", row, "due_at", place)
         t.set("level", row, "scheduled", scheduled)
-
-    def _effective(self, book: PlannedCluster, hosts: Sequence[_Host], health: int) -> float:
-        counted = sum(host.health != core.EXCLUDED for host in hosts)
-        eligible = len(_of(hosts, health))
-        return locality_weight(hosts[0].locality_weight, eligible, counted, book.spec.overprovisioning)
 
     def _start_some(self, book: PlannedCluster, steps: Sequence[int]) -> list[int]:
         """Schedules of those entries that have a step; the others are never due."""
@@ -352,7 +393,7 @@ class Planner:
         zones = Zones(ZoneState.OFF)
         own = self._planned(spec.zone.local) if spec.zone is not None else None
         if spec.zone is not None and own is not None and not spec.locality_weighted:
-            upstream = _by_locality(book.levels[0].hosts, spec)
+            upstream = self._localities(book, 0)
             local = _by_locality(own.levels[0].hosts, spec)
             zones = route_zones(
                 [(_text(name), len(_of(hosts, core.HEALTHY))) for name, hosts in upstream.items()],
@@ -378,10 +419,8 @@ class Planner:
         book: PlannedCluster,
         level: PlannedLevel,
         row: int,
-        localities: Mapping[Locality, list[_Host]],
-        panic: bool,
+        hosts: Sequence[tuple[_Host, float]],
     ) -> None:
-        hosts = _normalised(level.hosts, localities, book.spec.locality_weighted, panic)
         none: list[tuple[int, Locality | None, list[_Host]]] = [
             (kind, None, []) for kind in (core.ALL_HOSTS, core.HEALTHY_HOSTS, core.DEGRADED_HOSTS)
         ]
@@ -431,6 +470,12 @@ def _of(hosts: Sequence[_Host], health: int) -> list[_Host]:
     return [host for host in hosts if host.health == health]
 
 
+def _effective(weight: int, hosts: Sequence[_Host], health: int, factor: int) -> float:
+    """What a locality weighs with as many of its hosts as are of this health."""
+    counted = sum(host.health != core.EXCLUDED for host in hosts)
+    return locality_weight(weight, len(_of(hosts, health)), counted, factor)
+
+
 def _text(locality: Locality) -> str:
     return "/".join(locality)
 
@@ -455,9 +500,13 @@ def _by_locality(hosts: Sequence[_Host], spec: ClusterSpec) -> dict[Locality, li
 
 
 def _normalised(
-    hosts: Sequence[_Host], localities: Mapping[Locality, list[_Host]], by_locality: bool, panic: bool
+    hosts: Sequence[_Host],
+    localities: Mapping[Locality, list[_Host]],
+    weights: Mapping[Locality, int],
+    panic: bool,
 ) -> list[tuple[_Host, float]]:
-    """Hosts of a ring or table with weights that sum to 1 (thread_aware_lb_impl.cc, normalizeWeights)."""
+    """Hosts of a ring or table with weights that sum to 1 (thread_aware_lb_impl.cc, normalizeWeights); `weights` of
+    localities, none where these do not count."""
 
     def eligible(group: Sequence[_Host]) -> list[_Host]:
         return list(group) if panic else _of(group, core.HEALTHY)
@@ -466,12 +515,12 @@ def _normalised(
         total = sum(host.weight for host in group)
         return [(host, host.weight * share / total) for host in group]
 
-    if not by_locality:
+    if not weights:
         return spread(eligible(hosts), 1.0)
-    total = sum(group[0].locality_weight for group in localities.values())
+    total = sum(weights.values())
     return [
         pair
-        for group in localities.values()
-        if group[0].locality_weight
-        for pair in spread(eligible(group), group[0].locality_weight / total)
+        for name, group in localities.items()
+        if weights[name]
+        for pair in spread(eligible(group), weights[name] / total)
     ]

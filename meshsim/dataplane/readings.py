@@ -8,6 +8,21 @@ from meshsim.dataplane.specs import PodState
 from meshsim.units import Nanos
 
 
+class Counters(NamedTuple):
+    """What the engine has done so far."""
+
+    now: Nanos
+    events: int
+    started: int
+    finished: int
+    attempts: int
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have not ended."""
+        return self.started - self.finished
+
+
 class ClusterStats(NamedTuple):
     """Envoy's statistics of one cluster of one proxy, and what is under way there."""
 

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from meshsim.dataplane.host_health import HealthCheckSpec as HealthCheckSpec
 from meshsim.dataplane.host_health import OutlierSpec as OutlierSpec
+from meshsim.dataplane.limits import USUAL_LIMITS
+from meshsim.dataplane.limits import LimitSpec as LimitSpec
 from meshsim.units import SECOND, Nanos
 
 GRPC: Final = 1000
@@ -412,6 +414,14 @@ class ClusterSpec:
     health_check: HealthCheckSpec | None = None
     merge_window: Nanos = SECOND
     """How long changes of health alone are collected for the balancer after the first."""
+    host_connections: int | None = None
+    """Most connections to one host, None = any number."""
+    high: LimitSpec = USUAL_LIMITS
+    """Limits for requests of high priority, which have pools of their own."""
+    by_connection: bool = False
+    """Whether each downstream connection has pools of its own."""
+    subsets: bool = False
+    """Whether hosts are chosen among subsets alone (`contexts`), each with a balancer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
