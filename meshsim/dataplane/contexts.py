@@ -25,6 +25,8 @@ HostKey = Hashable
 
 POOLS: Final = 16 * core.TOGETHER
 """How many pools are made at once."""
+BUCKETS: Final = 1024
+"""First number of places for buckets of single connections, a power of two."""
 
 
 class SubsetSpec(NamedTuple):
@@ -118,8 +120,9 @@ class Contexts:
     def add(self, book: Book, number: int, high: bool) -> None:
         """A new context of a cluster; unless it is given a chain, the cluster's own balancer chooses."""
         family = self._families.setdefault(book.number, _Family())
-        family.contexts[number] = _Context(high)
+        context = family.contexts[number] = _Context(high)
         self._place(book, number, None)
+        self._chain(book, family, context, None)
 
     def set_subsets(self, book: Book, subsets: Mapping[str, SubsetSpec], at: Nanos | None) -> None:
         """The subsets of a cluster after a change of its hosts; those that are not named have none any more."""
@@ -165,14 +168,44 @@ class Contexts:
 
     def fit(self) -> None:
         """Keep what stands beside other tables as long as they are."""
+        t = self._tables
         if self.pools:
-            t = self._tables
             t.reserve("pool_key", t.length("pool"))
-            t.reserve("lines", 2 * t.length("req"))
             if not t.get("ctl", 0, "pool_free_n"):
-                self.grow()
+                self._grow_pools()
+        if self.pools or self._layout.by_connection:
+            t.reserve("lines", 2 * t.length("req"))
+        if self._layout.by_connection and not t.length("own_bucket"):
+            t.reserve("own_bucket", BUCKETS)
 
     def grow(self) -> None:
+        """Make room where the core lacked it."""
+        short = self._tables.get("ctl", 0, "pools_short")
+        self._tables.set("ctl", 0, "pools_short", 0)
+        if short & 1:
+            self._grow_pools()
+        if short & 2:
+            self._grow_buckets()
+
+    def _grow_buckets(self) -> None:
+        """More places for buckets of single connections, without those that are full again."""
+        t = self._tables
+        now, size = t.get("ctl", 0, "now"), t.length("own_bucket")
+        full = t.field("bucket", "full")
+        kept = [row for row in t.read_rows("own_bucket", 0, size) if row[0] and now - row[1] < full[row[2]]]
+        while 4 * (len(kept) + 4 * core.TOGETHER) > size:
+            size *= 2
+        t.reserve("own_bucket", size)
+        places: dict[int, tuple[int, ...]] = {}
+        for row in kept:
+            at = core.mix(row[0]) & (size - 1)
+            while at in places:
+                at = (at + 1) & (size - 1)
+            places[at] = row
+        t.write_rows("own_bucket", 0, [places.get(at, (0, 0, 0)) for at in range(size)])
+        t.set("ctl", 0, "own_n", len(kept))
+
+    def _grow_pools(self) -> None:
         """Make more pools that are nobody's."""
         t = self._tables
         pool = row_of("pool", conn=-1, head=-1, tail=-1)
@@ -183,7 +216,6 @@ class Contexts:
         t.fill("pool_key", "next", first, [*range(first + 2, first + POOLS + 1), last])
         t.set("ctl", 0, "pool_free", first)
         t.set("ctl", 0, "pool_free_n", t.get("ctl", 0, "pool_free_n") + POOLS)
-        t.set("ctl", 0, "pools_short", 0)
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -202,7 +234,6 @@ class Contexts:
         self._change(core.CH_CLUSTER, number, at, value=context.row)
         if book.drop:
             self._change(core.CH_DROP, context.row, at, value=book.drop)
-        self._chain(book, family, context, at)
 
     def _high(self, book: Book) -> int:
         """A row for the limits of a cluster for high priority."""

@@ -78,6 +78,7 @@ EV_TURN_BACK = 23
 EV_CHECK = 24
 EV_CHECKED = 25
 EV_BODY = 26
+EV_SLOWED = 27
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -390,6 +391,7 @@ P_CHECK = 61
 P_PICK = 32
 P_WAY = 60
 P_DROP = 64
+P_SLOW = 65
 P_CALL = 4096
 P_CHILD = 1 << 20
 P_REPORT = 1 << 21
@@ -414,6 +416,15 @@ TWISTER = 624
 
 SYN_BASE = SECOND
 """First retransmission of a TCP SYN; each further one waits twice as long (Linux TCP_TIMEOUT_INIT)."""
+MORE_FAULTS = 1 << 24
+"""Added to a route's share of delays that has limits of faults or slow answers."""
+HOLDERS = 1024
+"""Most faults under way that are counted."""
+SLOW_TICK = 51_800_000
+"""Between two pieces of a slow answer: a timer of 50 ms (StreamRateLimiter::DefaultFillInterval), which an event loop
+whose clock ticks every 4 ms takes for that long on average (measured)."""
+SLOW_START = 50
+"""Milliseconds' worth of bytes that may pass at once."""
 RTO_BASE = 200_000_000
 """First retransmission of TCP data; each further one waits twice as long (Linux TCP_RTO_MIN)."""
 
@@ -483,9 +494,9 @@ class Ctl:
     """First of the pools that are nobody's, by `PoolKey.next`, and their number."""
     pool_free_n: i64
     pools_short: i64
-    """1 = there have to be more of them."""
-    lines: i64
-    """1 = requests know their downstream connection (`line_of`)."""
+    """1 = there have to be more of them, 2 = more places for buckets of single connections, 3 = both."""
+    own_n: i64
+    """Buckets of single connections."""
 
 
 class Dist:
@@ -714,6 +725,12 @@ class Route:
     request_class: i32
     """Timers of request_timeout, which ends with the body."""
     body: i64
+    slow_ppm: i32
+    """Share of the requests whose answers pass slowly, and bytes a second."""
+    slow_rate: i32
+    most_faults: i32
+    """Faults that may be under way, -1 = any number; the requests that have one stand in the `holder` column."""
+    holder_at: i32
 
 
 class Share:
@@ -1048,6 +1065,8 @@ class Inbound:
     body: i64
     wait: i64
     """The back-off that the answer asks for, 0 = none."""
+    size: i32
+    """Bytes of the answer."""
 
 
 class Pool:
@@ -1309,6 +1328,18 @@ class Bucket:
     """Parts per million of the requests that take a token, and of those that are refused where there is none."""
     enforced: i32
     status: i16
+    each: i8
+    """Whether each downstream connection has a bucket of its own."""
+
+
+class OwnBucket:
+    """A bucket of tokens of one downstream connection; a `line` of 0 is a free place."""
+
+    line: i64
+    """1 + the connection."""
+    empty: i64
+    limit: i32
+    """The bucket whose rate and size it has."""
 
 
 class Tally:
@@ -1408,6 +1439,8 @@ class State(NamedTuple):
     late: list[int]
     """For each request when its stream began anew, and when its body has come, where there is such a thing."""
     pool_key: list[PoolKey]
+    own_bucket: list[OwnBucket]
+    holder: list[int]
     lines: list[int]
     """For each request its generation and downstream connection, where they are asked for."""
 
@@ -1864,6 +1897,8 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
         if q.decided != STARTED or tc.kind != TIMER_IDLE:
             return True
         row = q.att
+        if row < 0:
+            return False
     elif s.att[row].gen != t.gen or s.att[row].open == 0:
         return False
     elif s.req[s.att[row].req].decided != STARTED or tc.kind == TIMER_UPSTREAM:
@@ -2511,7 +2546,7 @@ def decide(s: State, r: i64) -> None:
         await_body(s, r)
     if route.limit >= 0 and route.limit_late == 0 and refused(s, r):
         return
-    if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm:
+    if route.delay_ppm > 0 and below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm and delays(s, r):
         q.flags |= DI
         if route.delay > 0:
             q.events += 1
@@ -2540,7 +2575,10 @@ def refused(s: State, r: i64) -> bool:
     """Whether a local rate limit ends a request."""
     q = s.req[r]
     limit = s.route[q.route].limit
-    if take_token(s, limit, q.id):
+    if s.bucket[limit].each == 1:
+        if take_own_token(s, r, limit):
+            return False
+    elif take_token(s, limit, q.id):
         return False
     q.status = s.bucket[limit].status
     q.flags |= RL
@@ -2566,11 +2604,141 @@ def take_token(s: State, limit: i64, identity: i64) -> bool:
     return below(draw(identity, P_ENFORCE), MILLION) >= b.enforced
 
 
+def take_own_token(s: State, r: i64, limit: i64) -> bool:
+    """The same where each downstream connection has a bucket: that of the first limit that it met (local_ratelimit.cc,
+    getPerConnectionRateLimiter)."""
+    c = s.ctl[0]
+    identity = s.req[r].id
+    if below(draw(identity, P_LIMIT), MILLION) >= s.bucket[limit].enabled:
+        return True
+    line = line_of(s, r) + 1
+    mask = len(s.own_bucket) - 1
+    at = mix(line) & mask
+    while s.own_bucket[at].line != line and s.own_bucket[at].line != 0:
+        at = (at + 1) & mask
+    own = s.own_bucket[at]
+    if own.line == 0:
+        own.line = line
+        own.limit = limit
+        own.empty = c.now - s.bucket[limit].full
+        c.own_n += 1
+        if 2 * (c.own_n + 2 * TOGETHER) > mask:
+            c.pools_short |= 2
+    b = s.bucket[own.limit]
+    if c.now - own.empty > b.full:
+        own.empty = c.now - b.full
+    if c.now - own.empty >= b.per_token:
+        own.empty += b.per_token
+        return True
+    return below(draw(identity, P_ENFORCE), MILLION) >= s.bucket[limit].enforced
+
+
+def delays(s: State, r: i64) -> bool:
+    """Whether a delay is injected where the draw allows one; a request whose answer will pass slowly has a fault too.
+
+    Envoy source/extensions/filters/http/fault/fault_filter.cc, decodeHeaders: with as many faults under way as there
+    may be the filter does nothing.
+
+    DEVIATION: faults of routes without max_active_faults do not count towards that of others.
+    """
+    q = s.req[r]
+    route = s.route[q.route]
+    if route.delay_ppm <= MILLION:
+        return True
+    if route.most_faults >= 0 and active_faults(s, route.holder_at) >= route.most_faults:
+        return False
+    delayed = below(draw(q.id, P_DELAY), MILLION) < route.delay_ppm - MORE_FAULTS
+    slowed = below(draw(q.id, P_SLOW), MILLION) < route.slow_ppm
+    if route.most_faults >= 0 and (delayed or slowed):
+        at = route.holder_at
+        n = s.holder[at]
+        s.holder[at + 1 + 2 * n] = r
+        s.holder[at + 2 + 2 * n] = q.gen
+        s.holder[at] = n + 1
+    return delayed
+
+
+def active_faults(s: State, at: i64) -> i64:
+    """How many of the requests that had a fault go on; the others are forgotten."""
+    n = s.holder[at]
+    i = 0
+    while i < n:
+        place = at + 1 + 2 * i
+        q = s.req[s.holder[place]]
+        if q.live == 1 and q.gen == s.holder[place + 1]:
+            i += 1
+        else:
+            n -= 1
+            s.holder[place] = s.holder[at + 1 + 2 * n]
+            s.holder[place + 1] = s.holder[at + 2 + 2 * n]
+    s.holder[at] = n
+    return n
+
+
+def has_fault(s: State, r: i64) -> bool:
+    """Whether a request is one of those."""
+    q = s.req[r]
+    at = s.route[q.route].holder_at
+    for i in range(s.holder[at]):
+        if s.holder[at + 1 + 2 * i] == r and s.holder[at + 2 + 2 * i] == q.gen:
+            return True
+    return False
+
+
+def may_fault(s: State, r: i64) -> bool:
+    """Whether a request may have a fault: it has one, or there are not too many."""
+    route = s.route[s.req[r].route]
+    return route.most_faults < 0 or has_fault(s, r) or active_faults(s, route.holder_at) < route.most_faults
+
+
+def passes_slowly(s: State, r: i64, a: i64) -> bool:
+    """Whether the answer of a request that has ended upstream is still on its way to the client, which then gets it.
+
+    Envoy source/extensions/filters/http/common/stream_rate_limiter.cc: a bucket of a second's worth of bytes, filled
+    since the request came, gives every 50 ms as many bytes as it has.
+    """
+    c = s.ctl[0]
+    q = s.req[r]
+    t = s.att[a]
+    route = s.route[q.route]
+    if q.mirror == 1 or below(draw(q.id, P_SLOW), MILLION) >= route.slow_ppm:
+        return False
+    if route.most_faults >= 0 and not has_fault(s, r):
+        return False
+    size = 0
+    if t.met > 0:
+        size = s.inbound[t.met - 1].size
+    elif t.handler >= 0:
+        size = s.handler[t.handler].size
+    first = route.slow_rate * SLOW_START // 1000 + route.slow_rate * (c.now - q.start) // SECOND
+    left = size - least(first, route.slow_rate)
+    if left <= 0:
+        return False
+    each = route.slow_rate * SLOW_TICK // SECOND
+    wait = (left + each - 1) // each * SLOW_TICK
+    q.events += 1
+    q.decided = STARTED
+    schedule(s, c.now + wait, EV_SLOWED, r)
+    if q.sampled == 1:
+        s.log[c.log_n - 1].request_end += wait
+    return True
+
+
+def on_slowed(s: State, r: i64) -> None:
+    """The last piece of a slow answer has passed."""
+    q = s.req[r]
+    q.events -= 1
+    if q.live == 0:
+        give_request(s, r)
+    else:
+        finish(s, r)
+
+
 def forward(s: State, r: i64) -> None:
     """Abort, answer locally, or choose the cluster by the stream's one random number and start the route timeout."""
     q = s.req[r]
     route = s.route[q.route]
-    if route.abort_ppm > 0 and below(draw(q.id, P_ABORT), MILLION) < route.abort_ppm:
+    if route.abort_ppm > 0 and below(draw(q.id, P_ABORT), MILLION) < route.abort_ppm and may_fault(s, r):
         q.status = route.abort_status
         q.flags |= FI
         push(s, DO_FINISH, r)
@@ -3636,7 +3804,7 @@ def own_pool(s: State, r: i64, h: i64, row: i64) -> i64:
     c.pool_free = key.next - 1
     c.pool_free_n -= 1
     if c.pool_free_n < 4 * TOGETHER:
-        c.pools_short = 1
+        c.pools_short |= 1
     key.line = line
     key.row = row + 1
     key.worker = q.worker
@@ -5199,7 +5367,8 @@ def end_attempt(s: State, a: i64) -> None:
             status = 200
         q.flags |= flags
         write_log(s, r, a, status, q.flags, 1)
-        finish(s, r)
+        if how != ANSWERED or s.route[q.route].slow_ppm == 0 or not passes_slowly(s, r, a):
+            finish(s, r)
     give_attempt(s, a)
 
 
@@ -5438,6 +5607,11 @@ def end_by_timeout(s: State, r: i64, how: i64) -> None:
             a = first_beside(s, r)
         s.att[a].how = how
         push(s, DO_END, a)
+        return
+    if q.decided == STARTED:
+        if how == MAX_DURATION:
+            q.decided = BROKEN
+            push(s, DO_FINISH, r)
         return
     q.status = timeout_code(s, r)
     if how == ROUTE_TIMEOUT:
@@ -6428,6 +6602,8 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_checked(s, row)
     elif kind == EV_BODY:
         on_body(s, row)
+    elif kind == EV_SLOWED:
+        on_slowed(s, row)
     else:
         on_user(s, row)
 

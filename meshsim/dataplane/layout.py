@@ -10,6 +10,7 @@ from meshsim.dataplane import core
 from meshsim.dataplane.appending import Appender, ColumnAppender
 from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.host_health import LIMIT, outlier_fields, probe_fields
+from meshsim.dataplane.limits import bucket_fields
 from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
 from meshsim.dataplane.specs import (
     Arrivals,
@@ -41,7 +42,7 @@ RING: Final = 64
 CHOICES: Final = (1 << 15) - 1
 """The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
 _RUNNING: Final = frozenset(
-    {"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source", "pool_key"}
+    {"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source", "pool_key", "own_bucket"}
 )
 """Tables that are filled while the core runs."""
 
@@ -68,7 +69,7 @@ class Layout:
         self.columns = {
             name: ColumnAppender(name)
             for name in (
-                *("free", "turn", "hosts", "seen", "cluster_row"),
+                *("free", "turn", "hosts", "seen", "cluster_row", "holder"),
                 *("handler_call", "source_flow", "code", "payload", "quantile", "instant", "outcome", "session_key"),
             )
         }
@@ -76,6 +77,7 @@ class Layout:
         self._wakes: dict[WakeSpec, int] = {}
         self._routes: dict[tuple[RouteSpec, int, bool], int] = {}
         self._buckets: dict[tuple[RateLimitSpec, int], int] = {}
+        self._holders: dict[tuple[str, int], int] = {}
         self._timers: dict[tuple[int, int], int] = {}
         self._links: dict[Row, int] = {}
         self._met: dict[tuple[Row, ...], int] = {}
@@ -84,6 +86,8 @@ class Layout:
         self._groups: list[int] = []
         self.call_errors = False
         """Whether there are calls that fail by themselves."""
+        self.by_connection = False
+        """Whether there are buckets of tokens for each connection."""
         self.timer_ring = 0
         self.tried_width = 1
         self.hedge_width = 0
@@ -275,7 +279,7 @@ class Layout:
         return self._route_row(alike, proxy, grpc), cluster, kind
 
     def _route_row(self, spec: RouteSpec, proxy: int, grpc: bool) -> int:
-        limited = spec.limit is not None or any(way.limit is not None for _, way in spec.ways)
+        limited = any(way.limit is not None or way.faults is not None for way in (spec, *(way for _, way in spec.ways)))
         key = (spec, proxy if limited else -1, grpc)
         found = self._routes.get(key)
         if found is None and spec.ways:
@@ -286,7 +290,7 @@ class Layout:
             found = self._routes[key] = self.rows["route"].add(drawn)
         if found is None:
             limit = -1 if spec.limit is None else self._bucket(spec.limit, proxy)
-            found = self.rows["route"].add(self._route(spec, limit, grpc))
+            found = self.rows["route"].add(self._route(spec, limit, grpc, self._faults(spec, proxy)))
             self._routes[key] = found
         return found
 
@@ -294,23 +298,27 @@ class Layout:
         key = (spec, proxy)
         found = self._buckets.get(key)
         if found is None:
-            per_token = max(spec.fill_interval // max(spec.tokens_per_fill, 1), 1)
-            full = per_token * spec.max_tokens
-            found = self.rows["bucket"].add(
-                row_of(
-                    "bucket",
-                    empty=-full,
-                    per_token=per_token,
-                    full=full,
-                    enabled=spec.enabled_ppm,
-                    enforced=spec.enforced_ppm,
-                    status=spec.status,
-                )
-            )
+            found = self.rows["bucket"].add(row_of("bucket", **bucket_fields(spec)))
             self._buckets[key] = found
+            self.by_connection = self.by_connection or spec.by_connection
         return found
 
-    def _route(self, spec: RouteSpec, limit: int, grpc: bool) -> Row:
+    def _faults(self, spec: RouteSpec, proxy: int) -> dict[str, int]:
+        """Fields of a route's faults: their shares, what slows answers down, and where those under way are kept."""
+        faults = spec.faults
+        fields = {"delay_ppm": spec.delay_ppm, "most_faults": -1}
+        if faults is None:
+            return fields
+        fields |= {"slow_ppm": faults.rate_ppm, "slow_rate": min(faults.rate, LIMIT)}
+        if faults.most_active is not None and faults.most_active <= core.HOLDERS:
+            key = (faults.counted_for, proxy)
+            if key not in self._holders:
+                self._holders[key] = self.columns["holder"].extend([0] * (1 + 2 * core.HOLDERS))
+            fields |= {"most_faults": faults.most_active, "holder_at": self._holders[key]}
+        fields["delay_ppm"] += core.MORE_FAULTS
+        return fields
+
+    def _route(self, spec: RouteSpec, limit: int, grpc: bool, faults: dict[str, int]) -> Row:
         shares = _shares(spec)
         shadows = zip(spec.mirrors, _classes(spec)[len(spec.clusters) :])
         if spec.host_reselect_attempts or spec.previous_priorities:
@@ -341,7 +349,6 @@ class Layout:
             base_ms=base_ms,
             max_ms=max(spec.backoff_max // MILLISECOND, base_ms),
             reselect=spec.host_reselect_attempts,
-            delay_ppm=spec.delay_ppm,
             delay=spec.delay,
             abort_ppm=spec.abort_ppm,
             abort_status=spec.abort_status,
@@ -368,6 +375,7 @@ class Layout:
             large=spec.large,
             request_class=self.timer_class(spec.request_timeout if slow else 0, core.TIMER_REQUEST),
             body=spec.body,
+            **faults,
         )
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:

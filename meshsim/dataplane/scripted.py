@@ -93,14 +93,18 @@ class ScriptedTables(PlainTables):
         """The instant of the event under way."""
         return int(self._list("ctl")[0].now)
 
-    def send(self, flow: int, identity: int) -> tuple[int, int]:
-        """A request leaves its client now; returns its row and the row's generation. For use inside `at`."""
+    def send(self, flow: int, identity: int, line: int = 0) -> tuple[int, int]:
+        """A request leaves its client now, over a connection of this identity (0 = one of its own); returns its row and
+        the row's generation. For use inside `at`."""
         row: int = self._core["take_request"](self.state, identity, identity, flow)
         request = self._list("req")[row]
         request.sampled = 1
         workers = self._list("flow")[flow].workers
         if workers > 1:
             request.worker = core.below(core.draw(identity, core.P_WORKER), workers)
+        lines = self._list("lines")
+        if line and lines:
+            lines[2 * row : 2 * row + 2] = [request.gen + 1, line]
         self._core["push"](self.state, core.DO_ENTER, row)
         return row, request.gen
 
@@ -113,7 +117,10 @@ class ScriptedTables(PlainTables):
             self._list("att")[request.att].how = core.ABANDONED
             self._core["push"](self.state, core.DO_END, request.att)
         else:
-            request.status = 0
+            if request.decided == core.STARTED:
+                request.decided = core.BROKEN
+            else:
+                request.status = 0
             request.flags |= core.DC
             self._core["push"](self.state, core.DO_FINISH, row)
 

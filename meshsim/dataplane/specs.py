@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from meshsim.dataplane.host_health import HealthCheckSpec as HealthCheckSpec
 from meshsim.dataplane.host_health import OutlierSpec as OutlierSpec
 from meshsim.dataplane.limits import USUAL_LIMITS
+from meshsim.dataplane.limits import FaultSpec as FaultSpec
 from meshsim.dataplane.limits import LimitSpec as LimitSpec
+from meshsim.dataplane.limits import RateLimitSpec as RateLimitSpec
 from meshsim.units import SECOND, Nanos
 
 GRPC: Final = 1000
@@ -425,23 +427,6 @@ class ClusterSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimitSpec:
-    """A bucket of tokens in front of a route; routes of one proxy with equal ones share it (`bucket` tells others)."""
-
-    max_tokens: int
-    tokens_per_fill: int
-    fill_interval: Nanos
-    status: int = 429
-    enabled_ppm: int = 1_000_000
-    """Share of requests that take a token."""
-    enforced_ppm: int = 1_000_000
-    """Share of those that are refused where there is none."""
-    after_fault: bool = False
-    """Whether faults are injected before it."""
-    bucket: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
     """What one proxy does with one flow under one configuration version."""
 
@@ -503,6 +488,8 @@ class RouteSpec:
     """Whether applications answer before they have the whole request."""
     large: bool = False
     """Whether bodies are larger than what is kept of them for retries."""
+    faults: FaultSpec | None = None
+    """What else of its faults counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

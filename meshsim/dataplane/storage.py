@@ -57,6 +57,7 @@ ROWS: Final[Mapping[str, type]] = {
     "wake": core.Wake,
     "turn_of": core.Turn,
     "pool_key": core.PoolKey,
+    "own_bucket": core.OwnBucket,
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from meshsim.network import OUTSIDE_PARTY
 from meshsim.network.dns import Answer, AnswerKind, Resolver
 from meshsim.scenario import Call
 from meshsim.units import Nanos
+from meshsim.world.cluster_contexts import ClusterContexts
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.flows import Flow
@@ -112,12 +114,14 @@ class Router:
     _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
     _by_entry: dict[int, list[Flow]] = field(default_factory=dict)
     _given: dict[int, tuple[RouteSpec, str]] = field(default_factory=dict)
+    _contexts: ClusterContexts = field(init=False)
     _views: ProxyViews = field(init=False)
     _resolver: Resolver = field(init=False)
     _backends: Backends = field(init=False)
 
     def __post_init__(self) -> None:
         objects = self.world.kube.server.objects
+        self._contexts = ClusterContexts(self.world.engine)
         self._views = ProxyViews(self.world.mesh.trust_domain)
         self._resolver = Resolver(objects, self.world.mesh.domain)
         self._backends = Backends(objects)
@@ -313,9 +317,11 @@ class Router:
             return local_route(decision)
         upstreams = decision.upstreams
         shadows = [mirror for mirror in decision.policies.mirrors if mirror.upstream.known]
+        high = decision.policies.high_priority
+        asked = [*((u, high) for u in upstreams), *((mirror.upstream, False) for mirror in shadows)]
         places = [
-            self._slot(flow, place, upstream, request, decision)
-            for place, upstream in enumerate([*upstreams, *(mirror.upstream for mirror in shadows)], first)
+            self._slot(flow, place, upstream, request, decision, above)
+            for place, (upstream, above) in enumerate(asked, first)
         ]
         numbers = [number for number, _ in places]
         clusters = tuple(zip(numbers, (upstream.weight for upstream in upstreams)))
@@ -342,13 +348,10 @@ class Router:
     # ---- clusters -----------------------------------------------------------------------------------------------
 
     def _slot(
-        self, flow: Flow, place: int, upstream: Upstream, request: Request, decision: Decision
+        self, flow: Flow, place: int, upstream: Upstream, request: Request, decision: Decision, high: bool
     ) -> tuple[int, int]:
-        """The engine's number of an upstream cluster, -1 when the proxy has no such cluster, and the class there.
-
-        DEVIATION: each subset of a cluster (`lb_subset_config`, which Istio does not use) has circuit breakers and
-        outlier detection of its own; Envoy counts them for the cluster.
-        """
+        """The engine's number of an upstream cluster for requests of a priority, -1 when the proxy has no such cluster,
+        and the class there."""
         cluster = upstream.cluster
         if cluster is None:
             return -1, 0
@@ -364,11 +367,21 @@ class Router:
             key = (flow.entry.number, f"{upstream.name} {target.address}:{target.port}")
         else:
             endpoints = _targets(upstream)
-            key = (flow.entry.number, f"{upstream.name} {upstream.subset}" if upstream.subset else upstream.name)
+            key = (flow.entry.number, upstream.name)
         spec = cluster_spec(
             flow.entry.proxy_number, cluster, upstream.http2, upstream.assignment, locality=self._locality(flow.entry)
         )
-        return self._place(key, flow, place, upstream.name, spec, upstream, upstream_request, endpoints)
+        number, kind = self._place(key, flow, place, upstream.name, spec, upstream, upstream_request, endpoints)
+        counted = CountedCluster(flow.entry.id, upstream.name)
+        at = self.world.env.instant
+        return self._contexts.find(
+            number, upstream, high, self._slots[key].hosts, at, partial(self._tell, counted)
+        ), kind
+
+    def _tell(self, cluster: CountedCluster) -> None:
+        """The engine has one more number for this cluster."""
+        if self.on_cluster is not None:
+            self.on_cluster(cluster)
 
     def _locality(self, entry: PodEntry) -> Locality:
         """Where a proxy tells that it is."""
@@ -393,8 +406,7 @@ class Router:
         if slot is None:
             slot = Slot(self.world.engine.add_cluster(spec), spec, flow, upstream, endpoints)
             self._slots[key] = slot
-            if self.on_cluster is not None:
-                self.on_cluster(CountedCluster(flow.entry.id if upstream is not None else "", name))
+            self._tell(CountedCluster(flow.entry.id if upstream is not None else "", name))
         else:
             slot.flow, slot.upstream, slot.endpoints = flow, upstream, endpoints
             if slot.spec != spec:

@@ -15,8 +15,11 @@ from meshsim.dataplane.decide.clusters import (
     LoadAssignment,
     LocalityEndpoints,
     OutlierDetection,
+    Thresholds,
 )
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
+from meshsim.dataplane.decide.endpoints import NO_TEXT
+from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.health_checks import CheckKind
@@ -25,11 +28,13 @@ from meshsim.dataplane.specs import (
     GRPC,
     NOWHERE,
     ClusterSpec,
+    FaultSpec,
     Flag,
     HashingSpec,
     HealthCheckSpec,
     InboundKind,
     LbPolicy,
+    LimitSpec,
     Locality,
     Mark,
     OutlierSpec,
@@ -192,6 +197,7 @@ def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
         enforced_ppm=limit.enforced.parts_per_million,
         after_fault=limit.after_fault,
         bucket=limit.bucket,
+        by_connection=limit.by_connection,
     )
     return replace(spec, limit=tokens)
 
@@ -214,6 +220,18 @@ def with_fault(spec: RouteSpec, policies: Policies) -> RouteSpec:
         delay_ppm=fault.delay_share.parts_per_million if fault.delay else 0,
         abort_status=abort,
         abort_ppm=fault.abort_share.parts_per_million if abort else 0,
+        faults=_faults(fault),
+    )
+
+
+def _faults(fault: FaultConfig) -> FaultSpec | None:
+    if fault.most_active is None and not fault.rate_kbps:
+        return None
+    return FaultSpec(
+        most_active=fault.most_active,
+        counted_for=fault.counted_for,
+        rate=1024 * fault.rate_kbps,
+        rate_ppm=fault.rate_share.parts_per_million if fault.rate_kbps else 0,
     )
 
 
@@ -267,6 +285,22 @@ def cluster_spec(
         hashing=_hashing(balancer),
         merge_window=balancer.merge_window,
         health_check=_health_check(cluster),
+        host_connections=limits.host_connections,
+        high=high_limits(cluster.thresholds_high),
+        by_connection=cluster.by_connection,
+        subsets=cluster.subsets is not None,
+    )
+
+
+def high_limits(limits: Thresholds) -> LimitSpec:
+    """Limits for requests of high priority."""
+    return LimitSpec(
+        max_connections=limits.connections,
+        max_pending_requests=limits.pending_requests,
+        max_requests=limits.requests,
+        max_retries=limits.retries if limits.retry_budget_percent is None else limits.min_retry_concurrency,
+        retry_budget=limits.retry_budget_percent,
+        host_connections=limits.host_connections,
     )
 
 
@@ -344,9 +378,9 @@ class HostPlace(TypedDict):
 
 def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostPlace:
     """Where an endpoint stands in its cluster."""
-    key = dict(endpoint.subset).get("hash_key") or (
-        endpoint.hostname if cluster.balancer.hashing.by_hostname and endpoint.hostname else str(endpoint)
-    )
+    own = dict(endpoint.subset).get("hash_key", "")
+    named = endpoint.hostname if cluster.balancer.hashing.by_hostname else ""
+    key = (own if not own.startswith(NO_TEXT) else "") or named or str(endpoint)
     return HostPlace(
         weight=max(1, endpoint.weight),
         healthy=endpoint.health.usable,

@@ -81,6 +81,8 @@ class Thresholds(NamedTuple):
     retries: int = 3
     retry_budget_percent: float | None = None
     min_retry_concurrency: int = 3
+    host_connections: int | None = None
+    """Most connections to one host, None = any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class Cluster:
     """Whether removed hosts go at once, even if checks find them healthy."""
     waits_for_check: bool = False
     """Whether new hosts count for nothing until their first check."""
+    by_connection: bool = False
+    """Whether each downstream connection has connections of its own."""
     unmodelled: tuple[str, ...] = field(default=())
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
@@ -204,8 +208,6 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     common = options.common_http_protocol_options
     idle = common.idle_timeout
     per_connection = common.max_requests_per_connection.value or message.max_requests_per_connection.value
-    high = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.HIGH]
-    default = [t for t in message.circuit_breakers.thresholds if t.priority == base_pb2.DEFAULT]
     panic = message.common_lb_config.healthy_panic_threshold
     return Cluster(
         message.name,
@@ -214,8 +216,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         decode_balancer(message, notes),
         panic.value if message.common_lb_config.HasField("healthy_panic_threshold") else 50.0,
         nanos(message.connect_timeout) if message.HasField("connect_timeout") else 5_000_000_000,
-        _thresholds(default[0]) if default else Thresholds(),
-        _thresholds(high[0]) if high else Thresholds(),
+        _limits(message.circuit_breakers, base_pb2.DEFAULT),
+        _limits(message.circuit_breakers, base_pb2.HIGH),
         _outlier(message.outlier_detection) if message.HasField("outlier_detection") else None,
         _http_version(message, options),
         per_connection,
@@ -246,6 +248,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         decode_health_check(message, notes),
         message.ignore_health_on_host_removal,
         message.common_lb_config.ignore_new_hosts_until_first_hc,
+        message.connection_pool_per_downstream_connection,
         tuple(dict.fromkeys(notes)),
     )
 
@@ -326,6 +329,15 @@ def _http_version(message: cluster_pb2.Cluster, options: http_protocol_options_p
     if message.protocol_selection == cluster_pb2.Cluster.USE_DOWNSTREAM_PROTOCOL:
         return UpstreamHttp.AS_DOWNSTREAM
     return UpstreamHttp.HTTP2 if message.HasField("http2_protocol_options") else UpstreamHttp.HTTP1
+
+
+def _limits(message: circuit_breaker_pb2.CircuitBreakers, priority: int) -> Thresholds:
+    """The thresholds of a priority: the first of its entries."""
+    found = next((_thresholds(t) for t in message.thresholds if t.priority == priority), Thresholds())
+    each = next((t for t in message.per_host_thresholds if t.priority == priority), None)
+    if each is None or not each.HasField("max_connections"):
+        return found
+    return found._replace(host_connections=each.max_connections.value)
 
 
 def _thresholds(message: circuit_breaker_pb2.CircuitBreakers.Thresholds) -> Thresholds:

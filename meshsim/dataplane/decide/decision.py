@@ -12,6 +12,7 @@ from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LoadAssignment
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import NO_HANDSHAKE, Handshake
 from meshsim.dataplane.decide.routes import HashPolicy, InternalRedirects, RetryPolicy
+from meshsim.dataplane.decide.subsets import Subset
 from meshsim.dataplane.decide.transport_sockets import UpstreamTls as UpstreamTls
 from meshsim.units import Nanos
 
@@ -101,8 +102,10 @@ class Upstream(NamedTuple):
     http2: bool
     transports: tuple[UpstreamTls, ...]
     """Distinct transports over its hosts, in the order of the hosts."""
-    subset: str = ""
-    """Name of the subset of its hosts that the route allows, for their balancer; empty where it has no subsets."""
+    subsets: tuple[Subset, ...] | None = None
+    """Subsets of its hosts that the route allows, of which the first counts that finds one; None where it has none."""
+    match: tuple[tuple[str, str], ...] = ()
+    """Labels of the subset that the route asks for."""
 
     @property
     def known(self) -> bool:
@@ -131,6 +134,8 @@ class RateLimit(NamedTuple):
     """Whether the fault filter stands before it."""
     bucket: str = ""
     """What tells its bucket from others of the proxy: where it is configured."""
+    by_connection: bool = False
+    """Whether each downstream connection has a bucket of its own."""
 
 
 class Policies(NamedTuple):

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf import struct_pb2
+from google.protobuf.json_format import MessageToJson
 
 from meshsim.dataplane.decide.chances import NEVER, Fractional, decode_fraction
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
@@ -33,6 +34,8 @@ class Health(Enum):
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 """Label names and values, sorted."""
+NO_TEXT: Final = "\0"
+"""What the value of a label begins with that is no text; JSON follows."""
 
 
 class Endpoint(NamedTuple):
@@ -149,7 +152,7 @@ def _endpoint(message: endpoint_components_pb2.LbEndpoint) -> Endpoint:
         labels(metadata.get(_SOCKET_MATCH)),
         dict(labels(metadata.get("istio"))).get("workload", ""),
         message.endpoint.hostname,
-        labels(metadata.get("envoy.lb")),
+        subset_labels(metadata.get("envoy.lb")),
         "envoy.lb" in metadata and metadata["envoy.lb"].fields["canary"].bool_value,
         not message.endpoint.health_check_config.disable_active_health_check,
     )
@@ -160,6 +163,20 @@ def labels(struct: struct_pb2.Struct | None) -> Labels:
     if struct is None:
         return ()
     return tuple((k, struct.fields[k].string_value) for k in sorted(struct.fields))
+
+
+def subset_labels(struct: struct_pb2.Struct | None) -> Labels:
+    """Fields of a struct, sorted by name: texts as they are, values of other kinds as JSON after `NO_TEXT`."""
+    if struct is None:
+        return ()
+    found = []
+    for key in sorted(struct.fields):
+        value = struct.fields[key]
+        if value.WhichOneof("kind") == "string_value":
+            found.append((key, value.string_value))
+        else:
+            found.append((key, NO_TEXT + MessageToJson(value, indent=None, sort_keys=True)))
+    return tuple(found)
 
 
 def decode_address(message: address_pb2.Address) -> tuple[str, int]:

@@ -150,6 +150,7 @@ class Exchange:
                 config.enforced,
                 self.fault is not None,
                 self._place_of(name),
+                config.per_connection,
             )
 
     def _place_of(self, name: str) -> str:
@@ -235,11 +236,16 @@ class Exchange:
             return None
         if config.downstream_nodes and headers.get("x-envoy-downstream-service-node") not in config.downstream_nodes:
             return None
-        if config.delay_from_header or config.abort_from_header:
+        if config.delay_from_header or config.abort_from_header or config.rate_from_header:
             config = asked_by_headers(config, headers)
+        if config.most_active is not None:
+            config = config._replace(counted_for=self.manager.stat_prefix)
         self.fault = config
         if not self.resolve:
-            return self._abort(config) if config.abort_share.always and not config.delay else None
+            certain = config.abort_share.always and not config.delay and config.most_active is None
+            return self._abort(config) if certain else None
+        if config.most_active == 0:
+            return None
         share = config.delay_share
         if config.delay and not share.never and self.chance.fresh_below(share.denominator, share.numerator):
             self.delay = config.delay

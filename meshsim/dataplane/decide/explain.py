@@ -99,6 +99,8 @@ def _policy_lines(decision: Decision) -> Iterator[str]:
     if fault is not None and (fault.abort_status or fault.abort_grpc_status is not None):
         status = fault.abort_status or f"gRPC {fault.abort_grpc_status}"
         yield f"abort with {status} for {_share(fault.abort_share.parts_per_million)}"
+    if fault is not None and fault.rate_kbps:
+        yield f"answers at {fault.rate_kbps} KiB/s for {_share(fault.rate_share.parts_per_million)}"
     for mirror in policies.mirrors:
         yield f"mirrored to {mirror.upstream.name} for {_share(mirror.fraction.parts_per_million)}"
     if policies.rate_limit is not None:

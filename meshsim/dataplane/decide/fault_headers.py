@@ -31,6 +31,10 @@ def asked_by_headers(config: FaultConfig, headers: HeaderMap) -> FaultConfig:
             abort_grpc_status=None if grpc is None else (grpc + _SIGN) % (2 * _SIGN) - _SIGN,
             abort_share=share,
         )
+    if config.rate_from_header:
+        rate = _whole(headers, "x-envoy-fault-throughput-response", _UINT64) or 0
+        share = _share(config.rate_share, headers, "x-envoy-fault-throughput-response-percentage")
+        config = config._replace(rate_kbps=rate, rate_share=share)
     return config
 
 

@@ -64,13 +64,21 @@ class FaultConfig(NamedTuple):
     upstream_cluster: str
     headers: tuple[HeaderMatcher, ...]
     downstream_nodes: tuple[str, ...]
+    most_active: int | None = None
+    """How many faults may be under way, None = any number."""
+    counted_for: str = ""
+    """Whose faults are counted together: the statistics of the connection manager."""
+    rate_kbps: int = 0
+    """KiB a second at which answers pass, 0 = as they come."""
+    rate_share: Fractional = ALWAYS
+    rate_from_header: bool = False
 
     @property
     def acts(self) -> bool:
         """Whether anything is configured at all."""
-        return bool(self.delay or self.delay_from_header or self.abort_status or self.abort_from_header) or (
-            self.abort_grpc_status is not None
-        )
+        delays = self.delay or self.delay_from_header
+        aborts = self.abort_status or self.abort_from_header or self.abort_grpc_status is not None
+        return bool(delays or aborts or self.rate_kbps or self.rate_from_header)
 
 
 class CorsConfig(NamedTuple):
@@ -207,9 +215,7 @@ def _passive_or_not(type_name: str, notes: Notes) -> FilterConfig:
 
 def _fault(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     message = unpack_valid(packed, fault_pb2.HTTPFault)
-    if message.HasField("response_rate_limit"):
-        notes.append("response rate limit of the fault filter")
-    delay, abort = message.delay, message.abort
+    delay, abort, rate = message.delay, message.abort, message.response_rate_limit
     return FaultConfig(
         nanos(delay.fixed_delay),
         decode_fraction(delay.percentage),
@@ -221,6 +227,10 @@ def _fault(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
         message.upstream_cluster,
         tuple(decode_header_matcher(h, notes) for h in message.headers),
         tuple(message.downstream_nodes),
+        message.max_active_faults.value if message.HasField("max_active_faults") else None,
+        rate_kbps=rate.fixed_limit.limit_kbps,
+        rate_share=decode_fraction(rate.percentage),
+        rate_from_header=rate.HasField("header_limit"),
     )
 
 

@@ -24,6 +24,7 @@ from meshsim.dataplane.decide.decision import (
     UpstreamTls,
 )
 from meshsim.dataplane.decide.downstream import prepare
+from meshsim.dataplane.decide.endpoints import Labels
 from meshsim.dataplane.decide.exchange import Exchange
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.handshake import Handshake
@@ -50,6 +51,7 @@ from meshsim.dataplane.decide.routes import (
     Route,
     VirtualHost,
 )
+from meshsim.dataplane.decide.subsets import merged_labels
 from meshsim.dataplane.decide.timeouts import Timeouts, announce_timeouts, request_timeouts
 from meshsim.dataplane.decide.upstreams import describe_choice, has_host, resolve
 from meshsim.dataplane.decide.values import Connection, Request
@@ -177,20 +179,23 @@ class _Router:
             return self._forward(route, action)
         return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
 
-    def _targets(self, action: Forward) -> list[tuple[str, int]]:
-        """(cluster, weight) of the route; one when it is drawn already."""
-        clusters, weighted = action.clusters, self.exchange.chosen.weighted
+    def _targets(self, action: Forward) -> list[tuple[str, int, Labels]]:
+        """(cluster, weight, labels of the subset) of the route; one when it is drawn already."""
+        clusters, weighted, match = action.clusters, self.exchange.chosen.weighted, action.metadata_match
         if weighted is not None:
-            return [(weighted.name or self.headers.get(weighted.cluster_header) or "", 1)]
+            own = merged_labels(match, weighted.metadata_match)
+            return [(weighted.name or self.headers.get(weighted.cluster_header) or "", 1, own)]
         if not clusters.weighted:
-            return [(clusters.name or (self.headers.get(clusters.header) if clusters.header else "") or "", 1)]
+            return [(clusters.name or (self.headers.get(clusters.header) if clusters.header else "") or "", 1, match)]
         bounds, total = [], 0
         for cluster in clusters.weighted:
             total += cluster.weight
             bounds.append(total)
         weights = self.exchange.chance.stream_weights(total, bounds)
         return [
-            (c.name or self.headers.get(c.cluster_header) or "", w) for c, w in zip(clusters.weighted, weights) if w
+            (c.name or self.headers.get(c.cluster_header) or "", w, merged_labels(match, c.metadata_match))
+            for c, w in zip(clusters.weighted, weights)
+            if w
         ]
 
     def _forward(self, route: Route, action: Forward) -> Decision:
@@ -199,8 +204,8 @@ class _Router:
         authority = self.headers.get(":authority") or ""
         upstreams = tuple(
             [
-                resolve(config, name, weight, connection, authority, action.metadata_match)
-                for name, weight in self._targets(action)
+                resolve(config, name, weight, connection, authority, match)
+                for name, weight, match in self._targets(action)
             ]
         )
         if trail:
@@ -334,7 +339,7 @@ class _Router:
             authority = self.headers.get(":authority") or ""
             targets = self._targets(route.action)
             connection = self.context.connection
-            upstreams = tuple(resolve(self.context.config, n, w, connection, authority) for n, w in targets)
+            upstreams = tuple(resolve(self.context.config, n, w, connection, authority, m) for n, w, m in targets)
         policies = Policies(
             fault=self._fault_left(),
             rate_limit=self.exchange.rate_limit,

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from google.protobuf import any_pb2
 
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.endpoints import Labels, subset_labels
 from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
 from meshsim.dataplane.decide.mutations import decode_mutations
@@ -174,11 +175,8 @@ def _stream_limits(message: route_components_pb2.RouteAction) -> tuple[Nanos | N
     )
 
 
-def _subset(metadata: base_pb2.Metadata) -> tuple[tuple[str, str], ...]:
-    labels = metadata.filter_metadata.get("envoy.lb")
-    if labels is None:
-        return ()
-    return tuple((key, labels.fields[key].string_value) for key in sorted(labels.fields))
+def _subset(metadata: base_pb2.Metadata) -> Labels:
+    return subset_labels(metadata.filter_metadata.get("envoy.lb"))
 
 
 def _clusters(message: route_components_pb2.RouteAction, notes: Notes) -> ClusterChoice:
@@ -217,6 +215,7 @@ def _weighted(message: route_components_pb2.WeightedCluster, notes: Notes) -> Cl
             decode_mutations(c.response_headers_to_add, c.response_headers_to_remove),
             c.host_rewrite_literal,
             decode_filters(c.typed_per_filter_config, notes),
+            _subset(c.metadata_match) if c.HasField("metadata_match") else (),
         )
         for c in message.clusters
     )

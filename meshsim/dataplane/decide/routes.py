@@ -34,6 +34,8 @@ class WeightedCluster(NamedTuple):
     response: HeaderMutations
     host_rewrite: str
     filters: Mapping[str, FilterConfig]
+    metadata_match: tuple[tuple[str, str], ...] = ()
+    """Labels of the subset that counts there, beside those of the route."""
 
 
 class ClusterChoice(NamedTuple):

@@ -20,7 +20,7 @@ from meshsim.dataplane.decide.clusters import (
 from meshsim.dataplane.decide.decision import Upstream, UpstreamTls
 from meshsim.dataplane.decide.endpoints import Labels
 from meshsim.dataplane.decide.routing import without_port
-from meshsim.dataplane.decide.subsets import choose_subset
+from meshsim.dataplane.decide.subsets import subset_chain
 from meshsim.dataplane.decide.transport_sockets import ClientTls
 from meshsim.dataplane.decide.values import Connection, Protocol
 
@@ -104,11 +104,11 @@ def resolve(
     http2 = cluster.http is UpstreamHttp.HTTP2 or (
         cluster.http is UpstreamHttp.AS_DOWNSTREAM and connection.protocol is Protocol.HTTP2
     )
-    subset = ""
+    subsets = None
     if cluster.subsets is not None and assignment is not None:
-        subset, assignment = choose_subset(cluster.subsets, assignment, match)
+        subsets = subset_chain(cluster.subsets, assignment, match)
     transports = _transports(cluster, assignment, destination)
-    return Upstream(name, weight, cluster, assignment, destination, http2, transports, subset)
+    return Upstream(name, weight, cluster, assignment, destination, http2, transports, subsets, match)
 
 
 def _destination(cluster: Cluster, connection: Connection, authority: str) -> Endpoint | None:
@@ -127,18 +127,23 @@ def has_host(upstream: Upstream) -> bool:
     """Whether the balancer finds any host."""
     if upstream.destination is not None:
         return True
-    if upstream.cluster is None or upstream.assignment is None:
-        return False
-    return bool(candidates(upstream.cluster, upstream.assignment))
+    return bool(hosts(upstream))
 
 
 def hosts(upstream: Upstream) -> tuple[Endpoint, ...]:
     """Hosts that the balancer may pick."""
     if upstream.destination is not None:
         return (upstream.destination,)
-    if upstream.cluster is None or upstream.assignment is None:
+    cluster, assignment = upstream.cluster, upstream.assignment
+    if cluster is None or assignment is None:
         return ()
-    return candidates(upstream.cluster, upstream.assignment)
+    if upstream.subsets is None:
+        return candidates(cluster, assignment)
+    for subset in upstream.subsets:
+        found = subset.assignment.endpoints if subset.single else candidates(cluster, subset.assignment)
+        if found:
+            return found
+    return ()
 
 
 def transport_to(cluster: Cluster, endpoint: Endpoint) -> UpstreamTls:

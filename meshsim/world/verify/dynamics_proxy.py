@@ -33,6 +33,7 @@ from meshsim.dataplane.specs import (
 )
 from meshsim.errors import InputError
 from meshsim.units import Nanos
+from meshsim.world.cluster_contexts import ClusterContexts
 from meshsim.world.translation import cluster_spec, forward_route, host_place, local_route
 from meshsim.world.verify.dynamics_script import Host
 from meshsim.xds import type_urls
@@ -83,7 +84,7 @@ class ProxyModel:
     clusters: dict[str, int] = field(default_factory=dict)
     retry: dict[int, RetryPolicy | None] = field(default_factory=dict)
     """Retry policy of each flow."""
-    _specs: dict[str, ClusterSpec] = field(default_factory=dict)
+    _contexts: ClusterContexts = field(init=False)
     _upstreams: dict[str, Upstream] = field(default_factory=dict)
     _flows: dict[FlowKey, int] = field(default_factory=dict)
 
@@ -101,6 +102,7 @@ class ProxyModel:
             self.pods[address] = self.engine.add_pod(pod)
             if host.down:
                 self.closed.add(address)
+        self._contexts = ClusterContexts(self.engine)
         self.config = self._load()
 
     def _load(self) -> ActiveConfig:
@@ -158,20 +160,21 @@ class ProxyModel:
     def _way(self, key: FlowKey, decision: Decision) -> RouteSpec:
         if decision.disposition is not Disposition.FORWARDED:
             return local_route(decision, key.after)
-        clusters = tuple((self._cluster(u), u.weight) for u in decision.upstreams)
+        high = decision.policies.high_priority
+        clusters = tuple((self._cluster(u, high), u.weight) for u in decision.upstreams)
         mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
         spec = forward_route(decision, clusters, mirrors, client=_CLIENT, body=key.after)
         return replace(spec, eager=self.experiment.flag("hosts_answer_before_the_body_is_complete"))
 
-    def _cluster(self, upstream: Upstream) -> int:
+    def _cluster(self, upstream: Upstream, high: bool = False) -> int:
         if upstream.cluster is None:
             return -1
-        name = f"{upstream.name} {upstream.subset}" if upstream.subset else upstream.name
-        self._upstreams[name] = upstream
+        name = upstream.name
         if name not in self.clusters:
+            self._upstreams[name] = upstream
             self.clusters[name] = self.engine.add_cluster(self._spec(upstream))
             self._give_hosts(name)
-        return self.clusters[name]
+        return self._contexts.find(self.clusters[name], upstream, high, upstream.assignment)
 
     # -- hosts -------------------------------------------------------------------------------------------------------
 
@@ -184,6 +187,9 @@ class ProxyModel:
         self.engine.set_hosts(self.clusters[name], found, at)
         if assignment is not None:
             self.engine.set_drop(self.clusters[name], assignment.drop.parts_per_million, at)
+        for match, high in self._contexts.asked(self.clusters[name]):
+            upstream = resolve(self.config, name, 1, _CONNECTION, "", match)
+            self._contexts.find(self.clusters[name], upstream, high, assignment, at)
 
     def _spec(self, upstream: Upstream) -> ClusterSpec:
         """A cluster with its balancing, which may compare its zones to those of the proxy's own cluster."""
@@ -242,3 +248,5 @@ class ProxyModel:
                 cluster=cluster, assignment=self.config.assignment_of(cluster)
             )
             self._give_hosts(name, at)
+        for key, flow in self._flows.items():
+            self.engine.set_route(flow, self._route(key, flow), at)

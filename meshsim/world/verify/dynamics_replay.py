@@ -59,6 +59,8 @@ class Sent:
     latency: Nanos = -1
     hosts: list[int] = field(default_factory=list)
     """Host of each try, -1 for one that is not scripted."""
+    line: int = 0
+    """The client's connection."""
     how: int = -1
     """How the last try ended (`core`), -1 without one."""
 
@@ -102,6 +104,9 @@ class _Client:
     """Requests and steps that are not over."""
     age: Nanos = field(init=False)
     _by_identity: dict[int, Sent] = field(default_factory=dict)
+    _idle: list[int] = field(default_factory=list)
+    """Idle connections, of which the last is used first."""
+    _connections: int = 0
     _after: dict[int, Callable[[], None]] = field(default_factory=dict)
     _places: dict[int, tuple[int, int]] = field(default_factory=dict)
     _rows: dict[Row, int] = field(default_factory=dict)
@@ -143,10 +148,17 @@ class _Client:
         sent.status, sent.flags, sent.latency = end.status, end.flags, self.tables.now - self.age - sent.time
         if end.broken and not sent.error:
             sent.error = "connection_closed"
+        if not sent.error and sent.status and not sent.spec.flag("fresh"):
+            self._idle.append(sent.line)
         self.open -= 1
         after = self._after.pop(end.request, None)
         if after is not None:
             after()
+
+    def _connect(self) -> int:
+        """The identity of a new connection of the client."""
+        self._connections += 1
+        return draw(self.seed, "connection", self._connections)
 
     def _host(self, row: int) -> Host | None:
         if row not in self._numbers:
@@ -175,7 +187,8 @@ class _Client:
         if after is not None:
             self._after[identity] = after
         self.open += 1
-        place = self.tables.send(sent.flow, identity)
+        sent.line = self._idle.pop() if self._idle and not spec.flag("fresh") else self._connect()
+        place = self.tables.send(sent.flow, identity, sent.line)
         self._leave(sent, place, millis(spec, "client_timeout_ms", _CLIENT_TIMEOUT_MS), "timeout")
         if "abort_after_ms" in spec:
             self._leave(sent, place, millis(spec, "abort_after_ms"), "client_aborted")
@@ -204,6 +217,7 @@ class _Client:
         """One step of the client's script."""
         begin = self.age + millis(step, "at")
         if "burst" in step:
+            self.at(begin, lambda: self._warm(step.integer("burst")))
             for _ in range(step.integer("burst")):
                 self.at(begin, lambda: self.send(step))
         elif "every" in step:
@@ -218,6 +232,11 @@ class _Client:
             self.at(begin, lambda: self._next(iter(step.items("matrix")), millis(step, "gap")))
         else:
             self.at(begin, lambda: self.send(step))
+
+    def _warm(self, count: int) -> None:
+        """Have so many idle connections."""
+        while len(self._idle) < count:
+            self._idle.append(self._connect())
 
     def _tick(self, step: Fields, count: int) -> None:
         """Send the first of so many requests at equal distances."""

@@ -97,7 +97,10 @@ def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -
     if headers.get(_FAILS) is not None:
         marks |= core.MARK_FAILS
     wait = _reset_after(headers, retry) if retry is not None else 0
-    return row_of("inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait)
+    size = entry.integer("body_bytes")
+    return row_of(
+        "inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait, size=size
+    )
 
 
 def _reset_after(headers: HeaderMap, retry: RetryPolicy) -> Nanos:

@@ -10,6 +10,7 @@ from meshsim.api import Fields
 from meshsim.dataplane import core
 from meshsim.dataplane.decide.route_policies import decode_retry
 from meshsim.dataplane.layout import row_of
+from meshsim.dataplane.storage import FIELDS
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.verify.dynamics_script import Host, behaviour
 from meshsim.xds.messages import route_components_pb2
@@ -56,7 +57,7 @@ def test_answers_that_ask_for_a_back_off() -> None:
     def wait(value: str) -> int:
         found = row({"headers": {"retry-after": value}})
         assert found is not None
-        return found[-1]
+        return found[FIELDS["inbound"].index("wait")]
 
     assert (wait("1"), wait("2"), wait("3"), wait("soon")) == (SECOND, 2 * SECOND, 0, 0)
 

@@ -1,0 +1,249 @@
+"""Contexts of a cluster in the engine: subsets that share their hosts, limits of a priority, pools of a connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from meshsim.dataplane.contexts import SubsetSpec
+from meshsim.dataplane.engine import Engine
+from meshsim.dataplane.invariants import check_invariants
+from meshsim.dataplane.specs import Arrivals, FaultSpec, Flag, LbPolicy, LimitSpec, RateLimitSpec
+from meshsim.testing.meshes import (
+    CLUSTER,
+    HANDLER,
+    OUTLIER,
+    ROUTE,
+    Service,
+    add_requests,
+    add_service,
+    add_traffic,
+    fixed,
+)
+from meshsim.units import MILLISECOND, SECOND, Nanos
+
+MS = MILLISECOND
+
+
+def build(pods: int, slow: Nanos = 0, mode: str = "plain", **cluster: Any) -> tuple[Engine, Service]:
+    engine = Engine(1, mode=mode, sample_rate=1.0)
+    handler = {"service": fixed(slow)}
+    service = add_service(
+        engine, pods=pods, handler=handler, cluster={"policy": LbPolicy.ROUND_ROBIN, "http2": False, **cluster}
+    )
+    return engine, service
+
+
+def lead(engine: Engine, service: Service, context: int) -> None:
+    """Have the requests of the service's flow led to a context."""
+    engine.set_route(service.flow, replace(ROUTE, clusters=((context, 1),)))
+
+
+def reached(engine: Engine) -> Counter[Any]:
+    """Requests by the pod that they reached, -1 for none."""
+    return Counter(row["pod"] for row in engine.drain() if row["last"])
+
+
+def with_subsets(engine: Engine, service: Service, chain: dict[str, SubsetSpec]) -> int:
+    context = engine.add_context(service.cluster)
+    engine.set_subsets(service.cluster, chain)
+    engine.set_chain(context, list(chain))
+    lead(engine, service, context)
+    return context
+
+
+def test_requests_go_to_their_subset_alone() -> None:
+    engine, service = build(4, subsets=True)
+    with_subsets(engine, service, {"odd": SubsetSpec((1, 3))})
+    add_requests(engine, service.flow, [n * MS for n in range(1, 9)])
+    engine.run_until(SECOND)
+    assert reached(engine) == {1: 4, 3: 4}
+    assert check_invariants(engine.tables) == []
+
+
+def test_the_next_subset_is_asked_where_one_finds_nothing() -> None:
+    engine, service = build(3, subsets=True, panic_threshold=0)
+    with_subsets(engine, service, {"bad": SubsetSpec((0,)), "rest": SubsetSpec((1, 2))})
+    hosts = [(key, replace(host, healthy=key != 0)) for key, host in service.hosts]
+    engine.set_hosts(service.cluster, hosts)
+    engine.set_subsets(service.cluster, {"bad": SubsetSpec((0,)), "rest": SubsetSpec((1, 2))})
+    add_requests(engine, service.flow, [n * MS for n in range(1, 5)])
+    engine.run_until(SECOND)
+    assert reached(engine) == {1: 2, 2: 2}
+
+
+def test_a_single_host_is_taken_whatever_its_health() -> None:
+    engine, service = build(2, subsets=True, panic_threshold=0)
+    engine.set_hosts(service.cluster, [(key, replace(host, healthy=False)) for key, host in service.hosts])
+    with_subsets(engine, service, {"one": SubsetSpec((1,), single=True)})
+    add_requests(engine, service.flow, [MS, 2 * MS])
+    engine.run_until(SECOND)
+    assert reached(engine) == {1: 2}
+
+
+def test_a_chain_without_a_host_ends_requests() -> None:
+    engine, service = build(2, subsets=True)
+    with_subsets(engine, service, {})
+    add_requests(engine, service.flow, [MS])
+    engine.run_until(SECOND)
+    assert [(row["status"], row["flags"]) for row in engine.drain()] == [(503, Flag.UH)]
+    counts = engine.count_clusters()
+    assert counts.of(service.cluster)["upstream_cx_none_healthy"] == 1
+
+
+def test_a_host_that_is_ejected_is_ejected_in_all_subsets_and_limits_are_those_of_the_cluster() -> None:
+    outlier = replace(OUTLIER, consecutive_5xx=1, max_ejection_percent=34)
+    engine, service = build(3, 50 * MS, subsets=True, outlier=outlier, max_requests=2, merge_window=0)
+    context = with_subsets(engine, service, {"a": SubsetSpec((0, 1))})
+    other = engine.add_context(service.cluster)
+    engine.set_subsets(service.cluster, {"a": SubsetSpec((0, 1)), "b": SubsetSpec((0, 2))})
+    engine.set_chain(other, ["b"])
+    failing = engine.add_handler(replace(HANDLER, error_rate=1.0, error_status=503, service=fixed(MS)))
+    hosts = [(key, replace(host, handler=failing if key == 0 else host.handler)) for key, host in service.hosts]
+    engine.set_hosts(service.cluster, hosts)
+    engine.set_subsets(service.cluster, {"a": SubsetSpec((0, 1)), "b": SubsetSpec((0, 2))})
+    add_requests(engine, service.flow, [MS, 2 * MS])
+    engine.run_until(100 * MS)
+    assert engine.host_state(service.cluster, 0).ejected
+    lead(engine, service, other)
+    engine.drain()
+    add_requests(engine, service.flow, [200 * MS, 201 * MS, 202 * MS])
+    engine.run_until(SECOND)
+    assert reached(engine) == {2: 3}
+    assert engine.cluster_stats(service.cluster).rq_active_overflow == 1
+    assert context != other
+
+
+def test_high_priority_has_limits_and_pools_of_its_own() -> None:
+    engine, service = build(1, 50 * MS, max_requests=1, high=LimitSpec(max_requests=3))
+    high = engine.add_context(service.cluster, high=True)
+    add_requests(engine, service.flow, [MS + n for n in range(3)])
+    engine.run_until(20 * MS)
+    lead(engine, service, high)
+    add_requests(engine, service.flow, [20 * MS + n for n in range(5)])
+    engine.run_until(40 * MS)
+    assert check_invariants(engine.tables) == []
+    counts = engine.count_clusters().of(service.cluster)
+    assert counts["upstream_rq_active"] == 4
+    assert counts["circuit_breakers.default.rq_open"] == counts["circuit_breakers.high.rq_open"] == 1
+    engine.run_until(SECOND)
+    counts = engine.count_clusters().of(service.cluster)
+    assert (counts["upstream_rq_200"], counts["upstream_rq_active_overflow"]) == (4, 4)
+    # Of each priority one for each request under way, and one more that those beyond the limit had one after another.
+    assert counts["upstream_cx_total"] == (1 + 1) + (3 + 1)
+    assert counts["membership_total"] == 1
+
+
+def test_hosts_may_have_no_more_connections_than_allowed() -> None:
+    engine, service = build(2, 50 * MS, host_connections=2)
+    add_requests(engine, service.flow, [MS + n for n in range(10)])
+    engine.run_until(SECOND)
+    assert engine.cluster_stats(service.cluster).cx_total == 4
+    assert sorted(row["end"] // MS for row in engine.drain()) == [51] * 4 + [101] * 4 + [151] * 2
+
+
+@pytest.mark.parametrize("high", [False, True])
+def test_each_connection_has_its_pools(high: bool) -> None:
+    """Five users, each with a connection of its own, over two hosts: no pool serves two of them, and none is left
+    behind when it has no connection any more."""
+    engine, service = build(2, MS, by_connection=True)
+    lead(engine, service, engine.add_context(service.cluster, high=high))
+    add_traffic(engine, [service.flow], 0.0, arrivals=Arrivals.CLOSED, users=5, think=fixed(MS), stop=SECOND)
+    engine.run_until(900 * MS)
+    assert check_invariants(engine.tables) == []
+    assert engine.cluster_stats(service.cluster).ejected == 0
+    assert engine.count_clusters().of(service.cluster)["upstream_cx_total"] == 10
+    engine.set_hosts(service.cluster, service.hosts[:1])
+    engine.run_until(2 * SECOND)
+    tables = engine.tables
+    own = sum(1 for row in tables.field("pool_key", "row") if row)
+    assert own == 5
+    assert check_invariants(tables) == []
+
+
+def test_connections_that_fail_leave_no_pool_behind() -> None:
+    engine, service = build(1, MS, by_connection=True, connect_timeout=5 * MS)
+    lead(engine, service, engine.add_context(service.cluster))
+    engine.set_host_reachable(service.cluster, 0, False)
+    add_requests(engine, service.flow, [n * MS for n in range(1, 600)])
+    engine.run_until(2 * SECOND)
+    assert engine.cluster_stats(service.cluster).cx_connect_fail == 599
+    assert not engine.tables.field("pool_key", "row").any()
+    assert engine.tables.length("pool") < 599
+    assert check_invariants(engine.tables) == []
+
+
+def test_a_replaced_cluster_keeps_its_contexts() -> None:
+    engine, service = build(3, 50 * MS, subsets=True, high=LimitSpec(max_requests=1))
+    context = engine.add_context(service.cluster, high=True)
+    engine.set_subsets(service.cluster, {"a": SubsetSpec((0, 1))})
+    engine.set_chain(context, ["a"])
+    lead(engine, service, context)
+    add_requests(engine, service.flow, [MS, 2 * MS])
+    engine.run_until(200 * MS)
+    engine.set_cluster(
+        service.cluster,
+        replace(CLUSTER, proxy=service.proxy, http2=False, subsets=True, high=LimitSpec(max_requests=2)),
+    )
+    add_requests(engine, service.flow, [201 * MS, 202 * MS, 203 * MS])
+    engine.run_until(SECOND)
+    counts = engine.count_clusters().of(service.cluster)
+    assert (counts["upstream_rq_200"], counts["upstream_rq_active_overflow"]) == (3, 2)
+    assert set(reached(engine)) <= {0, 1}
+    engine.remove_cluster(service.cluster)
+    add_requests(engine, service.flow, [1100 * MS])
+    engine.run_until(2 * SECOND)
+    assert [(row["status"], row["flags"]) for row in engine.drain()] == [(503, Flag.NC)]
+
+
+def test_what_a_cluster_drops_it_drops_in_contexts_too() -> None:
+    engine, service = build(1, high=LimitSpec())
+    lead(engine, service, engine.add_context(service.cluster, high=True))
+    engine.set_drop(service.cluster, 1_000_000)
+    add_requests(engine, service.flow, [MS])
+    engine.run_until(SECOND)
+    assert [row["flags"] for row in engine.drain()] == [Flag.UDO]
+
+
+def test_each_connection_has_a_bucket_of_tokens() -> None:
+    """Users have a connection each, requests of an open loop one of their own."""
+    engine, service = build(1)
+    limit = RateLimitSpec(max_tokens=2, tokens_per_fill=1, fill_interval=100 * SECOND, by_connection=True)
+    engine.set_route(service.flow, replace(ROUTE, clusters=((service.cluster, 1),), limit=limit))
+    users = add_traffic(engine, [service.flow], 0.0, arrivals=Arrivals.CLOSED, users=3, think=fixed(MS), stop=20 * MS)
+    add_traffic(engine, [service.flow], 1000.0, arrivals=Arrivals.CONSTANT, stop=5 * SECOND)
+    engine.run_until(6 * SECOND)
+    passed = Counter((int(row["source"]) == users, int(row["status"])) for row in engine.drain())
+    assert passed[True, 200] == 6
+    assert passed[True, 429] > 10
+    assert passed[False, 429] == 0
+    assert passed[False, 200] > 4000
+
+
+def test_modes_agree() -> None:
+    """Interpreted and compiled: subsets, priorities and connections, whose hosts change meanwhile."""
+    digests = {_digest(mode) for mode in ("plain", "numba")}
+    assert len(digests) == 1
+
+
+def _digest(mode: str) -> int:
+    limits = {"max_requests": 3, "high": LimitSpec(max_requests=2)}
+    engine, service = build(4, 5 * MS, mode, by_connection=True, subsets=True, **limits)
+    specs = {"a": SubsetSpec((0, 1)), "b": SubsetSpec((2, 3)), "c": SubsetSpec((3,), single=True)}
+    contexts = [engine.add_context(service.cluster, high=high) for high in (False, True, False)]
+    engine.set_subsets(service.cluster, specs)
+    for context, chain in zip(contexts, (["a"], ["b", "a"], ["c"]), strict=True):
+        engine.set_chain(context, chain)
+    limit = RateLimitSpec(max_tokens=20, tokens_per_fill=1, fill_interval=SECOND, by_connection=True)
+    faults = FaultSpec(most_active=3, rate=20_000, rate_ppm=500_000)
+    route = replace(ROUTE, clusters=tuple((c, 1) for c in contexts), limit=limit, faults=faults)
+    engine.set_route(service.flow, replace(route, delay=2 * MS, delay_ppm=500_000, abort_ppm=100_000, abort_status=418))
+    add_traffic(engine, [service.flow], 0.0, arrivals=Arrivals.CLOSED, users=8, think=fixed(MS), stop=SECOND)
+    engine.set_hosts(service.cluster, service.hosts[1:], 500 * MS)
+    engine.set_subsets(service.cluster, specs, 500 * MS)
+    engine.run_until(2 * SECOND)
+    assert check_invariants(engine.tables) == []
+    return engine.digest
