@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from meshsim import __version__
-from meshsim.cli.lean import keep_out
+from meshsim.cli.lean import collect_rarely, keep_out
 
 COMMANDS: Final = {
     "init": "Write a first scenario with its manifests.",
@@ -86,6 +86,7 @@ def app() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     keep_out()
+    collect_rarely()
     sys.exit(run(arguments))
 
 

@@ -15,146 +15,30 @@ configurations count as present (a listener or cluster of a real Envoy waits for
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeVar, cast
 
-from google.protobuf.message import DecodeError, Message
-
-from meshsim.dataplane.decide.addresses import check_addresses
 from meshsim.dataplane.decide.chains import ListenerIndex
 from meshsim.dataplane.decide.cluster_validation import unknown_cluster
-from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment, decode_assignment, decode_cluster
-from meshsim.dataplane.decide.listeners import Listener, decode_listener
-from meshsim.dataplane.decide.rejected import (
-    MalformedResourceError,
-    NotModelledError,
-    ResourceRejectedError,
-    check_constraints,
-)
-from meshsim.dataplane.decide.route_decoding import HostMemo, decode_route_configuration
+from meshsim.dataplane.decide.clusters import Cluster, LoadAssignment
+from meshsim.dataplane.decide.listeners import Listener
+from meshsim.dataplane.decide.rejected import MalformedResourceError, ResourceRejectedError
 from meshsim.dataplane.decide.routes import RouteConfiguration
 from meshsim.dataplane.decide.strings import parse_ip
-from meshsim.errors import InternalError
+from meshsim.dataplane.resource_cache import BY_NAME, Resource, ResourceCache, check_readable
 from meshsim.xds import type_urls
 from meshsim.xds.client import Applied, Change, Rejected, Wait, WaitKey
-from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2, route_pb2
+from meshsim.xds.sharing import share
 
-M = TypeVar("M", bound=Message)
-Resource: TypeAlias = Listener | Cluster | LoadAssignment | RouteConfiguration
-
-_VIRTUAL_HOSTS: Final = ("virtual_hosts",)
-"""Checked by their decoder, which remembers those it has seen."""
+W = TypeVar("W", Cluster, Listener)
 
 
-def _parse(kind: type[M], body: bytes, checked_later: Sequence[str] = ()) -> M:
-    """The message; raises `MalformedResourceError` as Envoy's resource decoder does."""
-    try:
-        message = kind.FromString(body)
-    except DecodeError as error:
-        raise MalformedResourceError(f"Unable to unpack as {kind.DESCRIPTOR.full_name}: {error}") from error
-    check_constraints(message, checked_later)
-    return message
-
-
-def _listener(body: bytes, _: HostMemo) -> Listener:
-    message = _parse(listener_pb2.Listener, body)
-    with _packed():
-        return decode_listener(message)
-
-
-def _cluster(body: bytes, _: HostMemo) -> Cluster:
-    message = _parse(cluster_pb2.Cluster, body)
-    with _packed():
-        return decode_cluster(message)
-
-
-def _assignment(body: bytes, _: HostMemo) -> LoadAssignment:
-    message = _parse(endpoint_pb2.ClusterLoadAssignment, body)
-    check_addresses(message)
-    return decode_assignment(message)
-
-
-def _routes(body: bytes, memo: HostMemo) -> RouteConfiguration:
-    message = _parse(route_pb2.RouteConfiguration, body, _VIRTUAL_HOSTS)
-    try:
-        return decode_route_configuration(message, memo)
-    except MalformedResourceError:
-        check_constraints(message)
-        raise
-
-
-@contextmanager
-def _packed() -> Iterator[None]:
-    """What is packed in a resource is looked at when it is applied: its faults are those of this resource alone."""
-    try:
-        yield
-    except MalformedResourceError as error:
-        raise ResourceRejectedError(error.message) from error
-
-
-_DECODE: Final[Mapping[str, Callable[[bytes, HostMemo], Resource]]] = {
-    type_urls.LISTENER: _listener,
-    type_urls.CLUSTER: _cluster,
-    type_urls.ENDPOINT: _assignment,
-    type_urls.ROUTE: _routes,
-}
-
-
-_MALFORMED: Final = (DecodeError, NotModelledError, InternalError, ValueError, KeyError, RecursionError, OverflowError)
-"""What a decoder meets in packed parts that are no such message: broken wire format, an Any of another type, a number
-that its enum has not. Envoy refuses these resources too."""
-
-
-_BY_NAME: Final[Mapping[str, type[Message]]] = {
-    type_urls.ENDPOINT: endpoint_pb2.ClusterLoadAssignment,
-    type_urls.ROUTE: route_pb2.RouteConfiguration,
-}
-"""Types of which a resource that nobody follows is not tried."""
-
-
-def check_readable(type_url: str, body: bytes) -> None:
-    """Raise `MalformedResourceError` where Envoy cannot read a resource that it then passes over."""
-    _parse(_BY_NAME[type_url], body)
-
-
-def check_name(name: str, resource: Resource) -> None:
-    """Raise `ResourceRejectedError` for endpoints or a table that come under the name of another."""
-    if isinstance(resource, LoadAssignment) and resource.cluster_name != name:
-        raise ResourceRejectedError(f"Unexpected EDS cluster (expecting {name}): {resource.cluster_name}")
-    if isinstance(resource, RouteConfiguration) and resource.name != name:
-        raise ResourceRejectedError(f"Unexpected RDS configuration (expecting {name}): {resource.name}")
-
-
-class ResourceCache:
-    """Decoded resources by their bytes, shared by all proxies of a world; what nobody holds any more is forgotten."""
-
-    def __init__(self) -> None:
-        self._decoded: MutableMapping[tuple[str, bytes], Resource] = weakref.WeakValueDictionary()
-        self._virtual_hosts: HostMemo = weakref.WeakValueDictionary()
-
-    def decode(self, type_url: str, body: bytes) -> Resource:
-        """The resource; equal bytes give the same object. Raises `ResourceRejectedError` for what Envoy refuses."""
-        key = (type_url, body)
-        found = self._decoded.get(key)
-        if found is None:
-            decoder = _DECODE.get(type_url)
-            if decoder is None:
-                raise InternalError(f"no decoder of {type_url}")
-            try:
-                found = decoder(body, self._virtual_hosts)
-            except _MALFORMED as error:
-                raise ResourceRejectedError(f"Unable to unpack as {type_url.rpartition('.')[2]}: {error}") from error
-            self._decoded[key] = found
-        return found
-
-
-class Warming(NamedTuple):
+class Warming(NamedTuple, Generic[W]):
     """A resource that is not used yet, and the version that brought it."""
 
-    resource: Cluster | Listener
+    resource: W
     version: str
 
 
@@ -176,8 +60,8 @@ class ActiveConfig:
     assignments: Mapping[str, LoadAssignment] = field(default_factory=dict)
     """By the name endpoints are asked for by."""
     routes: Mapping[str, RouteConfiguration] = field(default_factory=dict)
-    warming_clusters: Mapping[str, Warming] = field(default_factory=dict)
-    warming_listeners: Mapping[str, Warming] = field(default_factory=dict)
+    warming_clusters: Mapping[str, Warming[Cluster]] = field(default_factory=dict)
+    warming_listeners: Mapping[str, Warming[Listener]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version of the last response of each type that was accepted as a whole."""
     endpoint_names: tuple[str, ...] = ()
@@ -209,27 +93,11 @@ class ActiveConfig:
         self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str
     ) -> tuple[ActiveConfig, Applied]:
         """The state after one response, and what became of it: valid resources apply even when others are refused."""
-        decoded: dict[str, Resource] = {}
         rejected: list[Rejected] = []
-        followed = frozenset(self.wanted.get(type_url, ()))
-        for name, body in changed.items():
-            try:
-                if type_url in _BY_NAME and name not in followed:
-                    if self.reads_all:
-                        check_readable(type_url, body)
-                    continue
-                decoded[name] = self.cache.decode(type_url, body)
-                check_name(name, decoded[name])
-            except MalformedResourceError as error:
-                return self._refuse(type_url, error.message, version)
-            except ResourceRejectedError as error:
-                decoded.pop(name, None)
-                rejected.append(Rejected(name, error.message))
-        for name, resource in list(decoded.items()):
-            unknown = unknown_cluster(resource, (self.clusters, self.warming_clusters))
-            if unknown:
-                rejected.append(Rejected(name, unknown))
-                del decoded[name]
+        try:
+            decoded = self._decode(type_url, changed, rejected)
+        except MalformedResourceError as error:
+            return self._refuse(type_url, error.message, version)
         step = _STEPS[type_url]
         state, effective = step(self, decoded, removed, version, rejected)
         if rejected:
@@ -239,8 +107,36 @@ class ActiveConfig:
             state = replace(state, versions={**self.versions, type_url: version})
         return state, state._applied(effective, rejected)._replace(
             rewatched=any(self.warming_clusters.get(n) is not w for n, w in state.warming_clusters.items()),
-            warm_meanwhile=_warm_meanwhile(self, decoded),
+            warm_meanwhile=type_url == type_urls.CLUSTER
+            and _warm_meanwhile(self, cast("Mapping[str, Cluster]", decoded)),
         )
+
+    def _decode(self, type_url: str, changed: Mapping[str, bytes], rejected: list[Rejected]) -> dict[str, Resource]:
+        """The resources of a response that are followed; those that are refused join `rejected`."""
+        followed = changed
+        if type_url in BY_NAME:
+            names = frozenset(self.wanted[type_url])
+            followed = {name: body for name, body in changed.items() if name in names}
+        found = self.cache.known(type_url, followed)
+        unknown = [name for name in (changed if self.reads_all else found) if found.get(name) is None]
+        for name in unknown:
+            if name not in followed:
+                check_readable(type_url, changed[name])
+                continue
+            try:
+                found[name] = self.cache.named(type_url, name, changed[name])
+            except MalformedResourceError:
+                raise
+            except ResourceRejectedError as error:
+                rejected.append(Rejected(name, error.message))
+        decoded = {name: resource for name, resource in found.items() if resource is not None}
+        if type_url in (type_urls.LISTENER, type_urls.ROUTE):
+            for name, resource in list(decoded.items()):
+                missing = unknown_cluster(resource, (self.clusters, self.warming_clusters))
+                if missing:
+                    rejected.append(Rejected(name, missing))
+                    del decoded[name]
+        return decoded
 
     def _applied(self, effective: Sequence[Change], rejected: Sequence[Rejected]) -> Applied:
         """What a client has to know of the state that a response led to."""
@@ -253,13 +149,12 @@ class ActiveConfig:
         """What is waited for no longer than its configuration says."""
         found: dict[WaitKey, Wait] = {}
         for name, pending in self.warming_clusters.items():
-            if isinstance(pending.resource, Cluster) and pending.resource.endpoints_timeout:
+            if pending.resource.endpoints_timeout:
                 found[type_urls.CLUSTER, name] = Wait(pending.resource.endpoints_timeout, pending.resource)
-        for pending in self.warming_listeners.values():
-            if isinstance(pending.resource, Listener):
-                for name, timeout in pending.resource.route_timeouts.items():
-                    if name not in self.routes and name not in self.missed_routes:
-                        found.setdefault((type_urls.ROUTE, name), Wait(timeout))
+        for listener, _ in self.warming_listeners.values():
+            for name, timeout in listener.route_timeouts.items():
+                if name not in self.routes and name not in self.missed_routes:
+                    found.setdefault((type_urls.ROUTE, name), Wait(timeout))
         return found
 
     def expire(self, key: WaitKey) -> tuple[ActiveConfig, Applied]:
@@ -315,8 +210,7 @@ def _apply_clusters(
 ) -> tuple[ActiveConfig, list[Change]]:
     active, warming = dict(state.clusters), dict(state.warming_clusters)
     effective: list[Change] = []
-    for resource in decoded.values():
-        assert isinstance(resource, Cluster)
+    for resource in cast("Mapping[str, Cluster]", decoded).values():
         name = resource.name
         waiting = warming.get(name)
         if (waiting.resource if waiting else active.get(name)) is resource:
@@ -331,9 +225,8 @@ def _apply_clusters(
         known = active.pop(name, None) is not None
         if warming.pop(name, None) is not None or known:
             effective.append(Change(type_urls.CLUSTER, name, version, removed=True))
-    used = dict.fromkeys(c.eds_name for c in active.values() if c.eds_name)
-    pending = (w.resource for w in warming.values())
-    used.update(dict.fromkeys(c.eds_name for c in pending if isinstance(c, Cluster)))
+    used = dict.fromkeys([c.eds_name for c in active.values() if c.eds_name])
+    used.update(dict.fromkeys(map(_eds_name, warming.values())))
     assignments = {n: a for n, a in state.assignments.items() if n in used}
     names = tuple(used) if tuple(used) != state.endpoint_names else state.endpoint_names
     return (
@@ -342,13 +235,13 @@ def _apply_clusters(
     )
 
 
-def _warm_meanwhile(state: ActiveConfig, decoded: Mapping[str, Resource]) -> bool:
+def _warm_meanwhile(state: ActiveConfig, decoded: Mapping[str, Cluster]) -> bool:
     """Whether applying these clusters one by one leaves none waiting at some moment."""
     waiting = dict.fromkeys(state.warming_clusters)
     for resource in decoded.values():
-        if isinstance(resource, Cluster) and not resource.eds_name:
+        if not resource.eds_name:
             waiting.pop(resource.name, None)
-        elif isinstance(resource, Cluster) and state.clusters.get(resource.name) is not resource:
+        elif state.clusters.get(resource.name) is not resource:
             waiting[resource.name] = None
         else:
             continue
@@ -365,24 +258,18 @@ def _apply_endpoints(
     A removal leaves the hosts of active clusters alone; a cluster that waits becomes active without any.
     """
     assignments = dict(state.assignments)
-    known = dict.fromkeys(state.endpoint_names)
-    arrived: dict[str, None] = {}
+    arrived: dict[str, object] = dict(decoded)
     effective: list[Change] = []
-    waiting = frozenset(_eds_name(w) for w in state.warming_clusters.values())
+    waiting = frozenset(map(_eds_name, state.warming_clusters.values())) if removed else frozenset()
     for name in removed:
         if name in waiting:
             arrived[name] = None
             if assignments.pop(name, None) is not None:
                 effective.append(Change(type_urls.ENDPOINT, name, version, removed=True))
-    for name, resource in decoded.items():
-        assert isinstance(resource, LoadAssignment)
-        if name not in known:
-            continue
-        arrived[name] = None
-        if assignments.get(name) is not resource:
-            assignments[name] = resource
-            effective.append(Change(type_urls.ENDPOINT, name, version))
-    state = replace(state, assignments=assignments)
+    has = assignments.get
+    effective += [Change(type_urls.ENDPOINT, name, version) for name, new in decoded.items() if has(name) is not new]
+    assignments.update(cast("Mapping[str, LoadAssignment]", decoded))
+    state = replace(state, assignments=share(assignments))
     state, warmed = _warm(state, [n for n, w in state.warming_clusters.items() if _eds_name(w) in arrived])
     return state, effective + warmed
 
@@ -391,18 +278,15 @@ def _warm(state: ActiveConfig, names: Sequence[str]) -> tuple[ActiveConfig, list
     """The state in which these clusters wait no longer."""
     if not names:
         return state, []
-    clusters, warming = dict(state.clusters), dict(state.warming_clusters)
-    effective: list[Change] = []
-    for name in names:
-        pending = warming.pop(name)
-        assert isinstance(pending.resource, Cluster)
-        clusters[name] = pending.resource
-        effective.append(Change(type_urls.CLUSTER, name, pending.version))
+    ended = {name: state.warming_clusters[name] for name in names}
+    warming = {name: pending for name, pending in state.warming_clusters.items() if name not in ended}
+    clusters = share({**state.clusters, **{name: pending.resource for name, pending in ended.items()}})
+    effective = [Change(type_urls.CLUSTER, name, pending.version) for name, pending in ended.items()]
     return replace(state, clusters=clusters, warming_clusters=warming), effective
 
 
-def _eds_name(pending: Warming) -> str:
-    return pending.resource.eds_name if isinstance(pending.resource, Cluster) else ""
+def _eds_name(pending: Warming[Cluster]) -> str:
+    return pending.resource.eds_name
 
 
 def _apply_listeners(
@@ -420,8 +304,7 @@ def _apply_listeners(
         if warming.pop(name, None) is not None or known:
             effective.append(Change(type_urls.LISTENER, name, version, removed=True))
     owners = {address: x.name for x in active.values() for address in x.addresses}
-    waiting = (w.resource for w in warming.values())
-    owners.update({address: x.name for x in waiting if isinstance(x, Listener) for address in x.addresses})
+    owners.update({address: w.resource.name for w in warming.values() for address in w.resource.addresses})
     for resource in decoded.values():
         assert isinstance(resource, Listener)
         name = resource.name
@@ -443,7 +326,7 @@ def _apply_listeners(
 def _settle_listeners(
     state: ActiveConfig,
     listeners: Mapping[str, Listener],
-    waiting: Mapping[str, Warming],
+    waiting: Mapping[str, Warming[Listener]],
     routes: Mapping[str, RouteConfiguration],
 ) -> tuple[ActiveConfig, list[Change]]:
     """The state in which listeners that miss nothing are active, at first all of them or none.
@@ -454,17 +337,16 @@ def _settle_listeners(
     ready = [
         (name, pending)
         for name, pending in waiting.items()
-        if all(r in routes or r in state.missed_routes for r in _route_names(pending))
+        if all(r in routes or r in state.missed_routes for r in pending.resource.route_names)
     ]
     effective: list[Change] = []
     started = state.workers_started or len(ready) == len(waiting)
     for name, pending in ready if started else ():
-        assert isinstance(pending.resource, Listener)
         active[name] = pending.resource
         del warming[name]
         effective.append(Change(type_urls.LISTENER, name, pending.version))
     names = dict.fromkeys(r for x in active.values() for r in x.route_names)
-    names.update(dict.fromkeys(r for pending in warming.values() for r in _route_names(pending)))
+    names.update(dict.fromkeys(r for pending in warming.values() for r in pending.resource.route_names))
     draining: dict[str, None] = {}
     if state.drains:
         gone = (x for n, x in state.listeners.items() if active.get(n) is not x)
@@ -482,10 +364,6 @@ def _settle_listeners(
         workers_started=started,
     )
     return settled, effective
-
-
-def _route_names(pending: Warming) -> tuple[str, ...]:
-    return pending.resource.route_names if isinstance(pending.resource, Listener) else ()
 
 
 def _clash(listener: Listener, owners: Mapping[tuple[str, int], str]) -> str:
@@ -553,6 +431,27 @@ _STEPS: Final = {
 }
 
 
+class SharedSteps:
+    """What responses lead to, for proxies of one world: from one state the same response leads to one state.
+
+    The last few are remembered: replicas of a workload have the same configuration and start one after another.
+    """
+
+    def __init__(self) -> None:
+        self.take = lru_cache(maxsize=64)(_step)
+
+
+def _step(
+    state: ActiveConfig,
+    type_url: str,
+    names: tuple[str, ...],
+    bodies: tuple[bytes, ...],
+    removed: tuple[str, ...],
+    version: str,
+) -> tuple[ActiveConfig, Applied]:
+    return state.apply(type_url, dict(zip(names, bodies, strict=True)), removed, version)
+
+
 class ProxyConfig:
     """The current state of one proxy, as its ADS client drives it (an `meshsim.xds.ads_client.Applier`)."""
 
@@ -567,6 +466,14 @@ class ProxyConfig:
         self.active = ActiveConfig(
             cache, workers_started=False, addresses=addresses, reads_all=reads_all, drains=drains
         )
+        self._steps: SharedSteps | None = None
+
+    @classmethod
+    def beginning(cls, state: ActiveConfig, steps: SharedSteps) -> ProxyConfig:
+        """A proxy in a state that others may have too, which takes the same steps as they do."""
+        made = cls(state.cache)
+        made.active, made._steps = state, steps
+        return made
 
     def drained(self) -> Mapping[str, tuple[str, ...]]:
         """Every draining listener is gone; returns the names that are still wanted."""
@@ -575,7 +482,13 @@ class ProxyConfig:
 
     def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         """Take one response in."""
-        self.active, applied = self.active.apply(type_url, changed, removed, version)
+        if self._steps is None:
+            self.active, applied = self.active.apply(type_url, changed, removed, version)
+        else:
+            bodies = tuple(changed.values())
+            self.active, applied = self._steps.take(
+                self.active, type_url, tuple(changed), bodies, tuple(removed), version
+            )
         return applied
 
     def expire(self, key: WaitKey) -> Applied:

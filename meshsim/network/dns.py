@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from meshsim.api import ApiObject, ObjectView
+from meshsim.api import ApiObject, ObjectKey, ObjectView
 
 
 class AnswerKind(Enum):
@@ -79,10 +79,7 @@ class Resolver:
         return None
 
     def _find(self, name: str, namespace: str) -> ApiObject | None:
-        for service in self._objects.select("Service", "", namespace):
-            if service.name == name:
-                return service
-        return None
+        return self._objects.get(ObjectKey("", "Service", namespace, name))
 
     def _of_service(self, service: ApiObject) -> Answer:
         host = f"{service.name}.{service.namespace}.svc.{self._domain}"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from meshsim.recording.folder import PendingRecording, begin_recording
 from meshsim.recording.manifest import Manifest, read_manifest
-from meshsim.recording.reader import VERDICTS, ConfigEntry, Run, open_run
-from meshsim.recording.records import InstanceInfo, ObjectSource, ProxyInfo, TrafficInfo
+from meshsim.recording.reader import VERDICTS, Run, open_run
+from meshsim.recording.records import ConfigEntry, InstanceInfo, ObjectSource, ProxyInfo, TrafficInfo
 from meshsim.recording.schema import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:

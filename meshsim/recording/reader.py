@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from meshsim.errors import InputError
 from meshsim.recording.folder import LATEST
 from meshsim.recording.manifest import FILE, Manifest, read_manifest
+from meshsim.recording.records import ConfigEntry
 from meshsim.recording.schema import (
     CHANGES,
     COUNTERS,
@@ -29,16 +30,6 @@ from meshsim.units import Nanos
 
 VERDICTS = "verdicts.json"
 T = TypeVar("T")
-
-
-class ConfigEntry(NamedTuple):
-    """A resource as a proxy has it."""
-
-    type_url: str
-    name: str
-    time: Nanos
-    """Since when."""
-    body: bytes
 
 
 class Run:
@@ -130,31 +121,15 @@ class Run:
 
     def config(self, proxy: str, at: Nanos | None = None) -> list[ConfigEntry]:
         """What one proxy has at an instant (at the end when `None`), by type and name. Of the first replication."""
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
+        from meshsim.recording.configs import read_config
 
-        folder = self._parts[0] / "config"
-        index = pq.read_table(folder / "index.parquet", filters=[("proxy", "=", proxy)])
-        if at is not None:
-            index = index.filter(pc.less_equal(index["time"], at))
-        current: dict[tuple[str, str], tuple[Nanos, str]] = {}
-        for row in index.to_pylist():
-            current[row["type_url"], row["name"]] = (row["time"], row["hash"])
-        wanted = sorted({key for _, key in current.values() if key})
-        blobs = pq.read_table(folder / "blobs.parquet", filters=[("hash", "in", wanted)]) if wanted else None
-        bodies = dict(zip(blobs["hash"].to_pylist(), blobs["body"].to_pylist(), strict=True)) if blobs else {}
-        return [
-            ConfigEntry(type_url, name, time, bodies[key])
-            for (type_url, name), (time, key) in sorted(current.items())
-            if key
-        ]
+        return read_config(self._parts[0], proxy, at)
 
     def configured_proxies(self) -> list[str]:
         """Proxies whose configuration was kept."""
-        import pyarrow.parquet as pq
+        from meshsim.recording.configs import configured_proxies
 
-        index = pq.read_table(self._parts[0] / "config" / "index.parquet", columns=["proxy"])
-        return sorted(set(index["proxy"].to_pylist()))
+        return configured_proxies(self._parts[0])
 
     def _table(self, table: Table) -> Any:
         if table.name not in self._tables:

@@ -72,3 +72,13 @@ class TrafficInfo(NamedTuple):
     """Service it enters through, empty for what pods send."""
     way: Nanos
     """One-way latency between its clients and the proxy they come to."""
+
+
+class ConfigEntry(NamedTuple):
+    """A resource as a proxy has it."""
+
+    type_url: str
+    name: str
+    time: Nanos
+    """Since when."""
+    body: bytes

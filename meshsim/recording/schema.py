@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Raised when tables or columns change their meaning, come or go."""
 
 
@@ -265,10 +265,19 @@ CONFIG_INDEX: Final = Table(
         Column("time", _T, "the proxy has it from then on"),
         Column("proxy", _N, "proxy id"),
         Column("type_url", _N, "resource type"),
+        Column("set", Kind.INT32, "number of a set of resources"),
+    ),
+    "which resources a proxy has from when on",
+)
+
+CONFIG_SETS: Final = Table(
+    "sets",
+    (
+        Column("set", Kind.INT32, "number of the set"),
         Column("name", _N, "resource name"),
         Column("hash", _N, "key into blobs, empty where the resource was removed"),
     ),
-    "which resource a proxy has from when on",
+    "resources that proxies have together",
 )
 
 CONFIG_BLOBS: Final = Table(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pyarrow.parquet as pq
 
 from meshsim.recording.arrow import ColumnData, arrow_schema, arrow_table, check_columns, joined, rows_table
+from meshsim.recording.configs import ConfigLog
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
 from meshsim.recording.records import InstanceInfo, ObjectSource, ProxyInfo, TrafficInfo
 from meshsim.recording.schema import (
     CHANGES,
-    CONFIG_BLOBS,
-    CONFIG_INDEX,
     COUNTERS,
     INSTANCES,
     OBJECTS,
@@ -72,7 +70,9 @@ class RunSink(Protocol):
 
     def add_record(self, record: Record) -> None: ...
 
-    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None: ...
+    def add_config(
+        self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]
+    ) -> None: ...
 
 
 class _Stream:
@@ -141,9 +141,7 @@ class RunWriter:
         self._counters = _Stream(folder, COUNTERS, seed)
         self._pushes = PushLog()
         self._records: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _PLAIN.values()}
-        self._config: list[tuple[Nanos, str, str, str, str]] = []
-        self._blobs: dict[str, bytes] = {}
-        self._keys: dict[bytes, str] = {}
+        self._config = ConfigLog()
 
     @property
     def rows(self) -> int:
@@ -186,17 +184,11 @@ class RunWriter:
         else:
             self._records[_PLAIN[type(record)].name].append((*record, self.seed))
 
-    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
-        """Note that a proxy has this resource from `time` on; `None` when it has it no longer."""
-        key = ""
-        if body is not None:
-            # Proxies share most of what they have: the very same bytes are seen again and again.
-            known = self._keys.get(body)
-            if known is None:
-                known = self._keys[body] = hashlib.blake2b(body, digest_size=16).hexdigest()
-                self._blobs[known] = body
-            key = known
-        self._config.append((time, proxy, type_url, name, key))
+    def add_config(
+        self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]
+    ) -> None:
+        """Note that a proxy has these resources from `time` on, and others no longer."""
+        self._config.add(time, proxy, type_url, changed, removed)
 
     def finish(self, manifest: Manifest) -> None:
         """Write what is still in memory, and the manifest last."""
@@ -204,10 +196,7 @@ class RunWriter:
         self._write(PUSHES, rows_table(PUSHES, self._pushes.rows(self.seed)))
         for table in _PLAIN.values():
             self._write(table, rows_table(table, self._records[table.name]))
-        folder = self.folder / "config"
-        folder.mkdir(exist_ok=True)
-        _write(folder / "index.parquet", rows_table(CONFIG_INDEX, self._config))
-        _write(folder / "blobs.parquet", rows_table(CONFIG_BLOBS, self._blobs.items()))
+        self._config.write(self.folder)
         manifest.write(self.folder)
 
     def close(self) -> None:
@@ -217,11 +206,7 @@ class RunWriter:
         self._counters.close()
 
     def _write(self, table: Table, rows: Any) -> None:
-        _write(self.folder / f"{table.name}.parquet", rows)
-
-
-def _write(path: Path, table: Any) -> None:
-    pq.write_table(table, path, compression="zstd")
+        pq.write_table(rows, self.folder / f"{table.name}.parquet", compression="zstd")
 
 
 def _rows(columns: Mapping[str, ColumnData]) -> int:

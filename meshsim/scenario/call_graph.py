@@ -9,6 +9,7 @@ from typing import NamedTuple
 from meshsim.scenario.inventory import Inventory, PodTemplate
 from meshsim.scenario.load import Call, Parallel, Workload
 from meshsim.scenario.load import Sequence as Sequential
+from meshsim.scenario.matching import WorkloadIndex
 
 
 class ServiceKey(NamedTuple):
@@ -160,23 +161,26 @@ def _calls_in(path: str, steps: Sequence[Call | Parallel | Sequential]) -> Itera
 def build_call_graph(inventory: Inventory, workloads: Sequence[Workload]) -> CallGraph:
     """The call graph of everything that exists at some time of a scenario."""
     services: dict[ServiceKey, tuple[Member, ...]] = {}
+    entries = WorkloadIndex(workloads)
     for (namespace, name), selector in inventory.services.items():
         templates = inventory.pods(selector, namespace) if selector else []
-        members = [_member(template, workloads, inventory) for template in templates]
+        members = [_member(template, entries, workloads, inventory) for template in templates]
         services[ServiceKey(namespace, name)] = tuple(members)
     return CallGraph(services)
 
 
-def _member(template: PodTemplate, workloads: Sequence[Workload], inventory: Inventory) -> Member:
+def _member(
+    template: PodTemplate, entries: WorkloadIndex, workloads: Sequence[Workload], inventory: Inventory
+) -> Member:
     """What pods do: the first entry that matches them counts."""
-    for index, workload in enumerate(workloads):
-        if template.matches(workload.match, workload.namespace):
-            edges = tuple(
-                CallEdge(call, _callee(call, template.namespace, inventory), path, operation)
-                for path, call, operation in references(index, workload)
-            )
-            return Member(template, index, edges, workload)
-    return Member(template, None, ())
+    index = entries.find(template.labels, template.namespace)
+    if index is None:
+        return Member(template, None, ())
+    edges = tuple(
+        CallEdge(call, _callee(call, template.namespace, inventory), path, operation)
+        for path, call, operation in references(index, workloads[index])
+    )
+    return Member(template, index, edges, workloads[index])
 
 
 def _callee(call: Call, namespace: str, inventory: Inventory) -> ServiceKey | None:

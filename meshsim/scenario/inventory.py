@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -49,6 +50,16 @@ class Inventory:
     nodes: list[str] = field(default_factory=list)
     zones: list[str] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
+    _by_name: dict[tuple[str, str, str], list[PodTemplate]] = field(
+        init=False, default_factory=lambda: defaultdict(list)
+    )
+    """Templates by kind, namespace and name; several where a timeline changes their labels."""
+    _by_label: dict[tuple[str, str], list[PodTemplate]] = field(init=False, default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        given, self.templates = self.templates, []
+        for template in given:
+            self._add_template(template)
 
     @classmethod
     def of(cls, objects: Iterable[ApiObject]) -> Inventory:
@@ -79,19 +90,25 @@ class Inventory:
             self._add_template(PodTemplate(item.kind, item.name, item.namespace, item.labels))
 
     def _add_template(self, template: PodTemplate) -> None:
-        if template not in self.templates:
-            self.templates.append(template)
+        if template in self._named(template.kind, template.namespace, template.name):
+            return
+        self.templates.append(template)
+        self._by_name[template.kind, template.namespace, template.name].append(template)
+        for label in template.labels.items():
+            self._by_label[label].append(template)
 
     def pods(self, labels: Mapping[str, str], namespace: str | None = None) -> list[PodTemplate]:
         """Templates whose pods have all these labels."""
-        return [template for template in self.templates if template.matches(labels, namespace)]
+        first = next(iter(labels.items()), None)
+        candidates = self.templates if first is None else self._by_label.get(first, ())
+        return [template for template in candidates if template.matches(labels, namespace)]
 
     def controller(self, kind: str, namespace: str, name: str) -> PodTemplate | None:
         """The Deployment, StatefulSet or Pod of this name."""
-        for template in self.templates:
-            if (template.kind, template.namespace, template.name) == (kind, namespace, name):
-                return template
-        return None
+        return next(iter(self._named(kind, namespace, name)), None)
+
+    def _named(self, kind: str, namespace: str, name: str) -> Sequence[PodTemplate]:
+        return self._by_name.get((kind, namespace, name), ())
 
     def resolve(self, host: str, namespace: str) -> tuple[str, str] | None:
         """The Service (namespace, name) a host means to a caller in a namespace, by the search path of its DNS."""

@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from meshsim.dataplane.active import ProxyConfig, ResourceCache
+from meshsim.dataplane.active import ProxyConfig
 from meshsim.dataplane.decide.clusters import LoadAssignment
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InternalError
 from meshsim.testing.ads_resources import name_of, type_of
 from meshsim.testing.envoy_process import NODE, EnvoyProcess, ads_bootstrap

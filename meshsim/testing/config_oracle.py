@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from meshsim.dataplane.active import ActiveConfig, ProxyConfig, ResourceCache
+from meshsim.dataplane.active import ActiveConfig, ProxyConfig
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InternalError
 from meshsim.testing.ads_resources import (
     LOOPBACK,

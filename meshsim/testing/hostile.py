@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
-from meshsim.dataplane.active import ActiveConfig, ProxyConfig, ResourceCache
+from meshsim.dataplane.active import ActiveConfig, ProxyConfig
 from meshsim.dataplane.decide import Connection, Request, decide_direct
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.testing.ads_resources import name_of, type_of
 from meshsim.testing.config_oracle import base_resources
 from meshsim.testing.hostile_messages import twist

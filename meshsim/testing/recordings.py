@@ -226,6 +226,6 @@ def _add_control_plane(writer: RunWriter, shop: Bookshop) -> None:
             writer.add_record(PushAnswer(sent + MILLISECOND, number, proxy, ROUTE, f"v{number}", not rejected, reason))
             if not rejected:
                 writer.add_record(ProxyEffective(effective, number, proxy, ROUTE, f"v{number}"))
-    writer.add_config(0, proxies[0], ROUTE, "9080", b"first")
-    writer.add_config(shop.shift_at, proxies[0], ROUTE, "9080", b"second")
-    writer.add_config(shop.slow_from, proxies[0], ROUTE, "15010", None)
+    writer.add_config(0, proxies[0], ROUTE, {"9080": b"first"}, ())
+    writer.add_config(shop.shift_at, proxies[0], ROUTE, {"9080": b"second"}, ())
+    writer.add_config(shop.slow_from, proxies[0], ROUTE, {}, ("15010",))

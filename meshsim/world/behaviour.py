@@ -10,6 +10,7 @@ from meshsim.api import ApiObject
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import CallSpec, CpuSpec, Distribution, HandlerSpec, PodSpec, Shape, StepSpec
 from meshsim.scenario import Call, Sequence, Serve, Style, Workload, call_groups
+from meshsim.scenario.matching import WorkloadIndex
 from meshsim.units import Distribution as TimeDistribution
 from meshsim.units import Family, Nanos
 
@@ -72,17 +73,14 @@ class Behaviours:
     """Behaviours by pod labels; a pod that no entry matches answers at once."""
 
     def __init__(self, engine: Engine, workloads: tuple[Workload, ...]) -> None:
-        self._workloads = workloads
+        self._entries = WorkloadIndex(workloads)
         self._made = [_Making(engine).make(workload) for workload in workloads]
         self.default = Behaviour(engine.add_handler(_IDLE), ())
 
     def of(self, pod: ApiObject) -> Behaviour:
         """What a pod does: the first entry whose labels it has."""
-        for workload, behaviour in zip(self._workloads, self._made, strict=True):
-            here = workload.namespace in (None, pod.namespace)
-            if here and all(pod.labels.get(key) == value for key, value in workload.match.items()):
-                return behaviour
-        return self.default
+        entry = self._entries.find(pod.labels, pod.namespace)
+        return self._made[entry] if entry is not None else self.default
 
 
 _IDLE: Final = HandlerSpec(service=INSTANT, error_rate=0.0, error_status=500, calls=())

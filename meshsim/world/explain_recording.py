@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from meshsim.api import ObjectStore
 from meshsim.controlplane.mesh import installed_mesh_config
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide.decide import decide_direct
 from meshsim.dataplane.decide.listeners import Listener, TcpProxy
 from meshsim.dataplane.decide.values import Connection, Request
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import MeshsimError, UsageError
 from meshsim.netfilter import PodRules, PodRulesFactory, Verdict
 from meshsim.netfilter.options import options_from_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -39,7 +39,9 @@ class NullSink:
     def add_record(self, record: Record) -> None:
         """Records are not kept."""
 
-    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
+    def add_config(
+        self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]
+    ) -> None:
         """Configuration is not kept: the proxies have it."""
 
 

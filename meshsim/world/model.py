@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -237,8 +237,8 @@ class World:
             key = ObjectKey("", "Pod", proxy.namespace, proxy.name)
             self.kube.kubelets.set_answering(key, PROXY_CONTAINER, True)
 
-    def _on_config(self, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
-        self.sink.add_config(self.env.instant, proxy, type_url, name, body)
+    def _on_config(self, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]) -> None:
+        self.sink.add_config(self.env.instant, proxy, type_url, changed, removed)
 
     def on_links_changed(self) -> None:
         """Latencies and reachability hold anew from now on."""

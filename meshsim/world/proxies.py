@@ -8,7 +8,8 @@ from functools import partial
 
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.pilot import Pilot
-from meshsim.dataplane.active import ProxyConfig, ResourceCache
+from meshsim.dataplane.active import ActiveConfig, ProxyConfig, SharedSteps
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.kernel import Environment, below
 from meshsim.trace import ProxyEffective, Taps
 from meshsim.units import Nanos
@@ -22,8 +23,8 @@ from meshsim.xds.messages import base_pb2
 OnChanged = Callable[["RunningProxy", dict[str, list[str]]], None]
 """Called when something took effect: the proxy, and changed names by type."""
 
-OnConfig = Callable[[str, str, str, bytes | None], None]
-"""Called for each resource that arrived or went: proxy, type URL, name, body."""
+OnConfig = Callable[[str, str, Mapping[str, bytes], Sequence[str]], None]
+"""Called for each response: proxy, type URL, bodies by name, removed names."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +58,8 @@ class Fleet:
         self._taps = taps
         self._network = network
         self.proxies: dict[str, RunningProxy] = {}
-        self._resources = ResourceCache()
+        self._beginning = ActiveConfig(ResourceCache(), workers_started=False, drains=True)
+        self._steps = SharedSteps()
         self._pilot: Pilot | None = None
         self._settling = False
         self.on_changed: OnChanged | None = None
@@ -87,15 +89,12 @@ class Fleet:
 
     def start(self, proxy: Proxy) -> None:
         """A proxy process begins; its first request leaves after its start-up time."""
-        config = ProxyConfig(self._resources, drains=True)
+        config = ProxyConfig.beginning(self._beginning, self._steps)
         name = proxy.id
 
         def apply(type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
             if self.on_config is not None:
-                for resource, body in changed.items():
-                    self.on_config(name, type_url, resource, body)
-                for resource in removed:
-                    self.on_config(name, type_url, resource, None)
+                self.on_config(name, type_url, changed, removed)
             return config(type_url, changed, removed, version)
 
         node = base_pb2.Node(id=proxy.node_id, cluster=proxy.cluster)

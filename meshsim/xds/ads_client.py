@@ -30,6 +30,7 @@ from meshsim.xds.client import (
 )
 from meshsim.xds.delta_response import DeltaResponse, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
+from meshsim.xds.sharing import share
 
 DeltaReaction: TypeAlias = Reaction[discovery_pb2.DeltaDiscoveryRequest]
 
@@ -40,7 +41,7 @@ class Subscription:
 
     type_url: str
     wildcard: bool
-    versions: dict[str, str | None] = field(default_factory=dict)
+    versions: Mapping[str, str | None] = field(default_factory=dict)
     """Version by name; None = subscribed to, nothing received yet."""
     added: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
@@ -61,27 +62,31 @@ class Subscription:
             return
         self.followed = names
         wanted = dict.fromkeys(names)
+        known = self.versions
         for name in wanted:
-            if name not in self.versions:
-                self.versions[name] = None
+            if name not in known:
                 self.dropped.pop(name, None)
                 self.added[name] = None
-        for name in [n for n in self.versions if n not in wanted]:
-            del self.versions[name]
-            self.added.pop(name, None)
-            self.dropped[name] = None
+        for name in known:
+            if name not in wanted:
+                self.added.pop(name, None)
+                self.dropped[name] = None
+        kept = {name: version for name, version in known.items() if name in wanted}
+        self.versions = share(kept | {name: None for name in wanted if name not in kept})
 
     def accept(self, versions: Mapping[str, str], removed: Sequence[str]) -> None:
         """Remember the versions of a response that was applied as a whole."""
+        now = dict(self.versions)
         if self.wildcard:
-            self.versions.update(versions)
+            now.update(versions)
         else:
-            self.versions.update({name: version for name, version in versions.items() if name in self.versions})
+            now.update({name: version for name, version in versions.items() if name in now})
         for name in removed:
             if self.wildcard:
-                self.versions.pop(name, None)
-            elif name in self.versions:
-                self.versions[name] = None
+                now.pop(name, None)
+            elif name in now:
+                now[name] = None
+        self.versions = share(now)
 
     def request(self) -> discovery_pb2.DeltaDiscoveryRequest:
         """The next request: everything on a fresh stream, afterwards what changed."""

@@ -18,6 +18,7 @@ from meshsim.units import Nanos
 from meshsim.xds import type_urls
 from meshsim.xds.delta_response import DeltaResponse, NamedBody
 from meshsim.xds.messages import discovery_pb2
+from meshsim.xds.sharing import share
 
 
 class RequestKind(Enum):
@@ -54,7 +55,7 @@ class Watch:
     """What the server remembers of one type on one stream."""
 
     wildcard: bool
-    names: dict[str, None] = field(default_factory=dict)
+    names: Mapping[str, None] = field(default_factory=dict)
     """Names subscribed to, or for a wildcard the names sent; in order of arrival."""
     nonce_sent: str = ""
     nonce_acked: str = ""
@@ -138,9 +139,10 @@ class AdsServerStream(_Stream):
             watch.last_error = ""
         added = [n for n in request.resource_names_subscribe if n != "*" and n not in watch.names]
         dropped = [n for n in request.resource_names_unsubscribe if n in watch.names]
-        for name in dropped:
-            watch.names.pop(name, None)
-        watch.names.update(dict.fromkeys(added))
+        if added or dropped:
+            gone = frozenset(dropped)
+            kept = [name for name in watch.names if name not in gone]
+            watch.names = share(dict.fromkeys([*kept, *added]))
         kind = RequestKind.SUBSCRIBE if added else RequestKind.UNSUBSCRIBE if dropped else RequestKind.ACK
         return Received(kind, type_url, tuple(added), request.response_nonce)
 
@@ -148,9 +150,7 @@ class AdsServerStream(_Stream):
         names = [n for n in request.resource_names_subscribe if n != "*"]
         wildcard = request.type_url in type_urls.WILDCARD or "*" in request.resource_names_subscribe
         known = dict(request.initial_resource_versions)
-        watch = Watch(wildcard=wildcard or request.type_url == type_urls.NAME_TABLE)
-        watch.names.update(dict.fromkeys(names))
-        watch.names.update(dict.fromkeys(known))
+        watch = Watch(wildcard or request.type_url == type_urls.NAME_TABLE, share(dict.fromkeys([*names, *known])))
         self.watches[request.type_url] = watch
         asked = tuple(watch.names) if not watch.wildcard else ()
         return Received(RequestKind.FIRST, request.type_url, asked, "", "", known)
@@ -181,10 +181,12 @@ class AdsServerStream(_Stream):
         watch = self.watches[type_url]
         nonce = self._next_nonce(watch, version)
         gone = tuple(sorted(removed))
+        held = dict(watch.names)
         for name in gone:
-            watch.names.pop(name, None)
+            held.pop(name, None)
         if watch.wildcard:
-            watch.names.update(dict.fromkeys([r.name for r in resources]))
+            held.update(dict.fromkeys([r.name for r in resources]))
+        watch.names = share(held)
         if self._log:
             self._note("send", type_url, nonce, version, (r.name for r in resources), gone)
         return DeltaResponse(type_url, nonce, version, resources, gone, versions or {})

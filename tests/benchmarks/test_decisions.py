@@ -15,7 +15,7 @@ import pytest
 
 from meshsim.controlplane.push_context import build_push_context
 from meshsim.controlplane.resources import generate
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import (
     Connection,
     Disposition,
@@ -30,6 +30,7 @@ from meshsim.dataplane.decide import (
     route_policies,
 )
 from meshsim.dataplane.decide.routes import RouteConfiguration
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.testing.generated_mesh import generated_mesh
 from meshsim.world.views import ProxyViews
 from meshsim.xds import type_urls

@@ -29,3 +29,16 @@ def test_arrow_works_without_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_looks_for_garbage_rarely() -> None:
+    code = (
+        "import gc\n"
+        "from meshsim.cli.lean import collect_rarely\n"
+        "collect_rarely()\n"
+        "print(gc.isenabled(), gc.get_threshold()[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    enabled, threshold = done.stdout.split()
+    assert enabled == "True"
+    assert int(threshold) >= 50_000

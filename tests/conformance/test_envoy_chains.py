@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import Connection, Protocol, Transport, decide_direct
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.xds import type_urls
 from meshsim.xds.messages import listener_pb2
 from meshsim.xds.packing import from_json

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import pytest
 from google.protobuf.json_format import ParseError
 
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import (
     Connection,
     Disposition,
@@ -43,6 +43,7 @@ from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.decide.route_match import PathKind, RouteMatch, Stream
 from meshsim.dataplane.decide.routes import RouteConfiguration, VirtualHost
 from meshsim.dataplane.decide.strings import StringKind, StringMatcher, ascii_lower
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.xds import type_urls
 from meshsim.xds.messages import cluster_pb2, listener_pb2, route_components_pb2
 from meshsim.xds.packing import from_json

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from xds_bodies import encode
 
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.xds import type_urls
 
 Build = Callable[..., ActiveConfig]

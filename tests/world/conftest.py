@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,8 +104,11 @@ class MemorySink:
     def add_record(self, record: Record) -> None:
         self.records.append(record)
 
-    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
-        self.config.append((time, proxy, type_url, name, body))
+    def add_config(
+        self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]
+    ) -> None:
+        self.config += [(time, proxy, type_url, name, body) for name, body in changed.items()]
+        self.config += [(time, proxy, type_url, name, None) for name in removed]
 
     def of(self, kind: type) -> list[Any]:
         return [record for record in self.records if isinstance(record, kind)]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from google.protobuf.json_format import ParseError
 
 from meshsim.api import Fields
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import (
     Connection,
     Decider,
@@ -25,6 +25,7 @@ from meshsim.dataplane.decide import (
     decide_outbound,
 )
 from meshsim.dataplane.decide.strings import StringKind
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.folder import RecordedProxy, RecordedWorld, read_proxy, read_values, read_world
 from meshsim.xds import type_urls

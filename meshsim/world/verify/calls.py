@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.api import Fields
-from meshsim.dataplane.active import ActiveConfig, ResourceCache
+from meshsim.dataplane.active import ActiveConfig
 from meshsim.dataplane.decide import Connection, Decision, Disposition, Transport
 from meshsim.dataplane.decide.route_match import PathKind, RouteMatch
 from meshsim.dataplane.decide.routes import Forward, Route, RouteConfiguration, VirtualHost
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.call_worlds import DECIDERS, Call, CallWorld
 from meshsim.world.verify.canonical import Mismatch

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from meshsim.api import Fields
-from meshsim.dataplane.active import ResourceCache
 from meshsim.dataplane.decide import Decision, Protocol, outcomes
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.call_worlds import DECIDERS, Call, CallWorld, ProxyState
 from meshsim.world.verify.canonical import Mismatch

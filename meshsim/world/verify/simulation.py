@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from meshsim.api import Fields
-from meshsim.dataplane.active import ActiveConfig, ResourceCache, load_config
+from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import (
     Connection,
     Decision,
@@ -25,6 +25,7 @@ from meshsim.dataplane.decide import (
     decide_inbound,
     decide_outbound,
 )
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError, Position
 from meshsim.world.verify.call_worlds import TYPES, encoded
 from meshsim.world.verify.canonical import Mismatch

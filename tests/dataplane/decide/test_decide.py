@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from xds_bodies import http_listener, listener, static_cluster, tcp_chain
 
-from meshsim.dataplane.active import ResourceCache
 from meshsim.dataplane.decide import (
     Connection,
     Disposition,
@@ -21,6 +20,7 @@ from meshsim.dataplane.decide import (
     decide_inbound,
     decide_outbound,
 )
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.world.verify.call_worlds import DECIDERS, CallWorld
 from meshsim.world.verify.envoy_calls import verify_world
 

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from xds_bodies import encode
 
-from meshsim.dataplane.active import ResourceCache
 from meshsim.dataplane.decide.chances import Fixed
 from meshsim.dataplane.decide.decision import ORDINARY, Trail
 from meshsim.dataplane.decide.filter_configs import FaultConfig
@@ -36,6 +35,7 @@ from meshsim.dataplane.decide.routing import (
 )
 from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.values import Connection
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.xds import type_urls
 from meshsim.xds.messages import route_components_pb2
 from meshsim.xds.packing import from_json

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from meshsim.dataplane.active import ResourceCache
 from meshsim.dataplane.decide import Protocol, Transport
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError
 from meshsim.world.verify.call_worlds import CallWorld, read_calls, recorded_address
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meshsim.dataplane.active import ResourceCache
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.errors import InputError
 from meshsim.world.verify.call_worlds import CallWorld
 from meshsim.world.verify.calls import KIND, simulated, verify_world

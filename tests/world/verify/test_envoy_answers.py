@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meshsim.api import Fields
-from meshsim.dataplane.active import ResourceCache
+from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.world.verify.call_worlds import CallWorld
 from meshsim.world.verify.envoy_answers import compare_outcome
 from meshsim.world.verify.envoy_calls import decided

@@ -1,0 +1,99 @@
+"""The configuration of proxies on disk: each distinct resource once, and which proxy has which from when on.
+
+Proxies share most of what they have. So resources that reach proxies together make a set, which stands in the folder
+once, and a proxy is said to have a set. Sets are as large as they can be with no resource in two of them for long: one
+of which a proxy gets only a part is replaced, for the proxies to come, by that part and the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from meshsim.recording.arrow import rows_table
+from meshsim.recording.records import ConfigEntry
+from meshsim.recording.schema import CONFIG_BLOBS, CONFIG_INDEX, CONFIG_SETS
+from meshsim.units import Nanos
+
+FOLDER: Final = "config"
+_Pair = tuple[str, bytes | None]
+"""A resource's name and its body, `None` where it was removed."""
+
+
+class ConfigLog:
+    """Collects what proxies were told."""
+
+    def __init__(self) -> None:
+        self._index: list[tuple[Nanos, str, str, int]] = []
+        self._sets: list[tuple[_Pair, ...]] = []
+        self._home: dict[_Pair, int] = {}
+        """The set that proxies to come have a resource in."""
+
+    def add(self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]) -> None:
+        """Note that a proxy has these resources from `time` on, and others no longer."""
+        pairs: list[_Pair] = [*changed.items(), *((name, None) for name in removed)]
+        homes = list(map(self._home.get, pairs))
+        for home, count in Counter(homes).items():
+            number = home
+            if number is None or len(self._sets[number]) != count:
+                number = self._make_set(pair for pair, known in zip(pairs, homes, strict=True) if known == home)
+            self._index.append((time, proxy, type_url, number))
+
+    def _make_set(self, pairs: Iterator[_Pair]) -> int:
+        number = len(self._sets)
+        made = tuple(pairs)
+        self._sets.append(made)
+        self._home.update(dict.fromkeys(made, number))
+        return number
+
+    def write(self, folder: Path) -> None:
+        """Write everything into the folder of a recording."""
+        bodies = dict.fromkeys(body for _, body in self._home if body is not None)
+        keys: dict[bytes | None, str] = {body: hashlib.blake2b(body, digest_size=16).hexdigest() for body in bodies}
+        keys[None] = ""
+        place = folder / FOLDER
+        place.mkdir(exist_ok=True)
+        sets = ((number, name, keys[body]) for number, pairs in enumerate(self._sets) for name, body in pairs)
+        for table, rows in (
+            (CONFIG_INDEX, self._index),
+            (CONFIG_SETS, sets),
+            (CONFIG_BLOBS, ((keys[body], body) for body in bodies)),
+        ):
+            pq.write_table(rows_table(table, rows), place / f"{table.name}.parquet", compression="zstd")
+
+
+def read_config(folder: Path, proxy: str, at: Nanos | None = None) -> list[ConfigEntry]:
+    """What a proxy of a recording has at an instant (at the end when `None`), by type and name."""
+    place = folder / FOLDER
+    index = pq.read_table(place / "index.parquet", filters=[("proxy", "=", proxy)])
+    if at is not None:
+        index = index.filter(pc.less_equal(index["time"], at))
+    had = index.to_pylist()
+    numbers = sorted({row["set"] for row in had})
+    pairs: dict[int, list[tuple[str, str]]] = {number: [] for number in numbers}
+    if numbers:
+        sets = pq.read_table(place / "sets.parquet", filters=[("set", "in", numbers)])
+        columns = (sets[name].to_pylist() for name in ("set", "name", "hash"))
+        for number, name, key in zip(*columns, strict=True):
+            pairs[number].append((name, key))
+    current = {(row["type_url"], name): (row["time"], key) for row in had for name, key in pairs[row["set"]]}
+    wanted = sorted({key for _, key in current.values() if key})
+    blobs = pq.read_table(place / "blobs.parquet", filters=[("hash", "in", wanted)]) if wanted else None
+    bodies = dict(zip(blobs["hash"].to_pylist(), blobs["body"].to_pylist(), strict=True)) if blobs else {}
+    return [
+        ConfigEntry(type_url, name, time, bodies[key])
+        for (type_url, name), (time, key) in sorted(current.items())
+        if key
+    ]
+
+
+def configured_proxies(folder: Path) -> list[str]:
+    """Proxies whose configuration a recording has."""
+    index = pq.read_table(folder / FOLDER / "index.parquet", columns=["proxy"])
+    return sorted(set(index["proxy"].to_pylist()))
