@@ -1,12 +1,15 @@
-"""The service graph laid out in columns: callers left of those they call."""
+"""The service graph laid out in columns: callers left of those they call, many of one distance in several columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshsim.reporting.edges import Edge, depths
+
+_TALL: Final = 12
+"""Most vertices of a column."""
 
 
 class Vertex(NamedTuple):
@@ -20,6 +23,8 @@ class Vertex(NamedTuple):
     good: float
     """Share of them answered well."""
     versions: tuple[tuple[str, float], ...]
+    members: tuple[str, ...] = ()
+    """The applications of a group, of which all this is the sum."""
 
 
 class Arrow(NamedTuple):
@@ -46,33 +51,48 @@ class Graph:
         return max((vertex.column for vertex in self.vertices), default=-1) + 1
 
     @property
-    def rows(self) -> int:
-        """How many vertices the fullest column has."""
-        return max((sum(v.column == c for v in self.vertices) for c in range(self.columns)), default=0)
+    def rows(self) -> float:
+        """How many vertices could stand one under another."""
+        return max((vertex.row + 1 for vertex in self.vertices), default=0)
 
     def vertex(self, name: str) -> Vertex:
         """The vertex of an application."""
         return next(vertex for vertex in self.vertices if vertex.name == name)
 
 
-def lay_out(edges: Sequence[Edge]) -> Graph:
-    """The graph of these edges. Within a column each application stands near the middle of its callers."""
+def lay_out(edges: Sequence[Edge], members: Mapping[str, tuple[str, ...]] | None = None) -> Graph:
+    """The graph of these edges; `members` are the applications of those names that are groups.
+
+    Within a column each application stands near the middle of its callers. More than a page shows one under another
+    stand in several columns, each half a row off the last, so that arrows pass between their boxes.
+    """
     arrows = _arrows(edges)
     depth = depths(list(edges))
-    columns: dict[int, list[str]] = {}
+    levels: dict[int, list[str]] = {}
     for name in sorted(depth):
-        columns.setdefault(depth[name], []).append(name)
+        levels.setdefault(depth[name], []).append(name)
+    tallest = max((_height(len(names)) for names in levels.values()), default=0)
     rows: dict[str, float] = {}
-    tallest = max((len(names) for names in columns.values()), default=0)
-    for column in sorted(columns):
-        names = columns[column]
+    columns: dict[str, int] = {}
+    first = 0
+    for level in sorted(levels):
+        names = levels[level]
         names.sort(key=lambda name: (_middle(name, arrows, rows), name))
-        top = (tallest - len(names)) / 2
+        tall = _height(len(names))
+        top = (tallest - tall) / 2
         for index, name in enumerate(names):
-            rows[name] = top + index
-    ordered = sorted(depth, key=lambda name: (depth[name], rows[name]))
-    vertices = tuple(_vertex(name, depth[name], rows[name], edges) for name in ordered)
-    return Graph(vertices, arrows)
+            columns[name] = first + index // tall
+            rows[name] = top + index % tall + (index // tall % 2) / 2
+        first += -(-len(names) // tall)
+    ordered = sorted(depth, key=lambda name: (columns[name], rows[name]))
+    groups = members or {}
+    vertices = (_vertex(name, columns[name], rows[name], edges) for name in ordered)
+    return Graph(tuple(vertex._replace(members=groups.get(vertex.name, ())) for vertex in vertices), arrows)
+
+
+def _height(count: int) -> int:
+    """How many of so many stand one under another."""
+    return -(-count // -(-count // _TALL))
 
 
 def _middle(name: str, arrows: Sequence[Arrow], rows: dict[str, float]) -> float:

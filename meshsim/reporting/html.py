@@ -13,6 +13,7 @@ from meshsim.checks.wording import clock, percent, seconds, span
 from meshsim.recording import Run
 from meshsim.reporting.edges import foremost
 from meshsim.reporting.graph import lay_out
+from meshsim.reporting.grouping import group_alike
 from meshsim.reporting.over_time import (
     marks,
     quantiles_over_time,
@@ -56,7 +57,9 @@ def notebook_html(summary: Summary) -> str:
 
 
 def _rendered(template: str, summary: Summary, **more: object) -> str:
-    drawn = foremost(summary.edges, _EDGES_DRAWN)
+    grouped = group_alike(summary.edges)
+    drawn = foremost(grouped.edges, _EDGES_DRAWN)
+    shown = sum(n for edge, n in zip(grouped.edges, grouped.parts, strict=True) if edge in drawn)
     return (
         _environment()
         .get_template(template)
@@ -65,8 +68,9 @@ def _rendered(template: str, summary: Summary, **more: object) -> str:
             manifest=summary.run.manifest,
             verdicts=summary.verdicts,
             verdict_line=verdict_line(summary.verdicts),
-            graph=graph_svg(lay_out(drawn)) if drawn else "",
-            left_out=len(summary.edges) - len(drawn),
+            graph=graph_svg(lay_out(drawn, grouped.members)) if drawn else "",
+            groups=len(grouped.members),
+            left_out=len(summary.edges) - shown,
             **more,
         )
     )

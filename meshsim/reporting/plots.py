@@ -17,6 +17,7 @@ from meshsim.recording import Run
 from meshsim.reporting.drawing import FAILURES, FONT, Drawing, DrawnArrow, Rectangle, draw
 from meshsim.reporting.edges import edges
 from meshsim.reporting.graph import Vertex, lay_out
+from meshsim.reporting.grouping import group_alike
 from meshsim.reporting.over_time import (
     Binned,
     levels,
@@ -156,7 +157,8 @@ class Plots:
         `during` is a pair of timeline ids or times, such as `("shift", "rollback")` or `("1m", "2m")`.
         """
         found = edges(self._frame, self._span(during))
-        drawing = draw(lay_out(found))
+        grouped = group_alike(found)
+        drawing = draw(lay_out(grouped.edges, grouped.members))
         axes = _axes(ax, (drawing.width / _PIXELS, drawing.height / _PIXELS + 0.4))
         _draw_graph(axes, drawing)
         window = "" if during is None else f", {during[0]} to {during[1]}"

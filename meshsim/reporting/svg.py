@@ -15,6 +15,8 @@ from meshsim.units import SECOND, Nanos
 
 PALETTE: Final = ("#2f6fb3", "#d9792b", "#3f9153", "#8a5fa8", "#b5484a", "#6b6b6b", "#1d9aa1", "#b59a2e")
 _GOOD, _POOR, _BAD = "#3f9153", "#d9a12b", "#c23b3b"
+_NAMED: Final = 40
+"""So many members of a group are named in its tooltip."""
 _TEXT: Final = 'font-family="system-ui, sans-serif"'
 
 
@@ -160,13 +162,21 @@ def _vertex(vertex: Vertex, box: Rectangle) -> str:
     versions = " ".join(f"{name} {share * 100:.0f} %" for name, share in vertex.versions if len(vertex.versions) > 1)
     second = versions or f"{vertex.rate_per_s:,.1f}/s"
     return (
+        f"<g>{_members(vertex)}"
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="7" fill="#fff" '
         f'stroke="{colour}" stroke-width="1.6"/>'
         f'<rect x="{x:.0f}" y="{y:.0f}" width="6" height="{box.height:.0f}" rx="3" fill="{colour}"/>'
         f'<text x="{x + 14:.0f}" y="{y + 20:.0f}" font-size="12" font-weight="600" fill="#222">'
-        f"{escape(_short(vertex.name, 20))}</text>"
-        f'<text x="{x + 14:.0f}" y="{y + 37:.0f}" font-size="11" fill="#555">{escape(_short(second, 23))}</text>'
+        f"{escape(_title(vertex))}</text>"
+        f'<text x="{x + 14:.0f}" y="{y + 37:.0f}" font-size="11" fill="#555">{escape(_short(second, 23))}</text></g>'
     )
+
+
+def _members(vertex: Vertex) -> str:
+    """A tooltip with what a group consists of."""
+    named = ", ".join(vertex.members[:_NAMED])
+    more = ", …" if len(vertex.members) > _NAMED else ""
+    return f"<title>{escape(named + more)}</title>" if named else ""
 
 
 def _arrow(drawn: DrawnArrow, most: float) -> str:
@@ -193,6 +203,14 @@ def _label(area: Rectangle, lines: Sequence[str]) -> str:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _title(vertex: Vertex) -> str:
+    """A name as its box has room for it, of a group with its size."""
+    if not vertex.members:
+        return _short(vertex.name, 20)
+    size = f" and {len(vertex.members) - 1:,} more"
+    return _short(vertex.members[0], 19 - len(size)) + size
 
 
 def _svg(width: int, height: int, parts: Sequence[str], title: str) -> str:

@@ -44,3 +44,19 @@ def test_versions_of_a_caller_are_one_arrow() -> None:
 def test_nothing_called_nobody() -> None:
     graph = lay_out([])
     assert (graph.columns, graph.rows) == (0, 0)
+
+
+def test_a_wide_fan_stands_in_several_columns() -> None:
+    graph = lay_out([Edge("hub", "", f"leaf-{n:02}", 1.0, 1, 1.0, 1.0, 1.0, ()) for n in range(28)])
+    assert (graph.columns, graph.rows) == (4, 10.5)
+    places = [(vertex.column, vertex.row) for vertex in graph.vertices]
+    assert len(set(places)) == 29
+    assert all(0 <= row <= 11 for _, row in places)
+    beside = {row for column, row in places if column == 1} & {row for column, row in places if column == 2}
+    assert beside == set(), "arrows to the second column pass between the boxes of the first"
+
+
+def test_groups_have_members() -> None:
+    graph = lay_out([Edge("a", "", "b and 1 more", 1.0, 1, 1.0, 1.0, 1.0, ())], {"b and 1 more": ("b", "c")})
+    assert graph.vertex("b and 1 more").members == ("b", "c")
+    assert graph.vertex("a").members == ()

@@ -66,3 +66,13 @@ def test_the_axis_ends_at_a_round_number_above_the_data() -> None:
 
 def test_health_has_three_colours() -> None:
     assert len({health(1.0), health(0.97), health(0.5)}) == 3
+
+
+def test_a_group_shows_its_size_and_names_its_members() -> None:
+    name = "recommendation-service-1 and 98 more"
+    members = {name: ("recommendation-service-1", *(f"other-{n}" for n in range(98)))}
+    root = ET.fromstring(graph_svg(lay_out([Edge("a", "", name, 1.0, 1, 1.0, 1.0, 1.0, ())], members)))
+    texts = [t.text or "" for t in root.iter() if t.tag.endswith("text")]
+    assert "recomm… and 98 more" in texts
+    titles = [t.text or "" for t in root.iter() if t.tag.endswith("title")]
+    assert any(t.startswith("recommendation-service-1, other-0, ") and t.endswith(", …") for t in titles)
