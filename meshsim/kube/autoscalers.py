@@ -3,9 +3,9 @@
 Rules: k8s.io/kubernetes pkg/controller/podautoscaler/horizontal.go (1.33), reconcileAutoscaler. Each autoscaler is
 looked at every 15 s (--horizontal-pod-autoscaler-sync-period).
 
-DEVIATION: the sidecar's CPU use and request are left out of a pod's. Metrics of objects and external ones, of memory,
-and custom metrics of other names than `meshsim.kube.pod_metrics` lists are not there: the run says so and, as with a
-real autoscaler that lacks a metric, nothing is scaled down.
+DEVIATION: of a pod's containers the proxy is told from all others, which are one application. Metrics of objects and
+external ones, of memory, and custom metrics of other names than `meshsim.kube.pod_metrics` lists are not there: the run
+says so and, as with a real autoscaler that lacks a metric, nothing is scaled down.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from meshsim.api.selectors import matches_selector
 from meshsim.kernel import Environment, below
 from meshsim.kube.documents import Body, rfc3339, uid_of, with_spec
 from meshsim.kube.pod_metrics import CUSTOM, RESOLUTION, PodMetrics
-from meshsim.kube.pods import PROXY_CONTAINER
+from meshsim.kube.pods import is_native_sidecar
 from meshsim.kube.replica_calculator import Calculator, Proposal, Tolerances
 from meshsim.kube.scaling_rules import TOLERANCE, History, behavior_of
 from meshsim.kube.server import ApiServer, Change, Verb
 from meshsim.units import SECOND, Nanos
 
 SYNC_PERIOD: Final = 15 * SECOND
+_KNOWN: Final = ", ".join(sorted(CUSTOM))
 _TARGETS: Final = ("Deployment", "ReplicaSet", "StatefulSet")
 _DEFAULT_UTILIZATION: Final = 80
 
@@ -198,28 +199,30 @@ class Autoscalers:
             source = metric.fields("pods")
             name = source.fields("metric").text("name")
             if name not in CUSTOM:
-                return f"the metric '{name}' is not simulated; known: {', '.join(sorted(CUSTOM))}"
+                return f"the metric '{name}' has no source in a simulation; those of pods that do: {_KNOWN}"
             target = milli_value(str(source.fields("target").value("averageValue")))
             proposal = calculator.by_average(self._metrics.custom(name, calculator.pods), target)
             return (name, proposal) if proposal is not None else f"no pod has a sample of '{name}' yet"
         if kind not in ("Resource", "ContainerResource"):
-            return f"metrics of type {kind} are not simulated"
+            return f"metrics of type {kind} have no source in a simulation, those of type Pods do: {_KNOWN}"
         source = metric.fields("resource" if kind == "Resource" else "containerResource")
         name = source.text("name")
         if name != "cpu":
-            return f"the resource '{name}' is not simulated"
+            return f"use of the resource '{name}' is not simulated, that of cpu is"
         return self._of_cpu(calculator, source)
 
     def _of_cpu(self, calculator: Calculator, source: Fields) -> tuple[str, Proposal] | str:
-        samples = self._metrics.cpu(calculator.pods)
+        container = source.text("container")
+        samples = self._metrics.cpu(calculator.pods, container)
         target = source.fields("target")
         if "averageValue" in target:
             proposal = calculator.by_average(samples, milli_value(str(target.value("averageValue"))), cpu=True)
         else:
-            requests = cpu_requests(calculator.pods, source.text("container"))
+            requests = cpu_requests(calculator.pods, container)
             lacking = [pod.name for pod in calculator.pods if pod.name not in requests]
             if lacking:
-                return f"a container of pod {lacking[0]} asks for no cpu (resources.requests.cpu)"
+                which = f"container '{container}'" if container else "a container"
+                return f"{which} of pod {lacking[0]} is not there or asks for no cpu (resources.requests.cpu)"
             wanted = target.integer("averageUtilization", _DEFAULT_UTILIZATION)
             proposal = calculator.by_utilization(samples, requests, wanted, cpu=True)
         if proposal is None:
@@ -232,10 +235,14 @@ _BY_CPU: Final = Fields({"type": "Resource", "resource": {"name": "cpu"}})
 
 
 def cpu_requests(pods: Sequence[ApiObject], container: str = "") -> Mapping[str, int]:
-    """CPU that the applications of pods ask for, in thousandths; pods are left out where a container asks for none."""
+    """CPU that containers of pods ask for, in thousandths: those that run beside each other, or one of them.
+
+    Pods are left out where one asks for none (calculatePodRequests).
+    """
     found: dict[str, int] = {}
     for pod in pods:
-        containers = [c for c in pod.spec.items("containers") if c.text("name") != PROXY_CONTAINER]
+        natives = [c for c in pod.spec.items("initContainers") if is_native_sidecar(c)]
+        containers = [*pod.spec.items("containers"), *natives]
         if container:
             containers = [c for c in containers if c.text("name") == container]
         asked = [_cpu_request(c.fields("resources")) for c in containers]

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from meshsim.api import ApiObject
 from meshsim.kernel import Environment, below
 from meshsim.kube.documents import uid_of
+from meshsim.kube.pods import PROXY_CONTAINER
 from meshsim.kube.replica_calculator import Sample
 from meshsim.units import SECOND, Nanos
 
@@ -36,10 +37,20 @@ class Reading(NamedTuple):
     """What a pod has done since it began, and has to do now."""
 
     cpu: Nanos | None
-    """CPU time of its application, `None` where that is not told from other time."""
+    """CPU time of its application, `None` where that is not told from other time; 0 where it has none."""
     requests: int
     in_service: int
     waiting: int
+    proxy_cpu: Nanos | None = None
+    """CPU time of its proxy, `None` where it has none."""
+
+    def cpu_of(self, container: str) -> Nanos | None:
+        """CPU time of a container, of all of them for an empty name; `None` where one of these cannot be told."""
+        if container == PROXY_CONTAINER:
+            return self.proxy_cpu
+        if container or self.cpu is None:
+            return self.cpu
+        return self.cpu + (self.proxy_cpu or 0)
 
 
 class PodReadings(Protocol):
@@ -78,13 +89,17 @@ class PodMetrics:
         self._before = {uid: self._last[uid] for uid in last if uid in self._last}
         self._last = last
 
-    def cpu(self, pods: Sequence[ApiObject]) -> dict[str, Sample]:
-        """CPU use by pod in thousandths of a processor."""
+    def cpu(self, pods: Sequence[ApiObject], container: str = "") -> dict[str, Sample]:
+        """CPU use by pod in thousandths of a processor: of one container, or of all together.
+
+        A pod lacks the metric where one of its containers does (k8s.io/kubernetes
+        pkg/controller/podautoscaler/metrics/client.go, 1.33, GetResourceMetric).
+        """
         found: dict[str, Sample] = {}
         for pod, before, last in self._pairs(pods):
-            if before.reading.cpu is not None and last.reading.cpu is not None:
-                used = last.reading.cpu - before.reading.cpu
-                found[pod.name] = self._sample(used * 1000, before, last)
+            first, second = before.reading.cpu_of(container), last.reading.cpu_of(container)
+            if first is not None and second is not None:
+                found[pod.name] = self._sample((second - first) * 1000, before, last)
         return found
 
     def custom(self, name: str, pods: Sequence[ApiObject]) -> dict[str, Sample]:

@@ -117,6 +117,7 @@ class World:
         self.router.on_cluster = self.recorder.note_cluster
         self.router.on_security = self.recorder.note_security
         self.counting = CounterRecorder()
+        self._autoscaled = any(item.kind == "HorizontalPodAutoscaler" for item in loaded.all_objects())
         self._build()
 
     @property
@@ -149,7 +150,7 @@ class World:
         self.taps.pod_phase.listen(self._on_phase)
         self.kube.server.watch(self._on_change, latency=self.settings.pilot.watch_latency)
         self.env.before_each_event(self.engine.run_until)
-        if any(item.kind == "HorizontalPodAutoscaler" for item in self.loaded.all_objects()):
+        if self._autoscaled:
             self.kube.autoscale(EngineReadings(self.engine, self.directory))
         Timeline(self, self.loaded.actions)
 
@@ -159,7 +160,7 @@ class World:
         behaviour = self.behaviours.of(pod)
         proxy = -1
         if facts.has_proxy:
-            proxy = self.engine.add_proxy(self.settings.proxy.spec())
+            proxy = self.engine.add_proxy(self.settings.proxy.spec(counted=self._autoscaled))
         group = group_of(pod, facts.workload)
         spec = behaviour.pod_spec(proxy, self.directory.group_number(group), facts.cpu_limit)
         number = self.engine.add_pod(spec)

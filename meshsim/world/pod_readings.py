@@ -22,4 +22,6 @@ class EngineReadings:
             return None
         load = self._engine.pod_load(entry.number)
         cpu = self._engine.pod_cpu(entry.number)
-        return Reading(cpu.used if cpu is not None else None, load.begun, load.busy, load.queued)
+        used = 0 if entry.is_gateway else cpu.used if cpu is not None else None
+        proxy = self._engine.proxy_usage(entry.proxy_number).busy if entry.has_proxy else None
+        return Reading(used, load.begun, load.busy, load.queued, proxy)

@@ -24,6 +24,10 @@ _HANDSHAKE: Final = Distribution(Shape.FIXED, 200 * MICROSECOND)
 _OUTSIDE_SERVICE: Final = Distribution(Shape.EXPONENTIAL, 20 * MILLISECOND)
 
 
+_FREE: Final = WakeSpec(least=0, most=0, half=0)
+"""Waking that costs nothing: the engine counts the CPU time of those proxies whose waking it counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyCost:
     """What a request costs in a proxy.
@@ -42,14 +46,14 @@ class ProxyCost:
     report: ReportSpec | None = None
     flushed: float = 0.0
 
-    def spec(self) -> ProxySpec:
-        """A proxy of these costs."""
+    def spec(self, counted: bool = False) -> ProxySpec:
+        """A proxy of these costs; `counted`: so that its CPU time can be read."""
         return ProxySpec(
             workers=self.workers,
             outbound=self.outbound,
             inbound=self.inbound,
             handshake=self.handshake,
-            wake=self.wake,
+            wake=_FREE if counted and self.wake is None else self.wake,
             report=self.report,
             flushed=self.flushed,
         )

@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_said_and_takes_no_pods_away(start: Start, make: 
     cluster, load, _ = _start(start, make, item, cores=0.1, replicas=4)
     cluster.run(700)
     assert _replicas(cluster) == 4
-    assert "the metric 'queue_age' is not simulated" in cluster.kube.autoscalers.notes()[0]
+    assert "the metric 'queue_age' has no source in a simulation" in cluster.kube.autoscalers.notes()[0]
     load.cores = 3.0
     cluster.run(100)
     assert _replicas(cluster) == 10, "it grows by the other metric, up to maxReplicas"
@@ -141,8 +141,14 @@ def test_what_cannot_be_read_is_said_and_takes_no_pods_away(start: Start, make: 
     ("changes", "message"),
     [
         ({"scaleTargetRef": {"kind": "Deployment", "name": "other"}}, "scaleTargetRef names no Deployment"),
-        ({"metrics": [{"type": "Resource", "resource": {"name": "memory"}}]}, "'memory' is not simulated"),
-        ({"metrics": [{"type": "External", "external": {}}]}, "metrics of type External are not simulated"),
+        (
+            {"metrics": [{"type": "Resource", "resource": {"name": "memory"}}]},
+            "use of the resource 'memory' is not simulated",
+        ),
+        (
+            {"metrics": [{"type": "External", "external": {}}]},
+            "metrics of type External have no source in a simulation, those of type Pods do: active_",
+        ),
     ],
 )
 def test_autoscalers_that_cannot_work_are_told(start: Start, make: Make, changes: dict[str, Any], message: str) -> None:
@@ -185,5 +191,53 @@ def test_requests_are_those_of_all_containers_or_their_limits() -> None:
         {"name": "two", "resources": {"limits": {"cpu": 1}}},
     ]
     pods = [Make.pod("p", containers=containers), Make.pod("q", containers=[{"name": "one"}])]
-    assert cpu_requests(pods) == {"p": 1250}
+    assert cpu_requests(pods) == {"p": 1350}
     assert cpu_requests(pods, "one") == {"p": 250}
+    assert cpu_requests(pods, "istio-proxy") == {"p": 100}
+    assert cpu_requests(pods, "three") == {}
+
+
+def test_init_containers_count_where_they_keep_running() -> None:
+    """k8s.io/kubernetes pkg/controller/podautoscaler/replica_calculator.go, calculatePodRequests (1.33)."""
+    asks = {"resources": {"requests": {"cpu": "100m"}}}
+    pod = Make.pod("p", containers=[{"name": "one", **asks}])
+    inits = [{"name": "istio-proxy", "restartPolicy": "Always", **asks}, {"name": "istio-validation", **asks}]
+    pod = make_object({**pod.body, "spec": {**pod.spec.body, "initContainers": inits}})
+    assert cpu_requests([pod]) == {"p": 200}
+    assert cpu_requests([pod], "istio-proxy") == {"p": 100}
+
+
+PROXY = {"name": "istio-proxy", "resources": {"requests": {"cpu": "100m"}}}
+
+
+class Sidecars(Load):
+    """The same, and a fifth of a core in each sidecar."""
+
+    def read(self, pod: ApiObject) -> Reading | None:
+        reading = super().read(pod)
+        now = self.cluster.env.instant
+        return reading._replace(proxy_cpu=now // 5) if reading is not None else None
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        # 1.5 cores and 0.2 a pod, of 500m and 100m a pod.
+        ({"type": "Resource", "resource": {"name": "cpu"}}, "(cpu 158)"),
+        ({"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "istio-proxy"}}, "(cpu 200)"),
+    ],
+)
+def test_sidecars_count_as_containers_do(start: Start, make: Make, metric: dict[str, Any], value: str) -> None:
+    source = "resource" if metric["type"] == "Resource" else "containerResource"
+    metric[source]["target"] = {"type": "Utilization", "averageUtilization": 50}
+    workload = make.workload("stock", 2, container=REQUESTS)
+    template = workload.spec.fields("template")
+    containers = [*template.fields("spec").value("containers"), PROXY]
+    spec = {**template.body, "spec": {**template.fields("spec").body, "containers": containers}}
+    workload = make_object({**workload.body, "spec": {**workload.spec.body, "template": spec}})
+    cluster = start([workload, autoscaler(metrics=[metric])], settings=KubeSettings().with_stages(spread=0.0))
+    marks: list[TimelineMark] = []
+    cluster.kube.taps.timeline.listen(marks.append)
+    cluster.kube.autoscale(Sidecars(cluster, 1.5))
+    cluster.run(60)
+    assert value in marks[0].detail

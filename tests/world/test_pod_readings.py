@@ -32,6 +32,9 @@ SCALED = """
         - type: METRIC
 """
 CPU = "Resource\n          resource: {name: cpu, target: {type: AverageValue, averageValue: 500m}}"
+OF_FRONT = CPU.replace("Resource", "ContainerResource", 1).replace(
+    "resource: {", "containerResource: {container: front, "
+)
 RATE = 'Pods\n          pods: {metric: {name: requests_per_second}, target: {type: AverageValue, averageValue: "20"}}'
 CLIENTS = """  - {name: visit, from: {match: {app: plain}}, request: {host: front.shop}, rate: 50/s, arrivals: constant}
 """
@@ -50,11 +53,37 @@ def test_pods_are_read_as_the_engine_has_them() -> None:
     other = readings.read(stock)
     assert other is not None
     assert other.cpu is None
+    (plain,) = ran.world.kube.pods("bare")
+    bare = readings.read(plain)
+    assert bare is not None
+    assert bare.proxy_cpu is None
+
+
+def test_a_sidecar_uses_what_its_passes_cost() -> None:
+    """500 requests come in and 1,000 go out, each there and back: 3,000 passes of 100 us, exponential."""
+    free = f"{BUSY}mesh: {{timing: {{proxy: {{handshake: 0us}}}}}}\n"
+    ran = run(workloads=free, more=SCALED.replace("METRIC", CPU), timeline=CLIENTS, duration="10s")
+    (front,) = [pod for pod in ran.world.kube.pods("shop") if pod.labels["app"] == "front"]
+    reading = EngineReadings(ran.world.engine, ran.world.directory).read(front)
+    assert reading is not None
+    assert reading.proxy_cpu is not None
+    assert abs(reading.proxy_cpu - 3000 * 100_000) < 5 * 100_000 * 3000**0.5
+
+
+def test_reading_sidecars_changes_nothing_else() -> None:
+    """The same run with an autoscaler that cannot act: the same requests at the same times."""
+    fixed = SCALED.replace("METRIC", CPU).replace("maxReplicas: 20", "maxReplicas: 1")
+    service = SCALED[: SCALED.index("  - apiVersion: autoscaling")]
+    rows = [run(workloads=BUSY, more=more, timeline=CLIENTS, duration="5s").sink.rows for more in (fixed, service)]
+    assert rows[0] == rows[1]
 
 
 def test_a_workload_grows_by_its_cpu_and_by_its_requests() -> None:
-    """50 requests a second of 40 ms CPU are 2 cores: four pods at 500m; at 20 requests a second each, three."""
-    for metric, replicas in ((CPU, 4), (RATE, 3)):
+    """50 requests a second of 40 ms CPU are 2 cores: four pods at 500m; at 20 requests a second each, three.
+
+    With the 40 ms a second that their sidecars need it is a little more than four pods can do.
+    """
+    for metric, replicas in ((OF_FRONT, 4), (CPU, 5), (RATE, 3)):
         ran = run(workloads=BUSY, more=SCALED.replace("METRIC", metric), timeline=CLIENTS, duration="2m")
         pods = [pod for pod in ran.world.kube.pods("shop") if pod.labels["app"] == "front"]
         assert len(pods) == replicas
