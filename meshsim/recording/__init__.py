@@ -11,7 +11,7 @@ from meshsim.recording.records import ConfigEntry, InstanceInfo, ObjectSource, P
 from meshsim.recording.schema import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
-    from meshsim.recording.arrow import Coded, ColumnData
+    from meshsim.recording.arrow import Coded, ColumnData, Names
     from meshsim.recording.writer import Record, RunSink, RunWriter
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ConfigEntry",
     "InstanceInfo",
     "Manifest",
+    "Names",
     "ObjectSource",
     "PendingRecording",
     "ProxyInfo",
@@ -36,7 +37,14 @@ __all__ = [
     "read_manifest",
 ]
 
-_LAZY = {"Coded": "arrow", "ColumnData": "arrow", "Record": "writer", "RunSink": "writer", "RunWriter": "writer"}
+_LAZY = {
+    "Coded": "arrow",
+    "ColumnData": "arrow",
+    "Names": "arrow",
+    "Record": "writer",
+    "RunSink": "writer",
+    "RunWriter": "writer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,34 @@ _WIDTHS: Final[dict[Kind, Any]] = {
 }
 
 
+class Names(Sequence[str]):
+    """Distinct names in the order in which they came: more may come, and the code of a name never changes."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def code(self, name: str) -> int:
+        """The place of a name, which is added if it is new."""
+        found = self._codes.get(name)
+        if found is None:
+            found = self._codes[name] = len(self._names)
+            self._names.append(name)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        return self._names[at]
+
+
 class Coded(NamedTuple):
     """A column of names: `names[codes[i]]` is the value of row i; a negative code is the empty name."""
 
@@ -47,6 +76,13 @@ def arrow_schema(table: Table) -> Any:
     """The Arrow schema of a table, with meanings and version as metadata."""
     fields = [pa.field(c.name, _TYPES[c.kind], metadata={"meaning": c.meaning}) for c in table.columns]
     return pa.schema(fields, metadata={"meshsim.schema": str(SCHEMA_VERSION), "meaning": table.meaning})
+
+
+def file_metadata(table: Table) -> dict[str, bytes]:
+    """What a parquet file of a table says of itself; by the Arrow schema readers know which columns hold names."""
+    schema = arrow_schema(table)
+    own = {key.decode(): value for key, value in schema.metadata.items()}
+    return {**own, "ARROW:schema": b64encode(schema.serialize().to_pybytes())}
 
 
 def arrow_table(table: Table, columns: Mapping[str, ColumnData], rows: int) -> Any:
@@ -124,11 +160,11 @@ def _array(column: Column, data: ColumnData, rows: int) -> Any:
         return pa.array(data, type=pa.string()).dictionary_encode()
     if isinstance(data, np.ndarray) and column.kind in _WIDTHS:
         # numpy narrows a column at once, Arrow value by value.
-        data = _narrowed(data, column)
+        data = narrowed(data, column)
     return pa.array(data, kind)
 
 
-def _narrowed(data: np.ndarray[Any, np.dtype[Any]], column: Column) -> np.ndarray[Any, np.dtype[Any]]:
+def narrowed(data: np.ndarray[Any, np.dtype[Any]], column: Column) -> np.ndarray[Any, np.dtype[Any]]:
     """The values in the width of their column; raises `InternalError` where they do not fit."""
     limits = np.iinfo(_WIDTHS[column.kind])
     if (

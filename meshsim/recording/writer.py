@@ -13,6 +13,7 @@ from meshsim.recording.configs import ConfigLog
 from meshsim.recording.manifest import Manifest
 from meshsim.recording.pushes import PushLog
 from meshsim.recording.records import InstanceInfo, ObjectSource, ProxyInfo, TrafficInfo
+from meshsim.recording.row_stream import ROW_GROUP, RowStream
 from meshsim.recording.schema import (
     CHANGES,
     COUNTERS,
@@ -25,7 +26,6 @@ from meshsim.recording.schema import (
     SERIES,
     TIMELINE,
     TRAFFIC,
-    Kind,
     Table,
 )
 from meshsim.trace import ConfigChange, PodPhase, ProxyEffective, Push, PushAnswer, PushSent, Taps, TimelineMark
@@ -46,8 +46,6 @@ Record = (
 )
 """Everything but requests and configuration."""
 
-ROW_GROUP: Final = 1 << 17
-"""Rows of a row group: batches of a run are gathered up to about this many."""
 _PLAIN: Final[dict[type, Table]] = {
     ConfigChange: CHANGES,
     PodPhase: PODS,
@@ -78,14 +76,14 @@ class RunSink(Protocol):
 class _Stream:
     """A table that is written while its rows come: batches are gathered to row groups of about `ROW_GROUP`."""
 
-    def __init__(self, folder: Path, table: Table, seed: int, **options: Any) -> None:
+    def __init__(self, folder: Path, table: Table, seed: int) -> None:
         self.rows = 0
         self._table = table
         self._seed = seed
         self._waiting: list[tuple[Mapping[str, ColumnData], int]] = []
         self._waiting_rows = 0
         path = folder / f"{table.name}.parquet"
-        self._file = pq.ParquetWriter(path, arrow_schema(table), **{"compression": "zstd", **options})
+        self._file = pq.ParquetWriter(path, arrow_schema(table), compression="zstd")
 
     def add(self, columns: Mapping[str, ColumnData]) -> None:
         """Append a batch, every column of the table but the seed."""
@@ -124,19 +122,7 @@ class RunWriter:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.seed = seed
-        # Ids are all different and times lie close together: a dictionary would cost the former, and the latter take
-        # half the time and space as differences.
-        self._requests = _Stream(
-            folder,
-            REQUESTS,
-            seed,
-            use_dictionary=[c.name for c in REQUESTS.columns if c.kind in (Kind.NAME, Kind.INT16, Kind.INT32)],
-            # Nobody looks for a few requests among many, and least and greatest values take a third of the time. Ids
-            # and the numbers of names hardly get smaller by compression, which takes another third.
-            write_statistics=False,
-            compression={c.name: "lz4" if c.kind is Kind.TIME else "none" for c in REQUESTS.columns},
-            column_encoding={c.name: "DELTA_BINARY_PACKED" for c in REQUESTS.columns if c.kind is Kind.TIME},
-        )
+        self._requests = RowStream(folder, REQUESTS, seed)
         self._series = _Stream(folder, SERIES, seed)
         self._counters = _Stream(folder, COUNTERS, seed)
         self._pushes = PushLog()
@@ -167,7 +153,7 @@ class RunWriter:
         Times and ids are arrays, names are `Coded` (codes into a list of names), an array or list of text, or one text
         for all rows.
         """
-        self._requests.add(columns)
+        self._requests.add(columns, _rows(columns))
 
     def add_series(self, columns: Mapping[str, ColumnData]) -> None:
         """Append counts of requests: one entry a column of `SERIES`, `seed` excepted."""

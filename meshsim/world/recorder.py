@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,28 +10,16 @@ import numpy.typing as npt
 
 from meshsim.dataplane.engine import Edge, Engine
 from meshsim.dataplane.specs import Flag
-from meshsim.recording import Coded, RunSink
+from meshsim.recording import Coded, Names, RunSink
 from meshsim.units import Nanos
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Directory, Group
 from meshsim.world.flows import Flow
+from meshsim.world.naming import NumberedNames
 
 Codes = npt.NDArray[np.integer[Any]]
-
-
-@dataclass(slots=True)
-class _Names:
-    """A growing list of distinct names."""
-
-    names: list[str] = field(default_factory=list)
-    _codes: dict[str, int] = field(default_factory=dict)
-
-    def code(self, name: str) -> int:
-        found = self._codes.get(name)
-        if found is None:
-            found = self._codes[name] = len(self.names)
-            self.names.append(name)
-        return found
+Endpoint = tuple[int, str]
+"""A cluster of the engine, and an address with port."""
 
 
 class RequestRecorder:
@@ -44,8 +32,18 @@ class RequestRecorder:
         self._traffic = traffic
         self.clusters: list[CountedCluster] = []
         """By their number in the engine."""
-        self._secured: dict[tuple[int, str], list[tuple[Nanos, str]]] = {}
-        """How connections to an endpoint of a cluster have been protected, and since when."""
+        self._security = _Security()
+        self._of_source = NumberedNames(["traffic"], lambda source: ["" if source == 0 else traffic[source - 1]])
+        self._of_flow = NumberedNames(_FLOW, self._flow_names)
+        self._of_place = NumberedNames(_PLACE, self._place_names)
+        self._of_route = NumberedNames(["route"], self._route_name)
+        self._of_host = NumberedNames(["endpoint", "security"], self._host_names)
+        self._of_cluster = NumberedNames(["cluster"], lambda n: ["" if n == 0 else self.clusters[n - 1].name])
+        self._of_flags = NumberedNames(["flags"], lambda flags: [flag_text(flags)])
+        # Counts are handed over by another thread than rows.
+        self._of_counted_flags = NumberedNames(["flags"], lambda flags: [flag_text(flags)])
+        self._versions = 2
+        """Versions of a flow's route that have numbers."""
 
     def note_cluster(self, cluster: CountedCluster) -> None:
         """The next cluster of the engine has these names."""
@@ -53,30 +51,56 @@ class RequestRecorder:
 
     def note_security(self, cluster: int, endpoint: str, security: str, since: Nanos) -> None:
         """Connections to an endpoint are protected like this from now on."""
-        known = self._secured.setdefault((cluster, endpoint), [])
-        if not known or known[-1][1] != security:
-            known.append((since, security))
+        self._security.note((cluster, endpoint), security, since)
 
     def write(self, rows: npt.NDArray[np.void], sink: RunSink) -> None:
         """Hand a batch of log rows over as columns."""
         if len(rows) == 0:
             return
         log = _columns(rows)
-        columns: dict[str, Any] = {name: log[name] for name in ("root", "request", "attempt", "start", "status")}
-        for name in ("parent", "attempt_start", "arrived", "served", "done", "end", "request_end"):
-            columns[name] = np.where(log[name] == 0, -1, log[name])
+        columns: dict[str, Any] = {name: log[name] for name in _AS_THEY_ARE}
         columns["last"] = log["last"] != 0
         columns["mirror"] = log["mirror"] != 0
-        columns["traffic"] = _coded(log["source"], [*self._traffic, ""])
-        used, flow = _numbered(log["flow"])
-        flows = [self._flows[number] for number in used.tolist()]
-        columns.update(_of_flow(flow, flows))
-        columns.update(self._of_destination(flow, flows, log["pod"]))
-        columns["route"] = _routes(flow, flows, log["route_version"])
-        columns.update(self._of_host(log["host"], log["attempt_start"]))
-        columns["cluster"] = _coded(log["cluster"], [*(cluster.name for cluster in self.clusters), ""])
-        columns["flags"] = _flags(log["flags"])
+        columns.update(self._of_source.columns(log["source"] + 1))
+        columns.update(self._of_flow.columns(log["flow"]))
+        columns.update(self._of_place.columns(_places(log["pod"], log["flow"])))
+        columns.update(self._routes(log["flow"], log["route_version"]))
+        columns.update(self._of_host.columns(log["host"] + 1))
+        self._security.change(columns["security"].codes, self._of_host.names("security"), log)
+        columns.update(self._of_cluster.columns(log["cluster"] + 1))
+        columns.update(self._of_flags.columns(log["flags"]))
         sink.add_requests(columns)
+
+    def _flow_names(self, number: int) -> list[str]:
+        flow = self._flows[number]
+        return [*flow.source, flow.source_pod, flow.service, f"{flow.method} {flow.path}"]
+
+    def _place_names(self, place: int) -> list[str]:
+        """Group and name of a pod; of what a flow's host means, without a pod."""
+        number, unreached = divmod(place, 2)
+        if unreached:
+            return [*self._flows[number].expected._replace(version=""), ""]
+        pod = self._directory.all[number]
+        return [*pod.group, pod.name]
+
+    def _routes(self, flow: Codes, version: Codes) -> dict[str, Coded]:
+        """Names of the routes in force: each version of each flow's route has a number."""
+        most = int(version.max())
+        if most >= self._versions:
+            self._versions = 1 << most.bit_length()
+            self._of_route = NumberedNames(["route"], self._route_name)
+        return self._of_route.columns(flow * self._versions + version)
+
+    def _route_name(self, number: int) -> list[str]:
+        flow, version = divmod(number, self._versions)
+        return [self._flows[flow].route_name(version)]
+
+    def _host_names(self, number: int) -> list[str]:
+        """Address of an endpoint, and how connections to it have been protected first."""
+        if number == 0:
+            return ["", ""]
+        cluster, key = self._engine.host_name(number - 1)
+        return [str(key), self._security.first(number - 1, (cluster, str(key)))]
 
     def write_series(self, cells: npt.NDArray[np.void], sink: RunSink) -> None:
         """Hand the engine's own counts over as columns, mirrored copies left out."""
@@ -98,87 +122,79 @@ class RequestRecorder:
                 **_coded_groups("destination", place, reached),
                 "service": _coded(edge, [f.service for f in edges]),
                 "status": cells["status"],
-                "flags": _flags(cells["flags"]),
+                **self._of_counted_flags.columns(cells["flags"]),
                 "bucket": cells["bucket"],
                 "count": cells["requests"],
                 "total": cells["total"],
             }
         )
 
-    def _of_destination(self, flow: Codes, flows: list[Flow], pod: Codes) -> dict[str, Coded]:
-        """Groups of the pods reached; of requests that reached none, what their host means."""
-        pods = list(self._directory.all)
-        place = np.where(pod >= 0, pod, len(pods) + flow)
-        wanted = [f.expected._replace(version="") for f in flows]
-        return {
-            **_coded_groups("destination", place, [*(p.group for p in pods), *wanted]),
-            "pod": _coded(pod, [*(p.name for p in pods), ""]),
-        }
 
-    def _of_host(self, host: Codes, start: Codes) -> dict[str, Coded]:
-        """The endpoint of each attempt, and how the connection to it was protected."""
-        used, place = _numbered(host)
-        endpoints = [self._endpoint(row) for row in used.tolist()]
-        known = [self._secured.get(endpoint, []) for endpoint in endpoints]
-        names = _Names()
-        last = np.array([names.code(k[-1][1] if k else "") for k in known], np.int32)
-        codes = last[place]
-        for at, moments in enumerate(known):
-            if len(moments) > 1:
-                rows = np.flatnonzero(place == at)
-                turn = np.searchsorted([since for since, _ in moments], start[rows], side="right") - 1
-                codes[rows] = np.array([names.code(security) for _, security in moments])[np.maximum(turn, 0)]
-        return {
-            "endpoint": _coded(place, [endpoint for _, endpoint in endpoints]),
-            "security": Coded(codes, names.names or [""]),
-        }
+class _Security:
+    """How connections to endpoints have been protected, and since when."""
 
-    def _endpoint(self, row: int) -> tuple[int, str]:
-        if row < 0:
-            return -1, ""
-        cluster, endpoint = self._engine.host_name(row)
-        return cluster, str(endpoint)
+    def __init__(self) -> None:
+        self._known: dict[Endpoint, list[tuple[Nanos, str]]] = {}
+        self._changed: list[Endpoint] = []
+        """Endpoints whose connections have been protected differently."""
+        self._hosts: dict[Endpoint, list[int]] = {}
+        """Hosts of the engine that were met, by endpoint."""
+
+    def note(self, endpoint: Endpoint, security: str, since: Nanos) -> None:
+        """It is like this from now on."""
+        known = self._known.setdefault(endpoint, [])
+        if known and known[-1][1] == security:
+            return
+        known.append((since, security))
+        if len(known) == 2:
+            self._changed.append(endpoint)
+
+    def first(self, host: int, endpoint: Endpoint) -> str:
+        """How it was at first; empty where nobody said."""
+        self._hosts.setdefault(endpoint, []).append(host)
+        known = self._known.get(endpoint)
+        return known[0][1] if known else ""
+
+    def change(self, codes: Codes, names: Names, log: Mapping[str, Codes]) -> None:
+        """From how it was at first for each attempt make how it was when the attempt began."""
+        for endpoint in self._changed:
+            since = [moment for moment, _ in self._known[endpoint]]
+            known = np.array([names.code(security) for _, security in self._known[endpoint]])
+            for host in self._hosts.get(endpoint, ()):
+                rows = np.flatnonzero(log["host"] == host)
+                turn = np.searchsorted(since, log["attempt_start"][rows], side="right") - 1
+                codes[rows] = known[np.maximum(turn, 0)]
 
 
+_FLOW: Final = ("source_namespace", "source", "source_version", "source_pod", "service", "call")
+_PLACE: Final = ("destination_namespace", "destination", "destination_version", "pod")
+_NEVER: Final = ("parent", "attempt_start", "arrived", "served", "done", "end", "request_end")
+"""What the engine writes as 0 where it did not happen, and a recording as -1."""
+_AS_THEY_ARE: Final = ("root", "request", "attempt", "start", "status", *_NEVER)
+_NUMBERS: Final = ("flow", "source", "cluster", "host", "pod", "flags", "route_version", "last", "mirror")
 _BLOCK: Final = 2048
 """Rows that a processor keeps close while they are taken apart."""
 
 
 def _columns(rows: npt.NDArray[np.void]) -> dict[str, Codes]:
     """Rows taken apart, some at a time: all rows are read once, not once for each column."""
-    found = {name: np.empty(len(rows), rows.dtype[name]) for name in rows.dtype.names or ()}
+    found = {name: np.empty(len(rows), rows.dtype[name]) for name in (*_AS_THEY_ARE, *_NUMBERS)}
     for at in range(0, len(rows), _BLOCK):
         block = rows[at : at + _BLOCK]
         for name, column in found.items():
             column[at : at + _BLOCK] = block[name]
+        for name in _NEVER:
+            part = found[name][at : at + _BLOCK]
+            np.putmask(part, part == 0, -1)
     return found
 
 
-def _numbered(values: Codes) -> tuple[Codes, Codes]:
-    """The different numbers, of -1 and above, in order, and the place of each value among them."""
-    shifted = values + 1
-    seen = np.zeros(int(shifted.max()) + 1, bool)
-    seen[shifted] = True
-    used = np.flatnonzero(seen)
-    place = np.zeros(len(seen), np.int32)
-    place[used] = np.arange(len(used), dtype=np.int32)
-    return used - 1, place[shifted]
-
-
-def _of_flow(flow: Codes, flows: list[Flow]) -> dict[str, Coded]:
-    return {
-        **_coded_groups("source", flow, [f.source for f in flows]),
-        "source_pod": _coded(flow, [f.source_pod for f in flows]),
-        "service": _coded(flow, [f.service for f in flows]),
-        "call": _coded(flow, [f"{f.method} {f.path}" for f in flows]),
-    }
-
-
-def _routes(flow: Codes, flows: list[Flow], version: Codes) -> Coded:
-    """Names of the routes in force under the versions of each flow."""
-    names = [["", *f.routes] for f in flows]
-    first = np.cumsum([0, *(len(known) for known in names)])
-    return _coded(first[flow] + version, [name for known in names for name in known])
+def _places(pod: Codes, flow: Codes) -> Codes:
+    """A number for each pod that was reached, and for what each flow's host means where none was."""
+    places = pod * 2
+    unreached = np.flatnonzero(pod < 0)
+    places[unreached] = flow[unreached] * 2 + 1
+    return places
 
 
 def _coded_groups(side: str, codes: Codes, groups: list[Group]) -> dict[str, Coded]:
@@ -195,14 +211,9 @@ def _coded_groups(side: str, codes: Codes, groups: list[Group]) -> dict[str, Cod
 
 def _coded(codes: Codes, names: list[str]) -> Coded:
     """Numbers as names, equal names under one code."""
-    distinct = _Names()
+    distinct = Names()
     table = np.array([distinct.code(name) for name in names] or [0], np.int32)
-    return Coded(table[codes], distinct.names or [""])
-
-
-def _flags(flags: Codes) -> Coded:
-    used, place = _numbered(flags)
-    return _coded(place, [flag_text(value) for value in used.tolist()])
+    return Coded(table[codes], distinct)
 
 
 def flag_text(value: int) -> str:

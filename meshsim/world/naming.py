@@ -1,0 +1,76 @@
+"""Names of numbered things, for many rows at a time: each is asked for once, when its number is first met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from meshsim.recording import Coded, Names
+
+Numbers = npt.NDArray[np.integer[Any]]
+_WIDER: Final[dict[Any, Any]] = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
+
+
+class _Column:
+    """Codes of the names in one column, by number."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self.codes: npt.NDArray[np.unsignedinteger[Any]] = np.zeros(0, np.uint8)
+
+    def reach(self, end: int) -> None:
+        """Have room for all numbers below `end`."""
+        self.codes = np.append(self.codes, np.zeros(end - len(self.codes), self.codes.dtype))
+
+    def note(self, number: int, name: str) -> None:
+        """A number has this name."""
+        code = self.names.code(name)
+        if code > np.iinfo(self.codes.dtype).max:
+            # Codes are as narrow as may be: those of all rows go to disk.
+            self.codes = self.codes.astype(_WIDER[self.codes.dtype])
+        self.codes[number] = code
+
+    def of(self, numbers: Numbers) -> Coded:
+        """Names of many numbers, all of which have been noted."""
+        if len(self.names) == 1:
+            return Coded(np.zeros(len(numbers), np.uint8), self.names)
+        return Coded(self.codes.take(numbers), self.names)
+
+
+class NumberedNames:
+    """What is known by name of things that have numbers: one or several columns."""
+
+    def __init__(self, columns: Sequence[str], names_of: Callable[[int], Sequence[str]]) -> None:
+        """`names_of` gives the names of a number in the order of the columns."""
+        self._columns = {column: _Column() for column in columns}
+        self._names_of = names_of
+        self._met = np.zeros(0, bool)
+
+    def columns(self, numbers: Numbers) -> dict[str, Coded]:
+        """The columns of many things; their numbers are 0 or more."""
+        self._meet(numbers)
+        return {name: column.of(numbers) for name, column in self._columns.items()}
+
+    def names(self, column: str) -> Names:
+        """The names of a column."""
+        return self._columns[column].names
+
+    def _meet(self, numbers: Numbers) -> None:
+        if len(numbers) == 0:
+            return
+        end = int(numbers.max()) + 1
+        if end > len(self._met):
+            end = max(end, 2 * len(self._met))
+            self._met = np.append(self._met, np.zeros(end - len(self._met), bool))
+            for column in self._columns.values():
+                column.reach(end)
+        met = self._met.take(numbers)
+        if met.all():
+            return
+        for number in np.unique(numbers[~met]).tolist():
+            for column, name in zip(self._columns.values(), self._names_of(number), strict=True):
+                column.note(number, name)
+            self._met[number] = True
