@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -42,7 +42,8 @@ from meshsim.kernel import draw
 from meshsim.units import Nanos
 
 _FIRST_ROWS: Final = 256
-_LOG_ROWS: Final = 65_536
+_LOG_ROWS: Final = 16_384
+"""Two megabytes: what is full is still close to the processors when it is taken apart."""
 _CELLS: Final = 32_768
 _TALLY: Final = 1_024
 _NOTED: Final = 1_024
@@ -99,6 +100,8 @@ class Engine:
         self._flow_keys: list[tuple[int, int]] = []
         self._flow_kinds: list[tuple[int, bool]] = []
         self._flow_index_stale = False
+        self.on_rows: Callable[[npt.NDArray[np.void]], None] | None = None
+        """Gets log rows as soon as many have come, in order; without it they wait for `drain`."""
         self._logs: list[npt.NDArray[np.void]] = []
         self._cells: list[npt.NDArray[np.void]] = []
         self._injected = 0
@@ -301,7 +304,7 @@ class Engine:
             if answer == core.FULL:
                 self._grow()
             elif answer == core.LOGFULL:
-                self._logs.append(self._tables.take_log())
+                self._keep_rows(self._tables.take_log())
             elif answer == core.CELLFULL:
                 self._cells.append(self._tables.take_cells())
             else:
@@ -312,13 +315,23 @@ class Engine:
 
     def drain(self) -> npt.NDArray[np.void]:
         """The log rows since the last call (`storage.LOG_DTYPE`), in the order in which they were written."""
-        return np.concatenate(self.drain_parts())
-
-    def drain_parts(self) -> list[npt.NDArray[np.void]]:
-        """The same rows as they were gathered, without a copy of all."""
         parts = [*self._logs, self._tables.take_log()]
         self._logs = []
-        return parts
+        return np.concatenate(parts)
+
+    def hand_rows(self) -> None:
+        """Give `on_rows` the log rows that it has not got yet."""
+        self._keep_rows(self._tables.take_log())
+
+    def reuse_rows(self, rows: npt.NDArray[np.void]) -> None:
+        """Whoever got these rows needs them no longer: others may take their place."""
+        self._tables.reuse_log(rows)
+
+    def _keep_rows(self, rows: npt.NDArray[np.void]) -> None:
+        if self.on_rows is None:
+            self._logs.append(rows)
+        elif len(rows):
+            self.on_rows(rows)
 
     def drain_series(self) -> npt.NDArray[np.void]:
         """Finished requests since the last call (`series.SERIES_DTYPE`), one row a second, edge, destination workload,

@@ -141,6 +141,10 @@ class Tables(ABC):
         """A copy of the log rows, which are then gone."""
 
     @abstractmethod
+    def reuse_log(self, rows: npt.NDArray[np.void]) -> None:
+        """Rows that `take_log` gave are needed no longer."""
+
+    @abstractmethod
     def take_cells(self) -> npt.NDArray[np.void]:
         """A copy of the series cells, which are then gone."""
 
@@ -228,6 +232,9 @@ class PlainTables(Tables):
         rows = [tuple(getattr(row, f) for f in FIELDS["log"]) for row in self._list("log")[: ctl.log_n]]
         ctl.log_n = 0
         return np.array(rows, LOG_DTYPE)
+
+    def reuse_log(self, rows: npt.NDArray[np.void]) -> None:
+        """Python takes back by itself what nobody needs."""
 
     def take_cells(self) -> npt.NDArray[np.void]:
         ctl = self._list("ctl")[0]
@@ -317,6 +324,7 @@ class ArrayTables(Tables):
         self.state = State(**arrays)
         self._arena = _Arena()
         self._compiled = compiled
+        self._spare_logs: list[npt.NDArray[np.void]] = []
         self._directory = np.zeros((len(State._fields), 2), np.int64)
 
     def run(self, until: int) -> int:
@@ -377,10 +385,17 @@ class ArrayTables(Tables):
         if 2 * len(rows) < self.length("log"):
             rows = rows.copy()
         else:
-            # A log that is full is given away: a new one costs less than to copy it.
-            self._put("log", np.empty(self.length("log"), LOG_DTYPE))
+            # A log that is full is given away, and one that came back takes its place: memory that the machine has to
+            # find first costs more than rows.
+            size = self.length("log")
+            self._put("log", self._spare_logs.pop() if self._spare_logs else np.empty(size, LOG_DTYPE))
         self.set("ctl", 0, "log_n", 0)
         return rows
+
+    def reuse_log(self, rows: npt.NDArray[np.void]) -> None:
+        log = rows.base
+        if isinstance(log, np.ndarray) and log.dtype == LOG_DTYPE and len(log) == self.length("log"):
+            self._spare_logs.append(log)
 
     def take_cells(self) -> npt.NDArray[np.void]:
         rows = self._array("cell")[: self.get("ctl", 0, "cell_n")].copy()

@@ -94,8 +94,9 @@ def arrow_table(table: Table, columns: Mapping[str, ColumnData], rows: int) -> A
 
 def check_columns(table: Table, columns: Mapping[str, ColumnData], rows: int) -> None:
     """Raise `InternalError` unless every column of a table is given with so many values that it can hold."""
-    missing = [name for name in table.names if name not in columns]
-    unknown = [name for name in columns if name not in table.names]
+    wanted = table.names
+    missing = [name for name in wanted if name not in columns]
+    unknown = [name for name in columns if name not in wanted]
     if missing or unknown:
         raise InternalError(f"columns of {table.name} are missing: {missing}, or unknown: {unknown}")
     for column in table.columns:

@@ -24,6 +24,8 @@ _BOOLEAN, _INT32, _INT64, _BYTE_ARRAY = 0, 1, 2, 6
 _PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _REQUIRED: Final = 0
+_TOGETHER: Final = 8
+"""Values that are bit-packed together."""
 _PHYSICAL: Final = {
     Kind.TIME: _INT64,
     Kind.INT64: _INT64,
@@ -35,23 +37,21 @@ _PHYSICAL: Final = {
 _CONVERTED: Final = {Kind.NAME: 0, Kind.INT16: 16, Kind.INT32: 17}
 """ConvertedType: UTF8, INT_16, INT_32."""
 
-Codes = npt.NDArray[np.unsignedinteger[Any]]
-Values = npt.NDArray[Any] | int
-"""Values of a column, codes where it has a dictionary, or one code for all rows."""
-
-
-class Page(NamedTuple):
-    """Values of so many rows, one array a column."""
-
-    rows: int
-    columns: Sequence[Values]
-
 
 class Entries(NamedTuple):
     """The dictionary of a column: its values, encoded."""
 
     count: int
     data: bytes | bytearray
+
+
+class Filled(NamedTuple):
+    """The values of a column in one row group."""
+
+    values: npt.NDArray[Any] | int
+    """Numbers or truth values; with a dictionary codes without sign, or one code for all rows."""
+    entries: Entries | None
+    """The dictionary."""
 
 
 class _Chunk(NamedTuple):
@@ -74,23 +74,18 @@ class RowFile:
         self._at = 0
         self._put(_MAGIC)
 
-    def add_group(self, pages: Sequence[Page], dictionaries: Sequence[Entries | None]) -> None:
-        """Append rows; `dictionaries` has one entry a column, `None` where values stand for themselves."""
-        chunks = [
-            self._chunk([(page.rows, page.columns[at]) for page in pages], dictionary)
-            for at, dictionary in enumerate(dictionaries)
-        ]
-        self._groups.append((sum(page.rows for page in pages), chunks))
+    def add_group(self, rows: int, columns: Sequence[Filled]) -> None:
+        """Append so many rows, given in the order of the table's columns."""
+        self._groups.append((rows, [self._chunk(rows, *column) for column in columns]))
 
-    def _chunk(self, pages: Sequence[tuple[int, Values]], dictionary: Entries | None) -> _Chunk:
+    def _chunk(self, rows: int, values: npt.NDArray[Any] | int, entries: Entries | None) -> _Chunk:
+        """Write a column chunk: its dictionary, and all values as one page."""
         first = self._at
-        if dictionary is not None:
-            self._put(_dictionary_header(dictionary.count, len(dictionary.data)), dictionary.data)
+        if entries is not None:
+            self._put(_dictionary_header(entries), entries.data)
         data = self._at
-        for rows, values in pages:
-            parts = _plain(values) if dictionary is None else _packed(rows, values)
-            size = sum(map(_size, parts))
-            self._put(_page_header(rows, size, dictionary is not None), *parts)
+        parts = _packed(rows, values) if entries is not None else (_plain(values),)
+        self._put(_page_header(rows, sum(map(_size, parts)), entries is not None), *parts)
         return _Chunk(first, data, self._at)
 
     def _put(self, *parts: bytes | bytearray | npt.NDArray[Any]) -> None:
@@ -128,24 +123,19 @@ def _size(part: bytes | bytearray | npt.NDArray[Any]) -> int:
     return part.nbytes if isinstance(part, np.ndarray) else len(part)
 
 
-def _plain(values: Values) -> tuple[npt.NDArray[Any]]:
+def _plain(values: npt.NDArray[Any] | int) -> npt.NDArray[Any]:
     """Numbers as they are, truth values a bit each."""
     array = np.asarray(values)
-    return (np.packbits(array, bitorder="little") if array.dtype == bool else np.ascontiguousarray(array),)
+    return np.packbits(array, bitorder="little") if array.dtype == bool else array
 
 
-def _packed(rows: int, codes: Values) -> tuple[bytes | npt.NDArray[Any], ...]:
-    """Codes as one bit-packed run, whose bits are those of the array, or as one repeated value; before it the width."""
+def _packed(rows: int, codes: npt.NDArray[Any] | int) -> Sequence[bytes | npt.NDArray[Any]]:
+    """Their width in bits, and codes as one bit-packed run, which holds them as they are, or as one repeated code."""
     if isinstance(codes, int):
-        width = 1 if codes < 1 << 8 else 4
-        return (bytes([8 * width]) + varint(rows << 1) + codes.to_bytes(width, "little"),)
-    width = codes.itemsize
-    missing = -rows % 8
-    return (
-        bytes([8 * width]) + varint((rows + missing) // 8 << 1 | 1),
-        np.ascontiguousarray(codes),
-        bytes(missing * width),
-    )
+        return (bytes([32]) + varint(rows << 1) + codes.to_bytes(4, "little"),)
+    missing = -rows % _TOGETHER
+    head = bytes([8 * codes.itemsize]) + varint((rows + missing) // _TOGETHER << 1 | 1)
+    return head, codes, bytes(missing * codes.itemsize)
 
 
 @lru_cache(256)
@@ -155,9 +145,10 @@ def _page_header(rows: int, size: int, coded: bool) -> bytes:
     return struct({1: i32(_DATA_PAGE), 2: i32(size), 3: i32(size), 5: head}).data
 
 
-def _dictionary_header(count: int, size: int) -> bytes:
-    head = struct({1: i32(count), 2: i32(_PLAIN)})
-    return struct({1: i32(_DICTIONARY_PAGE), 2: i32(size), 3: i32(size), 7: head}).data
+def _dictionary_header(entries: Entries) -> bytes:
+    head = struct({1: i32(entries.count), 2: i32(_PLAIN)})
+    size = i32(len(entries.data))
+    return struct({1: i32(_DICTIONARY_PAGE), 2: size, 3: size, 7: head}).data
 
 
 def _schema_element(column: Column) -> Value:

@@ -1,56 +1,60 @@
-"""Requests on their way to disk: batches become pages of a parquet file, names the codes of one dictionary a column."""
+"""Requests on their way to disk: rows are gathered to row groups of a parquet file, names as codes of a dictionary.
+
+All memory that rows pass through is taken once: for memory that it has not used before a process waits longer than for
+anything else here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from meshsim.errors import InternalError
 from meshsim.recording.arrow import Coded, ColumnData, Names, check_columns, file_metadata, narrowed
-from meshsim.recording.row_file import Entries, Page, RowFile, Values
+from meshsim.recording.row_file import Entries, Filled, RowFile
 from meshsim.recording.schema import Column, Kind, Table
 
-ROW_GROUP: Final = 1 << 17
+ROW_GROUP: Final = 1 << 16
 """Rows of a row group: so many are kept in memory before they are written."""
-_PAGE: Final = 1 << 13
-"""Rows of a page at least, where there are as many: a page has a head, and readers begin anew at each."""
-_NARROW: Final = ((1 << 8, np.uint8), (1 << 16, np.uint16), (1 << 32, np.uint32))
+_WIDER: Final[dict[Any, Any]] = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
+_SMALL: Final = 1 << 16
 
 
 class RowStream:
-    """A table that is written while its rows come. What is in memory is bounded by `ROW_GROUP` and one batch."""
+    """A table that is written while its rows come; what is in memory is one row group."""
 
     def __init__(self, folder: Path, table: Table, seed: int) -> None:
         self.rows = 0
         self._table = table
         self._seed = seed
-        self._columns = [_ENCODERS[column.kind](column) for column in table.columns]
-        self._waiting: list[Page] = []
-        self._waiting_rows = 0
+        self._columns: dict[str, _Column] = {column.name: _KINDS[column.kind](column) for column in table.columns}
+        self._filled = 0
         self._file = RowFile(folder / f"{table.name}.parquet", table, file_metadata(table))
 
     def add(self, columns: Mapping[str, ColumnData], rows: int) -> None:
-        """Append so many rows, every column of the table but the seed."""
+        """Append so many rows, every column of the table but the seed; they may be changed afterwards."""
         if not rows:
             return
         given = {**columns, "seed": self._seed}
         check_columns(self._table, given, rows)
-        self._waiting.append(Page(rows, [encoder.encode(given[encoder.name], rows) for encoder in self._columns]))
-        self._waiting_rows += rows
+        done = 0
+        while done < rows:
+            part = min(rows - done, ROW_GROUP - self._filled)
+            for name, column in self._columns.items():
+                column.put(_part(given[name], done, done + part), self._filled, self._filled + part)
+            self._filled += part
+            done += part
+            if self._filled == ROW_GROUP:
+                self._flush()
         self.rows += rows
-        if self._waiting_rows >= ROW_GROUP:
-            self._flush()
 
     def _flush(self) -> None:
-        if not self._waiting:
-            return
-        self._file.add_group(_pages(self._waiting), [encoder.entries() for encoder in self._columns])
-        self._waiting.clear()
-        self._waiting_rows = 0
+        if self._filled:
+            self._file.add_group(self._filled, [column.filled(self._filled) for column in self._columns.values()])
+            self._filled = 0
 
     def close(self) -> None:
         """Write what waits and let go of the file."""
@@ -58,131 +62,118 @@ class RowStream:
         self._file.close()
 
 
-def _pages(batches: list[Page]) -> list[Page]:
-    """Batches as pages, small ones together."""
-    pages: list[Page] = []
-    small: list[Page] = []
-    for batch in batches:
-        small.append(batch)
-        if sum(page.rows for page in small) >= _PAGE:
-            pages.append(_joined(small))
-            small = []
-    return pages + ([_joined(small)] if small else [])
+def _part(data: ColumnData, begin: int, end: int) -> ColumnData:
+    if isinstance(data, str | int):
+        return data
+    return Coded(data.codes[begin:end], data.names) if isinstance(data, Coded) else data[begin:end]
 
 
-def _joined(batches: list[Page]) -> Page:
-    if len(batches) == 1:
-        return batches[0]
-    columns: list[Values] = []
-    for at, first in enumerate(batches[0].columns):
-        values = [batch.columns[at] for batch in batches]
-        if isinstance(first, int) and all(isinstance(value, int) and value == first for value in values):
-            columns.append(first)
-        else:
-            arrays = [_array(page.rows, value) for page, value in zip(batches, values, strict=True)]
-            columns.append(np.concatenate(arrays))
-    return Page(sum(batch.rows for batch in batches), columns)
+class _Column(Protocol):
+    """The values of a column in the row group that is being filled."""
 
+    def put(self, data: ColumnData, begin: int, end: int) -> None:
+        """These rows of the group have these values."""
 
-def _array(rows: int, values: Values) -> npt.NDArray[Any]:
-    return np.full(rows, values, _width(values + 1)) if isinstance(values, int) else values
-
-
-def _width(values: int) -> type[np.unsignedinteger[Any]]:
-    """The narrowest codes for so many values."""
-    return next(kind for limit, kind in _NARROW if values <= limit)
+    def filled(self, rows: int) -> Filled:
+        """So many rows as they go to the file."""
 
 
 class _Plain:
     """A column whose values stand for themselves."""
 
     def __init__(self, column: Column) -> None:
-        self.name = column.name
         self._column = column
+        self._values = np.zeros(ROW_GROUP, bool if column.kind is Kind.BOOL else np.int64)
 
-    def encode(self, data: ColumnData, rows: int) -> Values:
-        """The values, in the width of the column."""
-        values = np.full(rows, data) if isinstance(data, str | int) else np.asarray(data)
-        return values.astype(bool, copy=False) if self._column.kind is Kind.BOOL else narrowed(values, self._column)
+    def put(self, data: ColumnData, begin: int, end: int) -> None:
+        self._values[begin:end] = data
 
-    def entries(self) -> Entries | None:
-        """Nothing: there is no dictionary."""
-        return None
+    def filled(self, rows: int) -> Filled:
+        return Filled(self._values[:rows], None)
+
+
+class _Codes:
+    """Codes of the values of a column, as narrow as its dictionary allows."""
+
+    def __init__(self) -> None:
+        self._codes: npt.NDArray[np.unsignedinteger[Any]] = np.zeros(ROW_GROUP, np.uint8)
+        self._room = 1 << 8
+
+    def put(self, codes: Any, begin: int, end: int, known: int) -> None:
+        """These rows have these codes, of which `known` are in use."""
+        while known > self._room:
+            self._codes = self._codes.astype(_WIDER[self._codes.dtype])
+            self._room = 1 << 8 * self._codes.itemsize
+        self._codes[begin:end] = codes
+
+    def filled(self, rows: int, entries: Entries) -> Filled:
+        return Filled(0 if entries.count == 1 else self._codes[:rows], entries)
 
 
 class _Few:
-    """A column of few different numbers, kept as codes."""
+    """A column of few different numbers."""
 
     def __init__(self, column: Column) -> None:
-        self.name = column.name
         self._column = column
-        self._numbers: list[int] = []
-        self._code_of: npt.NDArray[np.int32] = np.full(0, -1, np.int32)
-        self._least = 0
+        self._codes = _Codes()
+        self._known: dict[int, int] = {}
+        """Codes by number."""
+        self._code_of: npt.NDArray[np.int32] = np.full(_SMALL, -1, np.int32)
+        """The same for numbers of 16 bits, -1 for those that have not come; negative numbers stand at the end."""
 
-    def encode(self, data: ColumnData, rows: int) -> Values:
-        """The codes of the numbers."""
+    def put(self, data: ColumnData, begin: int, end: int) -> None:
         if isinstance(data, str | int):
-            return int(self._codes(narrowed(np.array([data]), self._column))[0])
-        codes = self._codes(narrowed(np.asarray(data), self._column))
-        return 0 if len(self._numbers) == 1 else codes.astype(_width(len(self._numbers)))
+            codes: Any = self._code(int(data))
+        else:
+            codes = self._coded(narrowed(np.asarray(data), self._column))
+        self._codes.put(codes, begin, end, len(self._known))
 
-    def _codes(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        self._reach(int(values.min()), int(values.max()))
-        places = values - self._least if self._least else values
-        codes = self._code_of.take(places)
+    def _code(self, number: int) -> int:
+        return self._known.setdefault(number, len(self._known))
+
+    def _coded(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        if numbers.dtype != np.int16:
+            distinct, place = np.unique(numbers, return_inverse=True)
+            return np.array([self._code(number) for number in distinct.tolist()], np.int32)[place]
+        codes = self._code_of.take(numbers, mode="wrap")
         if int(codes.min()) < 0:
-            for number in np.unique(values[codes < 0]).tolist():
-                self._code_of[number - self._least] = len(self._numbers)
-                self._numbers.append(number)
-            codes = self._code_of.take(places)
+            for number in np.unique(numbers[codes < 0]).tolist():
+                self._code_of[number] = self._code(number)
+            codes = self._code_of.take(numbers, mode="wrap")
         return codes
 
-    def _reach(self, least: int, most: int) -> None:
-        """Have a place for each number from the least to the greatest that came, and for 0."""
-        least, end = min(least, self._least), max(most + 1, self._least + len(self._code_of))
-        if (least, end) != (self._least, self._least + len(self._code_of)):
-            if end - least > 1 << 20:
-                raise InternalError(f"numbers of column {self.name} lie too far apart: {least} to {end - 1}")
-            codes = np.full(end - least, -1, np.int32)
-            codes[[number - least for number in self._numbers]] = np.arange(len(self._numbers))
-            self._least, self._code_of = least, codes
-
-    def entries(self) -> Entries:
-        """The numbers that came, in order of their codes."""
-        return Entries(len(self._numbers), np.array(self._numbers, "<i4").tobytes())
+    def filled(self, rows: int) -> Filled:
+        return self._codes.filled(rows, Entries(len(self._known), np.array(list(self._known), "<i4").tobytes()))
 
 
-class _Names:
-    """A column of names, kept as codes of one dictionary, which grows."""
+class _Named:
+    """A column of names."""
 
     def __init__(self, column: Column) -> None:
-        self.name = column.name
+        self._codes = _Codes()
         self._names = Names()
         self._encoded = bytearray()
-        self._written = 0
-        """Names that are encoded already."""
+        self._encoded_names = 0
         self._source: Names | None = None
+        """Where codes came from last; names that have been read from there are not read again."""
         self._code_of: npt.NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._same = True
         """Whether the source's codes are also those of the dictionary."""
 
-    def encode(self, data: ColumnData, rows: int) -> Values:
-        """The codes of the names."""
+    def put(self, data: ColumnData, begin: int, end: int) -> None:
+        codes: Any
         if isinstance(data, str | int):
-            return self._names.code(str(data))
-        if isinstance(data, Coded):
-            codes = self._recoded(np.asarray(data.codes), data)
+            codes = self._names.code(str(data))
+        elif isinstance(data, Coded):
+            codes = self._recoded(np.asarray(data.codes), data.names)
         else:
-            codes = np.fromiter((self._names.code(str(name)) for name in data), np.uint32, rows)
-        return 0 if len(self._names) == 1 else codes.astype(_width(len(self._names)), copy=False)
+            codes = [self._names.code(str(name)) for name in data]
+        self._codes.put(codes, begin, end, len(self._names))
 
-    def _recoded(self, codes: npt.NDArray[Any], data: Coded) -> npt.NDArray[Any]:
-        names = data.names
-        if isinstance(names, Names) and names is self._source:
-            known = len(self._code_of)
-        else:
-            self._source, self._same, known = names if isinstance(names, Names) else None, True, 0
+    def _recoded(self, codes: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[Any]:
+        known = len(self._code_of) if names is self._source else 0
+        if known == 0:
+            self._source, self._same = names if isinstance(names, Names) else None, True
         if len(names) > known:
             fresh = np.array([self._names.code(name) for name in names[known:]], np.uint32)
             self._code_of = np.concatenate([self._code_of[:known], fresh])
@@ -191,20 +182,20 @@ class _Names:
             return np.append(self._code_of[: len(names)], np.uint32(self._names.code("")))[codes]
         return codes if self._same else self._code_of.take(codes)
 
-    def entries(self) -> Entries:
-        """All names that came, in order of their codes: each its length and its bytes."""
-        for name in self._names[self._written :]:
+    def filled(self, rows: int) -> Filled:
+        # All names that came, in order of their codes: each its length and its bytes.
+        for name in self._names[self._encoded_names :]:
             encoded = name.encode()
             self._encoded += len(encoded).to_bytes(4, "little") + encoded
-        self._written = len(self._names)
-        return Entries(self._written, self._encoded)
+        self._encoded_names = len(self._names)
+        return self._codes.filled(rows, Entries(self._encoded_names, self._encoded))
 
 
-_ENCODERS: Final = {
+_KINDS: Final[dict[Kind, Callable[[Column], _Column]]] = {
     Kind.TIME: _Plain,
     Kind.INT64: _Plain,
     Kind.BOOL: _Plain,
     Kind.INT16: _Few,
     Kind.INT32: _Few,
-    Kind.NAME: _Names,
+    Kind.NAME: _Named,
 }

@@ -60,7 +60,8 @@ _PLAIN: Final[dict[type, Table]] = {
 class RunSink(Protocol):
     """What a world needs of a recording."""
 
-    def add_requests(self, columns: Mapping[str, ColumnData]) -> None: ...
+    def add_requests(self, columns: Mapping[str, ColumnData]) -> None:
+        """Take a batch of requests; the arrays are overwritten afterwards."""
 
     def add_series(self, columns: Mapping[str, ColumnData]) -> None: ...
 

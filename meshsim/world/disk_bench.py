@@ -21,7 +21,7 @@ from meshsim.world.behaviour import Behaviour
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Directory, Group, PodEntry
 from meshsim.world.flows import Flow
-from meshsim.world.handing import RowHand
+from meshsim.world.handing import RowHand, Rows
 from meshsim.world.recorder import RequestRecorder
 
 NAME: Final = "rows-to-disk"
@@ -58,7 +58,7 @@ class _Side:
         until = self.engine.now + span
         while self.engine.now < until:
             self.engine.run_until(min(self.engine.now + span // 8, until))
-            self.hand.add(self.engine.drain_parts())
+            self.engine.hand_rows()
         self.engine.drain_series()
         self.hand.finish()
         return time.perf_counter() - begin
@@ -113,9 +113,15 @@ def run_disk_case(*, mode: str | None = None, rounds: int = 10, span: Nanos | No
         span = round(wall / (_RATE * _SERVICES) * SECOND)
     with tempfile.TemporaryDirectory() as folder:
         writer = RunWriter(Path(folder), 1)
-        with RowHand(lambda rows: None) as nowhere, RowHand(lambda rows: recorder.write(rows, writer)) as disk:
+
+        def write(rows: Rows) -> None:
+            recorder.write(rows, writer)
+            full.reuse_rows(rows)
+
+        with RowHand(lambda rows: None) as nowhere, RowHand(write) as disk:
             sides = (_Side(plain, nowhere), _Side(full, disk))
             for side in sides:
+                side.engine.on_rows = side.hand.add
                 side.run(span // 4)
             finished = full.counters.finished
             times = [[side.run(span) for side in sides] for _ in range(rounds)]

@@ -7,7 +7,7 @@ nearly all of what full rows cost. Nothing of it reaches the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self
@@ -29,13 +29,11 @@ class RowHand:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rows")
         self._waiting: deque[Future[None]] = deque()
 
-    def add(self, parts: Sequence[Rows]) -> None:
-        """Have batches written; raises what the writing of an earlier one raised."""
-        for rows in parts:
-            if len(rows):
-                self._waiting.append(self._thread.submit(self._write, rows))
-            while len(self._waiting) > _AHEAD:
-                self._waiting.popleft().result()
+    def add(self, rows: Rows) -> None:
+        """Have a batch written; raises what the writing of an earlier one raised."""
+        self._waiting.append(self._thread.submit(self._write, rows))
+        while len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
 
     def finish(self) -> None:
         """Wait until everything is written; raises what that raised."""

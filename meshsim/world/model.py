@@ -22,7 +22,7 @@ from meshsim.units import Nanos
 from meshsim.world.behaviour import Behaviours
 from meshsim.world.counting import CounterRecorder, look_interval
 from meshsim.world.directory import Directory, PodEntry, group_of
-from meshsim.world.handing import RowHand
+from meshsim.world.handing import RowHand, Rows
 from meshsim.world.istiod import IstiodWatch
 from meshsim.world.pod_facts import PodFacts, pod_facts
 from meshsim.world.pod_readings import EngineReadings
@@ -332,8 +332,9 @@ class World:
         """Run to the end and hand everything to the sink."""
         end = self.options.until or self.loaded.scenario.duration
         end = min(end, self.loaded.scenario.duration)
-        with RowHand(lambda rows: self.recorder.write(rows, self.sink)) as hand:
-            self._run_steps(end, hand)
+        with RowHand(self._write_rows) as hand:
+            self.engine.on_rows = hand.add
+            self._run_steps(end)
             hand.finish()
         self._look(end)
         counters = self.engine.counters
@@ -347,7 +348,11 @@ class World:
             (*self.unmodelled.notes(), *(self.kube.autoscalers.notes() if self.kube.autoscalers is not None else ())),
         )
 
-    def _run_steps(self, end: Nanos, hand: RowHand) -> None:
+    def _write_rows(self, rows: Rows) -> None:
+        self.recorder.write(rows, self.sink)
+        self.engine.reuse_rows(rows)
+
+    def _run_steps(self, end: Nanos) -> None:
         done = written = 0
         for step in range(1, self.options.steps + 1):
             until = end * step // self.options.steps
@@ -356,7 +361,7 @@ class World:
                 done = until
             counters, last = self.engine.counters, step == self.options.steps
             if counters.attempts - written >= _BATCH or last:
-                hand.add(self.engine.drain_parts())
+                self.engine.hand_rows()
                 written = counters.attempts
             if step % _SERIES_STEPS == 0 or last:
                 self.recorder.write_series(self.engine.drain_series(), self.sink)

@@ -33,11 +33,9 @@ class _Column:
             self.codes = self.codes.astype(_WIDER[self.codes.dtype])
         self.codes[number] = code
 
-    def of(self, numbers: Numbers) -> Coded:
-        """Names of many numbers, all of which have been noted."""
-        if len(self.names) == 1:
-            return Coded(np.zeros(len(numbers), np.uint8), self.names)
-        return Coded(self.codes.take(numbers), self.names)
+    def of(self, numbers: Numbers) -> Coded | str:
+        """Names of many numbers, all of which have been noted; one name for all where there is no other."""
+        return self.names[0] if len(self.names) == 1 else Coded(self.codes.take(numbers), self.names)
 
 
 class NumberedNames:
@@ -49,18 +47,17 @@ class NumberedNames:
         self._names_of = names_of
         self._met = np.zeros(0, bool)
 
-    def columns(self, numbers: Numbers) -> dict[str, Coded]:
-        """The columns of many things; their numbers are 0 or more."""
-        self._meet(numbers)
-        return {name: column.of(numbers) for name, column in self._columns.items()}
+    def columns(self, numbers: Numbers) -> dict[str, Coded | str]:
+        """The columns of some things, at least one; their numbers are 0 or more."""
+        places = numbers.astype(np.intp)
+        self._meet(places)
+        return {name: column.of(places) for name, column in self._columns.items()}
 
     def names(self, column: str) -> Names:
         """The names of a column."""
         return self._columns[column].names
 
     def _meet(self, numbers: Numbers) -> None:
-        if len(numbers) == 0:
-            return
         end = int(numbers.max()) + 1
         if end > len(self._met):
             end = max(end, 2 * len(self._met))

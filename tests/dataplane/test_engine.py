@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from meshsim.dataplane.engine import Edge, Engine
 from meshsim.dataplane.specs import Arrivals, Flag, PodState, RetryOn, RouteKind, RouteSpec
+from meshsim.dataplane.storage import Mode
+from meshsim.dataplane.tables import choose_mode
 from meshsim.errors import InternalError
 from meshsim.testing.meshes import CLUSTER, add_requests, add_service, add_traffic, exponential, fixed
 from meshsim.units import MILLISECOND, SECOND
@@ -149,3 +152,37 @@ def test_names_and_edges() -> None:
     engine.run_until(2 * SECOND)
     assert engine.pod_load(service.pods[0]).state is PodState.DRAINING
     assert engine.now == 2 * SECOND
+
+
+@pytest.mark.parametrize("mode", ["plain", "numba"])
+def test_rows_are_handed_over_while_they_come_in_the_order_of_a_drain(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if choose_mode(mode) is not Mode(mode):
+        pytest.skip("numba is not installed")
+    monkeypatch.setattr("meshsim.dataplane.engine._LOG_ROWS", 64)
+    found = []
+    for handed in (False, True):
+        engine = Engine(1, mode=mode, sample_rate=1.0)
+        service = add_service(engine, handler={"service": exponential(MS)})
+        add_requests(engine, service.flow, range(0, 1_000 * MS, MS))
+        if not handed:
+            engine.run_until(2 * SECOND)
+            found.append(engine.drain().tolist())
+            continue
+        parts: list[list[tuple[int, ...]]] = []
+
+        def take(rows: Any, engine: Engine = engine, parts: list[list[tuple[int, ...]]] = parts) -> None:
+            parts.append(rows.tolist())
+            engine.reuse_rows(rows)
+
+        engine.on_rows = take
+        engine.run_until(2 * SECOND)
+        assert (len(parts) > 10) is (mode == "numba")
+        engine.hand_rows()
+        engine.hand_rows()
+        found.append([row for part in parts for row in part])
+        assert all(parts)
+        assert len(engine.drain()) == 0
+    assert len(found[0]) == 1_000
+    assert found[0] == found[1]

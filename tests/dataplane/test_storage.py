@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from meshsim.dataplane.storage import DTYPES, FIELDS, ArrayTables, Compiled, Mode, PlainTables, Tables
@@ -43,6 +44,24 @@ def test_log_and_cells_are_taken_once(make: type[Tables]) -> None:
     assert tables.take_log()["status"].tolist() == [200]
     assert tables.take_cells()["requests"].tolist() == [5]
     assert (len(tables.take_log()), len(tables.take_cells())) == (0, 0)
+
+
+def test_a_full_log_is_given_away_and_its_memory_may_come_back() -> None:
+    tables = arrays()
+    tables.reserve("ctl", 1)
+    tables.reserve("log", 4)
+    taken = []
+    for turn in range(4):
+        tables.set("log", 3, "status", 200 + turn)
+        tables.set("ctl", 0, "log_n", 4)
+        taken.append(tables.take_log())
+        if turn == 1:
+            tables.reuse_log(taken[1])
+            tables.reuse_log(taken[1][:0].copy())
+    assert tables.length("log") == 4
+    assert [rows["status"][3] for rows in taken] == [200, 203, 202, 203]
+    assert [np.shares_memory(taken[1], rows) for rows in taken] == [False, True, False, True]
+    assert np.shares_memory(taken[2], tables.state.log) is False
 
 
 def test_records_are_as_wide_as_declared_and_lie_on_few_cache_lines() -> None:

@@ -78,3 +78,12 @@ def test_what_is_made_of_a_run_is_made_once_and_outlives_its_move(tmp_path: Path
     run.moved(pending.commit())
     assert run.folder == tmp_path / "bookshop" / "0001"
     assert run.timeline().num_rows == 3
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.999])
+def test_a_file_that_was_not_finished_is_refused(tmp_path: Path, left: float) -> None:
+    file = write_bookshop(tmp_path) / "requests.parquet"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(left * len(content))])
+    with pytest.raises(InputError, match="cannot be read"):
+        open_run(tmp_path).requests()

@@ -123,7 +123,7 @@ def _value(data: Any, index: int) -> Any:
     if hasattr(data, "codes"):
         code = int(data.codes[index])
         return data.names[code] if code >= 0 else ""
-    value = data[index]
+    value = data if isinstance(data, str | int) else data[index]
     return value.item() if hasattr(value, "item") else value
 
 

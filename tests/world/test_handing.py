@@ -25,7 +25,8 @@ def test_batches_are_written_in_order_by_another_thread() -> None:
 
     with RowHand(write) as hand:
         for number in range(0, 30, 3):
-            hand.add([batch(number), batch(number)[:0], batch(number + 1), batch(number + 2)])
+            for turn in range(3):
+                hand.add(batch(number + turn))
         hand.finish()
         assert written == list(range(30))
     assert threads.isdisjoint({threading.get_ident()})
@@ -41,8 +42,9 @@ def test_who_runs_ahead_waits() -> None:
         assert go.wait(10)
 
     with RowHand(write) as hand:
-        hand.add([batch(0), batch(1)])
-        later = threading.Thread(target=hand.add, args=([batch(2), batch(3)],))
+        hand.add(batch(0))
+        hand.add(batch(1))
+        later = threading.Thread(target=lambda: [hand.add(batch(2)), hand.add(batch(3))])
         later.start()
         later.join(0.2)
         assert later.is_alive()
@@ -57,6 +59,6 @@ def test_a_failure_is_heard() -> None:
         raise InputError("the disk is full")
 
     with RowHand(fail) as hand:
-        hand.add([batch(0)])
+        hand.add(batch(0))
         with pytest.raises(InputError, match="the disk is full"):
             hand.finish()
