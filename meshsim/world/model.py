@@ -116,6 +116,7 @@ class World:
         )
         self.router.on_cluster = self.recorder.note_cluster
         self.router.on_security = self.recorder.note_security
+        self.router.on_meaning = self.recorder.note_meaning
         self.counting = CounterRecorder()
         self._autoscaled = any(item.kind == "HorizontalPodAutoscaler" for item in loaded.all_objects())
         self._build()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from meshsim.recording import Coded, Names
+from meshsim.units import Nanos
 
+T = TypeVar("T")
 Numbers = npt.NDArray[np.integer[Any]]
+_NEVER: Final = np.iinfo(np.int64).max
 _WIDER: Final[dict[Any, Any]] = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
 
 
@@ -71,3 +74,43 @@ class NumberedNames:
             for column, name in zip(self._columns.values(), self._names_of(number), strict=True):
                 column.note(number, name)
             self._met[number] = True
+
+
+class Moments(Generic[T]):
+    """What has held of numbered things, and since when. One thread notes while others ask about times before."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, list[tuple[Nanos, T]]] = {}
+        self._changes = 0
+        self._read = 0
+        self._since: npt.NDArray[np.int64] = np.zeros((0, 0), np.int64)
+        """When the second, third and further ones began, by number; the last column is of those that have no second."""
+
+    def note(self, number: int, since: Nanos, value: T) -> None:
+        """This holds from now on."""
+        known = self._known.setdefault(number, [])
+        if not known or known[-1][1] != value:
+            known.append((since, value))
+            self._changes += len(known) > 1
+
+    def of(self, number: int) -> list[T]:
+        """Everything that has held of a thing, in order."""
+        return [value for _, value in self._known.get(number, ())]
+
+    def turns(self, numbers: Numbers, times: Numbers) -> Numbers:
+        """Which of them held at these times: 0 the first."""
+        turn = np.zeros(len(numbers), np.int32)
+        if self._changes:
+            for since in self._table():
+                turn += times >= since.take(numbers, mode="clip")
+        return turn
+
+    def _table(self) -> npt.NDArray[np.int64]:
+        if self._read < self._changes:
+            self._read = self._changes
+            changed = {number: known[:] for number, known in list(self._known.items()) if len(known) > 1}
+            most = max(map(len, changed.values()))
+            self._since = np.full((most - 1, max(changed) + 2), _NEVER, np.int64)
+            for number, known in changed.items():
+                self._since[: len(known) - 1, number] = [since for since, _ in known[1:]]
+        return self._since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,23 @@ import numpy.typing as npt
 from meshsim.dataplane.engine import Edge, Engine
 from meshsim.dataplane.specs import Flag
 from meshsim.recording import Coded, Names, RunSink
-from meshsim.units import Nanos
+from meshsim.units import SECOND, Nanos
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Directory, Group
 from meshsim.world.flows import Flow
-from meshsim.world.naming import NumberedNames
+from meshsim.world.naming import Moments, NumberedNames
 
 Codes = npt.NDArray[np.integer[Any]]
 Endpoint = tuple[int, str]
 """A cluster of the engine, and an address with port."""
+
+
+class Meaning(NamedTuple):
+    """Whom the requests of a flow are for."""
+
+    service: str
+    group: Group
+    """What its host means, for requests that reach no pod."""
 
 
 class RequestRecorder:
@@ -36,7 +44,10 @@ class RequestRecorder:
         self._security = _Security()
         self._of_source = NumberedNames(["traffic"], lambda source: ["" if source == 0 else traffic[source - 1]])
         self._of_flow = NumberedNames(_FLOW, self._flow_names)
-        self._of_place = NumberedNames(_PLACE, self._place_names)
+        self._meanings: Moments[Meaning] = Moments()
+        self._turns = 1
+        """Meanings of a flow that have numbers."""
+        self._number_meanings()
         self._of_route = NumberedNames(["route"], self._route_name)
         self._of_host = NumberedNames(["endpoint", "security"], self._host_names)
         self._of_cluster = NumberedNames(["cluster"], lambda n: ["" if n == 0 else self.clusters[n - 1].name])
@@ -54,6 +65,10 @@ class RequestRecorder:
         """Connections to an endpoint are protected like this from now on."""
         self._security.note((cluster, endpoint), security, since)
 
+    def note_meaning(self, flow: Flow, since: Nanos) -> None:
+        """Requests of a flow are for this service from now on."""
+        self._meanings.note(flow.number, since, Meaning(flow.service, flow.expected._replace(version="")))
+
     def write(self, rows: npt.NDArray[np.void], sink: RunSink) -> None:
         """Hand a batch of log rows over as columns."""
         if len(rows) == 0:
@@ -64,7 +79,9 @@ class RequestRecorder:
         columns["mirror"] = log["mirror"].view(bool)
         columns.update(self._of_source.columns(log["source"] + 1))
         columns.update(self._of_flow.columns(log["flow"]))
-        columns.update(self._of_place.columns(_places(log["pod"], log["flow"])))
+        meant = self._meant(log["flow"], log["start"])
+        columns.update(self._of_service.columns(meant))
+        columns.update(self._of_place.columns(_places(log["pod"], meant)))
         columns.update(self._routes(log["flow"], log["route_version"]))
         columns.update(self._of_host.columns(log["host"] + 1))
         if self._security.changed:
@@ -75,13 +92,33 @@ class RequestRecorder:
 
     def _flow_names(self, number: int) -> list[str]:
         flow = self._flows[number]
-        return [*flow.source, flow.source_pod, flow.service, f"{flow.method} {flow.path}"]
+        return [*flow.source, flow.source_pod, f"{flow.method} {flow.path}"]
+
+    def _meant(self, flow: Codes, start: Codes) -> Codes:
+        """A number for each meaning of each flow: that in force when the request was sent."""
+        turn = self._meanings.turns(flow, start)
+        most = int(turn.max())
+        if most >= self._turns:
+            self._turns = 1 << most.bit_length()
+            self._number_meanings()
+        return flow * self._turns + turn
+
+    def _number_meanings(self) -> None:
+        self._of_service = NumberedNames(["service"], lambda meant: [self._meaning(meant).service])
+        self._of_place = NumberedNames(_PLACE, self._place_names)
+
+    def _meaning(self, meant: int) -> Meaning:
+        flow, turn = divmod(meant, self._turns)
+        return self._all_meanings(self._flows[flow])[turn]
+
+    def _all_meanings(self, flow: Flow) -> list[Meaning]:
+        return self._meanings.of(flow.number) or [Meaning(flow.service, flow.expected._replace(version=""))]
 
     def _place_names(self, place: int) -> list[str]:
         """Group and name of a pod; of what a flow's host means, without a pod."""
         number, unreached = divmod(place, 2)
         if unreached:
-            return [*self._flows[number].expected._replace(version=""), ""]
+            return [*self._meaning(number).group, ""]
         pod = self._directory.all[number]
         return [*pod.group, pod.name]
 
@@ -113,16 +150,20 @@ class RequestRecorder:
         edges = [flows[edge] for edge in self._engine.edges]
         groups = list(self._directory.groups)
         edge, workload = cells["edge"], cells["workload"]
-        # Requests that reached no pod count for whom they were meant, which their edge tells.
-        place = np.where(workload >= 0, workload, len(groups) + edge)
-        reached = [*groups, *(f.expected._replace(version="") for f in edges)]
+        meanings = [self._all_meanings(f) for f in edges]
+        first = np.cumsum([0, *map(len, meanings)])
+        number = np.array([f.number for f in edges])
+        meant = first[edge] + self._meanings.turns(number[edge], cells["second"] * SECOND)
+        # Requests that reached no pod count for whom they were meant, which their flow tells.
+        place = np.where(workload >= 0, workload, len(groups) + meant)
+        reached = [*groups, *(meaning.group for known in meanings for meaning in known)]
         sink.add_series(
             {
                 "second": cells["second"],
                 "traffic": _coded(edge, [self._traffic[f.traffic] if f.traffic >= 0 else "" for f in edges]),
                 **_coded_groups("source", edge, [f.source for f in edges]),
                 **_coded_groups("destination", place, reached),
-                "service": _coded(edge, [f.service for f in edges]),
+                "service": _coded(meant, [meaning.service for known in meanings for meaning in known]),
                 "status": cells["status"],
                 **self._of_counted_flags.columns(cells["flags"]),
                 "bucket": cells["bucket"],
@@ -170,7 +211,7 @@ class _Security:
         return Coded(codes, names)
 
 
-_FLOW: Final = ("source_namespace", "source", "source_version", "source_pod", "service", "call")
+_FLOW: Final = ("source_namespace", "source", "source_version", "source_pod", "call")
 _PLACE: Final = ("destination_namespace", "destination", "destination_version", "pod")
 _NEVER: Final = ("parent", "attempt_start", "arrived", "served", "done", "end", "request_end")
 """What the engine writes as 0 where it did not happen, and a recording as -1."""
@@ -213,11 +254,11 @@ class _Parting:
         return self._words[:, : len(rows)]
 
 
-def _places(pod: Codes, flow: Codes) -> Codes:
-    """A number for each pod that was reached, and for what each flow's host means where none was."""
+def _places(pod: Codes, meant: Codes) -> Codes:
+    """A number for each pod that was reached, and for each meaning of a flow where none was."""
     places = pod * 2
     unreached = np.flatnonzero(pod < 0)
-    places[unreached] = flow[unreached] * 2 + 1
+    places[unreached] = meant[unreached] * 2 + 1
     return places
 
 

@@ -109,6 +109,8 @@ class Router:
     """Hears the names of each cluster as the engine gets it."""
     on_security: Callable[[int, str, str, Nanos], None] | None = None
     """Hears how connections to an endpoint of a cluster are protected, and since when."""
+    on_meaning: Callable[[Flow, Nanos], None] | None = None
+    """Hears whom the requests of a flow are for, and since when."""
     _slots: dict[tuple[int, str], Slot] = field(default_factory=dict)
     """By entry pod (or minus the flow, for callers without sidecar) and cluster."""
     _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
@@ -242,6 +244,11 @@ class Router:
 
     def compile(self, flow: Flow) -> None:
         """Decide anew what becomes of a flow's requests and tell the engine."""
+        self._compile(flow)
+        if self.on_meaning is not None:
+            self.on_meaning(flow, self.world.env.instant)
+
+    def _compile(self, flow: Flow) -> None:
         request = Request(
             method=flow.method,
             authority=flow.authority,

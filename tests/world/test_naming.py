@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from meshsim.recording import Coded
-from meshsim.world.naming import NumberedNames
+from meshsim.world.naming import Moments, NumberedNames
 
 
 def texts(data: Coded | str, rows: int) -> list[str]:
@@ -41,3 +41,20 @@ def test_codes_grow_with_the_names() -> None:
         assert isinstance(found, Coded)
         assert found.codes.itemsize == width
         assert texts(found, count) == [f"pod-{number}" for number in range(count)]
+
+
+def test_what_held_when() -> None:
+    moments: Moments[str] = Moments()
+    moments.note(2, 0, "a")
+    assert moments.turns(np.array([2, 9]), np.array([50, 50])).tolist() == [0, 0]
+    moments.note(2, 10, "a")
+    moments.note(2, 20, "b")
+    moments.note(5, 0, "x")
+    numbers, times = np.array([2, 2, 2, 5, 900]), np.array([0, 19, 20, 99, 99])
+    assert moments.turns(numbers, times).tolist() == [0, 0, 1, 0, 0]
+    moments.note(5, 40, "y")
+    moments.note(2, 60, "a")
+    assert moments.of(2) == ["a", "b", "a"]
+    assert moments.turns(numbers, times).tolist() == [0, 0, 1, 1, 0]
+    assert moments.turns(np.array([2, 2]), np.array([59, 60])).tolist() == [1, 2]
+    assert moments.of(7) == []

@@ -13,9 +13,11 @@ from meshsim.dataplane.specs import Flag
 from meshsim.dataplane.storage import Mode
 from meshsim.dataplane.tables import choose_mode
 from meshsim.recording import RunSink, RunWriter
-from meshsim.units import SECOND
+from meshsim.units import SECOND, Nanos
+from meshsim.world.directory import Group
+from meshsim.world.flows import Flow
 from meshsim.world.model import RunOptions, World
-from meshsim.world.recorder import flag_text
+from meshsim.world.recorder import RequestRecorder, flag_text
 
 from .conftest import build, run
 
@@ -95,11 +97,15 @@ timeline:
 """
 
 
-def _named(world: World, row: dict[str, Any]) -> dict[str, object]:
+Said = tuple[Flow, Nanos, str, Group]
+
+
+def _named(world: World, row: dict[str, Any], meanings: list[Said]) -> dict[str, object]:
     """What a recording says of a log row, looked up one by one."""
     flow = world.router.flows[row["flow"]]
+    service, meant = [(said[2], said[3]) for said in meanings if said[0] is flow and said[1] <= row["start"]][-1]
     pod = world.directory.all[row["pod"]] if row["pod"] >= 0 else None
-    group = pod.group if pod is not None else flow.expected._replace(version="")
+    group = pod.group if pod is not None else meant._replace(version="")
     return {
         **{name: row[name] for name in ("root", "request", "attempt", "start", "status")},
         **{name: row[name] or -1 for name in ("parent", "attempt_start", "arrived", "served", "done", "end")},
@@ -114,7 +120,7 @@ def _named(world: World, row: dict[str, Any]) -> dict[str, object]:
         "destination": group.app,
         "destination_namespace": group.namespace,
         "destination_version": group.version,
-        "service": flow.service,
+        "service": service,
         "pod": pod.name if pod is not None else "",
         "endpoint": str(world.engine.host_name(row["host"])[1]) if row["host"] >= 0 else "",
         "call": f"{flow.method} {flow.path}",
@@ -134,6 +140,14 @@ def test_the_file_has_every_row_of_the_engine_in_order_with_its_names(
     monkeypatch.setattr("meshsim.dataplane.engine._LOG_ROWS", 256)
     loaded = build(duration="9s", timeline=SPLIT_TRAFFIC + CHANGES, istio=FAULT)[0].loaded
     writer = RunWriter(tmp_path, 7)
+    meanings: list[Said] = []
+    note = RequestRecorder.note_meaning
+
+    def hear(recorder: RequestRecorder, flow: Flow, since: Nanos) -> None:
+        meanings.append((flow, since, flow.service, flow.expected))
+        note(recorder, flow, since)
+
+    monkeypatch.setattr(RequestRecorder, "note_meaning", hear)
     world = World(loaded, 7, writer, RunOptions(mode=mode, steps=9))
     seen: list[dict[str, Any]] = []
     write = world.recorder.write
@@ -147,7 +161,8 @@ def test_the_file_has_every_row_of_the_engine_in_order_with_its_names(
     writer.close()
     found = pq.read_table(tmp_path / "requests.parquet").to_pylist()
     security = [row.pop("security") for row in found]
-    assert found == [_named(world, row) for row in seen]
+    assert found == [_named(world, row, meanings) for row in seen]
+    assert {row["service"] for row in found} == {"stock.shop", "stock.shop.svc.cluster.local"}
     assert sum(row["attempt"] > 0 for row in found) == outcome.attempts > 800
     assert sum(row["last"] and not row["mirror"] for row in found) == outcome.requests
     assert outcome.digest == run(duration="9s", timeline=SPLIT_TRAFFIC + CHANGES, istio=FAULT).outcome.digest
