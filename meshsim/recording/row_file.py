@@ -41,7 +41,7 @@ _CONVERTED: Final = {Kind.NAME: 0, Kind.INT16: 16, Kind.INT32: 17}
 class Entries(NamedTuple):
     """The dictionary of a column: its values, encoded."""
 
-    count: int
+    known: int
     data: bytes | bytearray
 
 
@@ -90,7 +90,7 @@ class RowFile:
 
     def _put(self, *parts: bytes | bytearray | npt.NDArray[Any]) -> None:
         for part in parts:
-            self._file.write(memoryview(part))
+            self._file.write(part.data if isinstance(part, np.ndarray) else part)
             self._at += _size(part)
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ def _page_header(rows: int, size: int, coded: bool) -> bytes:
 
 
 def _dictionary_header(entries: Entries) -> bytes:
-    head = struct({1: i32(entries.count), 2: i32(_PLAIN)})
+    head = struct({1: i32(entries.known), 2: i32(_PLAIN)})
     size = i32(len(entries.data))
     return struct({1: i32(_DICTIONARY_PAGE), 2: size, 3: size, 7: head}).data
 

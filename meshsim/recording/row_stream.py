@@ -107,7 +107,7 @@ class _Codes:
         self._codes[begin:end] = codes
 
     def filled(self, rows: int, entries: Entries) -> Filled:
-        return Filled(0 if entries.count == 1 else self._codes[:rows], entries)
+        return Filled(0 if entries.known == 1 else self._codes[:rows], entries)
 
 
 class _Few:
@@ -179,7 +179,8 @@ class _Named:
             self._code_of = np.concatenate([self._code_of[:known], fresh])
             self._same = self._same and bool((fresh == np.arange(known, len(names))).all())
         if codes.dtype.kind == "i" and int(codes.min()) < 0:
-            return np.append(self._code_of[: len(names)], np.uint32(self._names.code("")))[codes]
+            own = np.append(self._code_of[: len(names)], np.uint32(self._names.code("")))
+            return own.take(codes, mode="wrap")
         return codes if self._same else self._code_of.take(codes)
 
     def filled(self, rows: int) -> Filled:
