@@ -300,6 +300,12 @@ def _check_parts(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
         raise ResourceRejectedError("Missing config source specifier in envoy::config::core::v3::ConfigSource")
     if message.lb_policy == cluster_pb2.Cluster.CLUSTER_PROVIDED and message.lb_subset_config.subset_selectors:
         raise ResourceRejectedError("cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config")
+    subsets = message.lb_subset_config
+    weighted = message.common_lb_config.HasField("locality_weighted_lb_config")
+    if subsets.subset_selectors and subsets.locality_weight_aware and not weighted:
+        raise ResourceRejectedError(
+            f"Locality weight aware subset LB requires that a locality_weighted_lb_config be set in {message.name}"
+        )
     for thresholds in message.circuit_breakers.per_host_thresholds:
         if any(field.name not in _PER_HOST for field, _ in thresholds.ListFields()):
             raise ResourceRejectedError("Unsupported field in per_host_thresholds")
