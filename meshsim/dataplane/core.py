@@ -3503,22 +3503,24 @@ def change_subset(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
         s.ctl[0].stale = cl.owner
 
 
-def change_health(s: State, row: i64, priority: i64) -> None:
+def change_health(s: State, row: i64) -> None:
     """A host of a cluster was ejected or is back: the balancer learns at once or when the merge window ends.
 
     Envoy source/common/upstream/cluster_manager_impl.cc, scheduleUpdate: a second health-only change of a priority
-    within the window waits for one whole window from then.
+    within the window waits for one whole window from then. Every host's health is a change of all priorities
+    (upstream_impl.cc, reloadHealthyHostsHelper).
     """
     c = s.ctl[0]
     cl = s.cluster[row]
     if cl.plan >= 0:
-        lv = s.plan[cl.plan].level_at + priority
-        level = s.level[lv]
-        if cl.merge == 0 or c.now - level.updated > cl.merge:
-            show_level(s, lv)
-        elif level.merging == 0:
-            level.merging = c.now + cl.merge
-            schedule(s, level.merging, EV_LEVEL, lv)
+        plan = s.plan[cl.plan]
+        for lv in range(plan.level_at, plan.level_at + plan.level_n):
+            level = s.level[lv]
+            if cl.merge == 0 or c.now - level.updated > cl.merge:
+                show_level(s, lv)
+            elif level.merging == 0:
+                level.merging = c.now + cl.merge
+                schedule(s, level.merging, EV_LEVEL, lv)
     elif cl.merge == 0 or c.now - cl.updated > cl.merge:
         cl.updated = c.now
         cl.merging = 0
@@ -4948,7 +4950,7 @@ def eject(s: State, row: i64, h: i64, detector: i64, enforcing: i64) -> None:
     if host.multiplier * cl.base_ejection < cl.max_ejection + cl.base_ejection:
         host.multiplier += 1
     drain_pools(s, h)
-    change_health(s, row, host.level)
+    change_health(s, row)
 
 
 def http_of(grpc: i64) -> i64:
@@ -5017,7 +5019,7 @@ def sweep(s: State, row: i64) -> None:
             host.run_5xx = 0
             host.run_gateway = 0
             host.run_local = 0
-            change_health(s, row, host.level)
+            change_health(s, row)
     if cl.enforce_rate > 0 or cl.enforce_failure > 0:
         compare_hosts(s, row, BY_RATE, cl.enforce_rate, cl.enforce_failure)
     if cl.split == 1:
@@ -6039,14 +6041,14 @@ def show_check(s: State, k: i64, changed: i64) -> None:
             if ck.leaving == 1:
                 drop_host(s, row, h)
                 return
-        change_health(s, row, host.level)
+        change_health(s, row)
     if ck.verdict <= CHECK_DEGRADED and ck.failed == 0 and host.ejected == 1 and s.probe[ck.probe].unejects == 1:
         host.ejected = 0
         cl.ejected -= 1
         host.run_5xx = 0
         host.run_gateway = 0
         host.run_local = 0
-        change_health(s, row, host.level)
+        change_health(s, row)
 
 
 def drop_host(s: State, row: i64, h: i64) -> None:
