@@ -6670,3 +6670,14 @@ INLINE = (
     *("decide", "forward", "choose_host", "pick", "attach", "send", "leave_upstream", "release_connection"),
 )
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""
+OFTEN = (
+    *("sample", "least", "put", "sift_up", "drop", "look_far", "look_near", "see", "look_ahead", "look_at_calls"),
+    *("look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live", "on_timer"),
+    *("end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
+    *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),
+    *("failure", "make_calls", "answered", "launch", "join_calls", "respond", "send_back", "on_back"),
+    *("on_response", "retriable", "note", "count_note", "note_stream", "note_end", "end_attempt", "beside"),
+    *("retry_limit", "client_time", "bucket", "count_request", "finish", "on_request_event", "room", "do_step"),
+    *("do_event", "run", "inject"),
+)
+"""Functions that most requests need; the code of those that are in neither list is kept out of the way of the others."""

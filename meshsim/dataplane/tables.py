@@ -243,7 +243,10 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
     numba would optimise and assemble every function together with everything it calls, again and again up to the
     entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
     """
+    from llvmlite import binding
+
     codegen = numba.core.codegen
+    often = frozenset((*core.INLINE, *core.OFTEN))
     parts: list[Any] = []
 
     class Unloaded:
@@ -257,12 +260,30 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
 
         codegen = Unloaded()
 
+        def add_ir_module(self, ir_module: Any) -> None:
+            # numba promises that sums and products stay below 2^63; draws go beyond, and are cut to 62 bits.
+            text = numba.core.cgutils.normalize_ir_text(str(ir_module)).replace(" nsw ", " ")
+            module = binding.parse_assembly(text)
+            if self.name not in often:
+                for function in module.functions:
+                    function.add_function_attribute("cold")
+            self.add_llvm_module(module)
+
         def finalize(self) -> None:
             self._finalized = True
 
         def get_pointer_to_function(self, name: str) -> int:
             self._ensure_finalized()
             return 0
+
+    class Whole(codegen.JITCodeLibrary):  # type: ignore[misc,name-defined]
+        """The code of an entry and of all parts, which nobody else calls."""
+
+        def _optimize_final_module(self) -> None:
+            for function in self._final_module.functions:
+                if function.linkage == binding.Linkage.linkonce_odr:
+                    function.linkage = binding.Linkage.internal
+            super()._optimize_final_module()
 
     class PartCompiler(numba.core.compiler.CompilerBase):  # type: ignore[misc]
         """Passes for one part, and where its code is kept."""
@@ -280,7 +301,7 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
                 compile_parts(PartCompiler)
                 self.state.typingctx.refresh()
                 self.state.targetctx.refresh()
-            library = self.state.targetctx.codegen().create_library(self.state.func_id.func_qualname)
+            library = Whole(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
             library.enable_object_caching()
             # The linker takes from a part what is asked for by then: callers come before those they call.
             for part in reversed(parts):
