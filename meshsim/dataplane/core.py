@@ -1575,8 +1575,9 @@ def put(s: State, time: i64, key: i64) -> None:
     """Add an event to the queue.
 
     What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the
-    current bucket stands in the near heap; what is due later, or finds no room, in the far heap. The next event is the
-    earlier of the two tops once the wheel has been turned (`advance`), so that its width never shows in a result.
+    current bucket stands in the near list, the last one first; what is due later, or finds no room, in the far heap. The
+    next event is the earlier of the two tops once the wheel has been turned (`advance`), so that its width never shows
+    in a result.
     """
     c = s.ctl[0]
     number = time >> c.shift
@@ -1593,11 +1594,23 @@ def put(s: State, time: i64, key: i64) -> None:
             return
         c.spilled += 1
     if ahead <= 0 and c.near_n < NEAR_ROOM:
-        sift_up(s, 0, c.near_n, time, key)
+        put_near(s, c.near_n, time, key)
         c.near_n += 1
     else:
         sift_up(s, NEAR_ROOM, c.far_n, time, key)
         c.far_n += 1
+
+
+def put_near(s: State, n: i64, time: i64, key: i64) -> None:
+    """Put an event into the near list, where `n` events stand, the latest first."""
+    heap = s.heap
+    at = 2 * n
+    while at > 0 and (heap[at - 2] < time or (heap[at - 2] == time and heap[at - 1] < key)):
+        heap[at] = heap[at - 2]
+        heap[at + 1] = heap[at - 1]
+        at -= 2
+    heap[at] = time
+    heap[at + 1] = key
 
 
 def sift_up(s: State, base: i64, at: i64, time: i64, key: i64) -> None:
@@ -1822,7 +1835,7 @@ def advance(s: State) -> None:
         b = c.bucket & (BUCKETS - 1)
         n = s.fill[b]
         for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + n):
-            sift_up(s, 0, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
+            put_near(s, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
             c.near_n += 1
         s.fill[b] = 0
         c.wheel_n -= n
@@ -1834,27 +1847,27 @@ def advance(s: State) -> None:
 
 
 def find_first(s: State) -> i64:
-    """Where in the `heap` column the heap begins whose top is the next event, -1 when nothing waits."""
+    """Where in the `heap` column the next event stands, -1 when nothing waits."""
     c = s.ctl[0]
     if c.near_n == 0:
         advance(s)
     if c.far_n == 0:
-        if c.near_n == 0:
-            return -1
-        return 0
-    near = s.heap[0]
-    far = s.heap[2 * NEAR_ROOM]
-    if c.near_n == 0 or far < near or (far == near and s.heap[2 * NEAR_ROOM + 1] < s.heap[1]):
+        return c.near_n - 1
+    last = c.near_n - 1
+    if last < 0:
         return NEAR_ROOM
-    return 0
+    near = s.heap[2 * last]
+    far = s.heap[2 * NEAR_ROOM]
+    if far < near or (far == near and s.heap[2 * NEAR_ROOM + 1] < s.heap[2 * last + 1]):
+        return NEAR_ROOM
+    return last
 
 
 def take(s: State, base: i64) -> None:
-    """Take the top off the heap that begins at `base`."""
+    """Take the event that stands at `base`, the last of the near list or the top of the far heap."""
     c = s.ctl[0]
-    if base == 0:
+    if base < NEAR_ROOM:
         c.near_n -= 1
-        drop(s, 0, c.near_n)
     else:
         c.far_n -= 1
         drop(s, NEAR_ROOM, c.far_n)
@@ -6671,7 +6684,7 @@ INLINE = (
 )
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""
 OFTEN = (
-    *("sample", "least", "put", "sift_up", "drop", "look_far", "look_near", "see", "look_ahead", "look_at_calls"),
+    *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead", "look_at_calls"),
     *("look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live", "on_timer"),
     *("end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
     *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),

@@ -96,13 +96,14 @@ class _Check:
                     yield f"{name} {row} is lost: neither free nor in use"
 
     def queue_of_events(self) -> Iterator[str]:
-        """Both heaps are heaps, the wheel's events are in the buckets of their times, nothing is past or left over."""
+        """The near list and the far heap are in order, the wheel's events in the buckets of their times, none is past."""
         heap = self._tables.column("heap").reshape(-1, 2)
-        for name, base in (("near", 0), ("far", core.NEAR_ROOM)):
-            events = heap[base : base + self._ctl(f"{name}_n")]
+        near = heap[: self._ctl("near_n")][::-1]
+        far = heap[core.NEAR_ROOM : core.NEAR_ROOM + self._ctl("far_n")]
+        for name, events, degree in (("near list", near, 1), ("far heap", far, 2)):
             for at in range(1, len(events)):
-                if tuple(events[(at - 1) // 2]) > tuple(events[at]):
-                    yield f"{name} heap place {at} is earlier than its parent"
+                if tuple(events[(at - 1) // degree]) > tuple(events[at]):
+                    yield f"{name} place {at} is earlier than what stands before it"
             if len(events) and events[0, 0] < self._ctl("now"):
                 yield f"the next event at {events[0, 0]} is before now, {self._ctl('now')}"
         yield from self._wheel()
