@@ -335,7 +335,7 @@ TIMER_LAG = 12
 """How many timers before a timer the row of its attempt is asked for: most are dropped many at once."""
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
-AHEAD_WORDS = 4
+AHEAD_WORDS = 2
 MANY_STREAMS = 1024
 """Most streams of an HTTP/2 connection, where nothing else is configured (Envoy 1.40)."""
 CHUNK = 64
@@ -349,10 +349,8 @@ HEAP_ROOM = 8 * CHUNK * TOGETHER
 # What is looked at ahead of its use.
 SEE_ANSWERED = 0
 SEE_CALLER = 1
-SEE_FLOW = 2
-SEE_CLUSTER = 3
-SEE_HOSTS = 4
-SEE_CALLS = 5
+SEE_CLUSTER = 2
+SEE_HOSTS = 3
 
 # Purposes of draws.
 P_STREAM = 1
@@ -1680,7 +1678,7 @@ def look_near(s: State, b: i64) -> None:
             fetch(s.conn, t.conn)
             fetch(s.req, t.req)
             fetch(s.host, t.host)
-            see(s, SEE_ANSWERED, t.req, 0, 0)
+            see(s, SEE_ANSWERED, t.req, 0)
         elif kind >= EV_SERVER and kind <= EV_RESET:
             t = s.att[row]
             fetch(s.pod, t.pod)
@@ -1688,54 +1686,47 @@ def look_near(s: State, b: i64) -> None:
             if kind == EV_SERVED:
                 fetch(s.cluster, t.cluster)
                 if s.handler[t.handler].call_n > 0:
-                    see(s, SEE_CALLER, row, 0, 0)
+                    see(s, SEE_CALLER, row, 0)
         elif kind >= EV_ENTER and kind <= EV_BACKOFF:
             q = s.req[row]
-            fetch(s.flow, q.flow)
-            see(s, SEE_FLOW, q.flow, draw(mix(q.id + (q.tries + 1) * STEP), P_PICK), q.worker)
+            look_at_flow(s, q.flow, draw(mix(q.id + (q.tries + 1) * STEP), P_PICK))
 
 
-def see(s: State, what: i64, row: i64, identity: i64, number: i64) -> None:
+def see(s: State, what: i64, row: i64, more: i64) -> None:
     """Have something looked at soon: its row has been asked for."""
     c = s.ctl[0]
     if c.see_n - c.seen_n < AHEAD:
         at = AHEAD_WORDS * (c.see_n & (AHEAD - 1))
-        s.ahead[at] = what
-        s.ahead[at + 1] = row
-        s.ahead[at + 2] = identity
-        s.ahead[at + 3] = number
+        s.ahead[at] = (row << KIND_BITS) | what
+        s.ahead[at + 1] = more
         c.see_n += 1
 
 
 def look_ahead(s: State) -> None:
     """Look at the next of the things that will be needed soon, and ask for the rows that it leads to.
 
-    A chain of cold rows (answer, caller, its next call's flow, cluster, hosts, connection) costs a wait for the memory
-    at each; here each is asked for while other events happen. Nothing depends on what is found.
+    A chain of cold rows (answer, caller, its next call's cluster, hosts, connection) costs a wait for the memory at
+    each; here each is asked for while other events happen. Nothing depends on what is found. Rows of flows are small
+    and wait close by, so that they are read at once.
     """
     c = s.ctl[0]
     at = AHEAD_WORDS * (c.seen_n & (AHEAD - 1))
     c.seen_n += 1
-    what = s.ahead[at]
-    row = s.ahead[at + 1]
+    what = s.ahead[at] & KINDS
+    row = s.ahead[at] >> KIND_BITS
     if what == SEE_ANSWERED:
-        parent = s.req[row].parent
-        fetch(s.flow, s.req[row].flow)
-        if parent >= 0:
-            fetch(s.att, parent)
-            see(s, SEE_CALLER, parent, 0, 0)
+        q = s.req[row]
+        fetch(s.flow, q.flow)
+        if q.parent >= 0:
+            fetch(s.att, q.parent)
+            see(s, SEE_CALLER, q.parent, 0)
     elif what == SEE_CALLER:
         if s.att[row].pod >= 0:
-            fetch(s.pod, s.att[row].pod)
-            see(s, SEE_CALLS, row, 0, 0)
-    elif what == SEE_CALLS:
-        look_at_calls(s, row)
-    elif what == SEE_FLOW:
-        look_at_flow(s, row, s.ahead[at + 2], s.ahead[at + 3])
+            look_at_calls(s, row)
     elif what == SEE_CLUSTER:
-        look_at_cluster(s, row, s.ahead[at + 2], s.ahead[at + 3])
+        look_at_cluster(s, row, s.ahead[at + 1])
     else:
-        look_at_hosts(s, row, s.ahead[at + 2], s.ahead[at + 3])
+        look_at_hosts(s, row, s.ahead[at + 1])
 
 
 def look_at_calls(s: State, a: i64) -> None:
@@ -1756,14 +1747,13 @@ def look_at_calls(s: State, a: i64) -> None:
         if draw(t.id, P_CALL + at_call) < s.call[call].chance:
             flow = find_flow(s, t.pod, call)
             if flow >= 0:
-                fetch(s.flow, flow)
                 identity = draw(t.id, P_CHILD + at_call)
-                see(s, SEE_FLOW, flow, draw(mix(identity + STEP), P_PICK), -1)
+                look_at_flow(s, flow, draw(mix(identity + STEP), P_PICK))
             return
 
 
-def look_at_flow(s: State, flow: i64, number: i64, worker: i64) -> None:
-    """Find the cluster of the next try of a request; `worker` is -1 for a call that its pod is yet to make."""
+def look_at_flow(s: State, flow: i64, number: i64) -> None:
+    """Find the cluster of the next try of a request."""
     f = s.flow[flow]
     if f.cluster < 0:
         return
@@ -1773,14 +1763,10 @@ def look_at_flow(s: State, flow: i64, number: i64, worker: i64) -> None:
     fetch(s.cluster, row)
     if f.proxy >= 0:
         fetch(s.proxy, f.proxy)
-    if worker < 0:
-        worker = 0
-        if f.workers > 1 and f.pod >= 0:
-            worker = event_loop(s.pod[f.pod].id + s.pod[f.pod].calling * STEP, f.workers)
-    see(s, SEE_CLUSTER, row, number, worker)
+    see(s, SEE_CLUSTER, row, number)
 
 
-def look_at_cluster(s: State, row: i64, number: i64, worker: i64) -> None:
+def look_at_cluster(s: State, row: i64, number: i64) -> None:
     """Find the hosts that a balancer will compare."""
     cl = s.cluster[row]
     n = cl.view_n
@@ -1790,7 +1776,7 @@ def look_at_cluster(s: State, row: i64, number: i64, worker: i64) -> None:
     second = viewed(s, row, below(mix(number), n))
     fetch(s.host, first)
     fetch(s.host, second)
-    see(s, SEE_HOSTS, first, second, worker)
+    see(s, SEE_HOSTS, first, second)
 
 
 def viewed(s: State, row: i64, i: i64) -> i64:
@@ -1801,16 +1787,15 @@ def viewed(s: State, row: i64, i: i64) -> i64:
     return s.seen[cl.host_at + i]
 
 
-def look_at_hosts(s: State, first: i64, second: i64, worker: i64) -> None:
-    """Find the connection and the pod of the host with fewer active requests."""
+def look_at_hosts(s: State, first: i64, second: i64) -> None:
+    """Find the connections and the pod of the host with fewer active requests."""
     if s.host[second].active < s.host[first].active:
         first = second
     host = s.host[first]
-    ready = host.ready_0
-    if worker == 1:
-        ready = host.ready_1
-    if ready >= 0:
-        fetch(s.conn, ready)
+    if host.ready_0 >= 0:
+        fetch(s.conn, host.ready_0)
+    if host.ready_1 >= 0:
+        fetch(s.conn, host.ready_1)
     if host.pod >= 0:
         fetch(s.pod, host.pod)
 
