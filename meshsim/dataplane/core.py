@@ -475,7 +475,7 @@ class Ctl:
     stale: i64
     """1 + the cluster whose stale levels have to be planned before anything else happens, 0 = none."""
     looks: i64
-    """Whether there is memory to ask ahead: only compiled."""
+    """Whether memory is asked ahead: compiled, and where there is more than a processor has at hand."""
     seen_n: i64
     """Number of the next thing to look at in the `ahead` column, and of the next one to be put there."""
     see_n: i64
@@ -1573,9 +1573,9 @@ def put(s: State, time: i64, key: i64) -> None:
     """Add an event to the queue.
 
     What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the
-    current bucket stands in the near list, the last one first; what is due later, or finds no room, in the far heap. The
-    next event is the earlier of the two tops once the wheel has been turned (`advance`), so that its width never shows
-    in a result.
+    current bucket stands in the near list, the last one first; what is due later, or finds no room, in the far heap.
+    The next event is the earlier of the two tops once the wheel has been turned (`advance`), so that its width never
+    shows in a result.
     """
     c = s.ctl[0]
     number = time >> c.shift
@@ -6669,13 +6669,13 @@ INLINE = (
 )
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""
 OFTEN = (
-    *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead", "look_at_calls"),
-    *("look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live", "on_timer"),
-    *("end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
+    *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead"),
+    *("look_at_calls", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live"),
+    *("on_timer", "end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
     *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),
     *("failure", "make_calls", "answered", "launch", "join_calls", "respond", "send_back", "on_back"),
     *("on_response", "retriable", "note", "count_note", "note_stream", "note_end", "end_attempt", "beside"),
     *("retry_limit", "client_time", "bucket", "count_request", "finish", "on_request_event", "room", "do_step"),
     *("do_event", "run", "inject"),
 )
-"""Functions that most requests need; the code of those that are in neither list is kept out of the way of the others."""
+"""Functions that most requests need; the code of those in neither list is kept out of the way of the others."""

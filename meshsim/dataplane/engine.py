@@ -48,6 +48,8 @@ _CELLS: Final = 32_768
 _TALLY: Final = 1_024
 _NOTED: Final = 1_024
 _RARE: Final = 1_024
+_NEAR_HOSTS: Final = 2_000
+"""Hosts that a processor has at hand with all that belongs to them (measured): memory need not be asked ahead."""
 _HEAP: Final = 2 * core.NEAR_ROOM + 2 * core.HEAP_ROOM
 _SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
@@ -112,8 +114,7 @@ class Engine:
 
     def _set_up(self, stations: bool, sample_rate: float) -> None:
         t = self._tables
-        looks = t.mode is not Mode.PLAIN
-        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1, shift=_SHIFT, looks=looks)
+        ctl = row_of("ctl", stations=stations, sample=chance(sample_rate), tried_width=1, shift=_SHIFT)
         t.write_rows("ctl", 0, [ctl])
         for name, first in (("req", 0), ("att", 0), ("conn", 0)):
             t.set("ctl", 0, f"{name}_free", first)
@@ -492,8 +493,10 @@ class Engine:
             self._injected = changes.count
 
     def _fit_columns(self) -> None:
-        """Lengthen what depends on other tables: timer rings and the lists of tried hosts."""
+        """Fit what depends on other tables: timer rings, the lists of tried hosts, whether to look ahead."""
         t = self._tables
+        if t.mode is not Mode.PLAIN and self._layout.rows["host"].count > _NEAR_HOSTS:
+            t.set("ctl", 0, "looks", 1)
         t.reserve("timer", self._layout.timer_ring)
         self._widen("tried", "tried_width", self._layout.tried_width)
         self._widen("hedged", "hedge_width", self._layout.hedge_width)

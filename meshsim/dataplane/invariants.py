@@ -96,7 +96,7 @@ class _Check:
                     yield f"{name} {row} is lost: neither free nor in use"
 
     def queue_of_events(self) -> Iterator[str]:
-        """The near list and the far heap are in order, the wheel's events in the buckets of their times, none is past."""
+        """Near list and far heap are in order, the wheel's events in the buckets of their times, nothing is past."""
         heap = self._tables.column("heap").reshape(-1, 2)
         near = heap[: self._ctl("near_n")][::-1]
         far = heap[core.NEAR_ROOM : core.NEAR_ROOM + self._ctl("far_n")]

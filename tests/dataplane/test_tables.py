@@ -7,11 +7,13 @@ import warnings
 
 import pytest
 
-from meshsim.dataplane import tables
+from meshsim.dataplane import core, tables
+from meshsim.dataplane.bench import build_mesh
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.storage import Mode, PlainTables
 from meshsim.errors import UsageError
 from meshsim.testing.meshes import add_requests, add_service
+from meshsim.units import SECOND
 
 
 def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +45,24 @@ def test_checked_code_finds_a_row_that_is_not_there() -> None:
     add_requests(engine, service.flow, [10])
     with pytest.raises(IndexError, match="route"):
         engine.run_until(100)
+
+
+@pytest.mark.skipif(tables.choose_mode("numba") is Mode.PLAIN, reason="numba is not installed")
+@pytest.mark.parametrize("stations", [False, True])
+def test_to_look_ahead_changes_nothing(stations: bool) -> None:
+    found = []
+    for looks in (0, 1):
+        engine = Engine(1, mode="numba-checked", stations=stations)
+        build_mesh(engine, 40)
+        engine.run_until(1)
+        engine.tables.set("ctl", 0, "looks", looks)
+        engine.run_until(4 * SECOND)
+        assert (engine.tables.get("ctl", 0, "seen_n") > 10_000) is bool(looks)
+        found.append((engine.digest, engine.counters))
+    assert found[0] == found[1]
+
+
+def test_functions_that_the_compiler_hears_of_exist_and_are_named_once() -> None:
+    names = (*core.INLINE, *core.OFTEN)
+    assert [name for name in names if not callable(getattr(core, name, None))] == []
+    assert len(set(names)) == len(names)
