@@ -237,17 +237,12 @@ def _plain_passes(numba: Any) -> Any:
     return manager
 
 
-def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
-    """numba's compiler for an entry; `compile_parts` is first called with one for the rest.
-
-    numba would optimise and assemble every function together with everything it calls, again and again up to the
-    entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
-    """
+def _libraries(numba: Any) -> tuple[Any, Any]:
+    """Where numba keeps the code of one inner function, and of an entry with all it needs."""
     from llvmlite import binding
 
     codegen = numba.core.codegen
     often = frozenset((*core.INLINE, *core.OFTEN))
-    parts: list[Any] = []
 
     class Unloaded:
         """What stands for the machine code of a part, which has no place in memory to write to."""
@@ -285,11 +280,23 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
                     function.linkage = binding.Linkage.internal
             super()._optimize_final_module()
 
+    return Part, Whole
+
+
+def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
+    """numba's compiler for an entry; unless the cache has it, `compile_parts` is first called with one for the rest.
+
+    numba would optimise and assemble every function together with everything it calls, again and again up to the
+    entries. Here the code of inner functions is kept as it is, and optimised once, inside the entry.
+    """
+    part_library, whole_library = _libraries(numba)
+    parts: list[Any] = []
+
     class PartCompiler(numba.core.compiler.CompilerBase):  # type: ignore[misc]
         """Passes for one part, and where its code is kept."""
 
         def define_pipelines(self) -> Any:
-            self.state.library = Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+            self.state.library = part_library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
             parts.append(self.state.library)
             return [_plain_passes(numba)]
 
@@ -301,7 +308,7 @@ def _pipeline(numba: Any, compile_parts: Callable[[Any], None]) -> Any:
                 compile_parts(PartCompiler)
                 self.state.typingctx.refresh()
                 self.state.targetctx.refresh()
-            library = Whole(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+            library = whole_library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
             library.enable_object_caching()
             # The linker takes from a part what is asked for by then: callers come before those they call.
             for part in reversed(parts):
