@@ -1,7 +1,8 @@
 """Istio's standard metrics of a run: each proxy's series with their labels, at an instant or second by second.
 
-DEVIATION: of the standard metrics those of requests are told, without bytes and gRPC messages: sizes of bodies and TCP
-sessions are not modelled.
+DEVIATION: of the standard metrics those of requests are told, without bytes and gRPC messages. Bytes are those on the
+wire with all headers, of which a run knows the bodies alone; TCP connections of applications are not modelled, so that
+what goes through TCP proxies counts nowhere.
 """
 
 from __future__ import annotations
@@ -127,9 +128,13 @@ class _Reporter:
         if rules is None:
             return ()
         if self.side is Side.SOURCE:
+            if known.is_tcp(group.cluster, group.route):
+                return ()
             stream = _as_source(group, own, destination, known)
             labels = source_labels(stream)
         else:
+            if known.is_tcp(_inbound_cluster(group, known), ""):
+                return ()
             stream = _as_destination(group, own, source, known)
             labels = destination_labels(stream)
         return tuple(_series(own, labels, rules, stream))
@@ -160,18 +165,19 @@ def _as_source(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known
 
 def _as_destination(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
     secured = group.security == "mutual_tls"
-    port = group.endpoint.rpartition(":")[2]
-    cluster = next(
-        (name for name in known.services if name.startswith(f"inbound|{port}|")), "InboundPassthroughCluster"
-    )
     told = peer is not None and bool(peer.kind)
     return _stream(
         source=_peer(peer, secured, told=True) if peer is not None and told else _NOBODY,
         destination=own_workload(own, secured),
-        service=service_of(known.services, cluster, "", ""),
+        service=service_of(known.services, _inbound_cluster(group, known), "", ""),
         secured=secured,
         group=group,
     )
+
+
+def _inbound_cluster(group: Group, known: ProxyRules) -> str:
+    port = group.endpoint.rpartition(":")[2]
+    return next((name for name in known.services if name.startswith(f"inbound|{port}|")), "InboundPassthroughCluster")
 
 
 def _stream(*, source: Workload, destination: Workload, service: Service, secured: bool, group: Group) -> Stream:

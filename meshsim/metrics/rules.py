@@ -13,13 +13,15 @@ from typing import Final, NamedTuple
 from meshsim.recording import ConfigEntry
 from meshsim.xds import type_urls
 from meshsim.xds.istio_messages import StatsPluginConfig
-from meshsim.xds.messages import cluster_pb2, http_connection_manager_pb2, listener_pb2
+from meshsim.xds.messages import cluster_pb2, http_connection_manager_pb2, listener_pb2, route_pb2, tcp_proxy_pb2
 from meshsim.xds.packing import unpack
 
 STATS_FILTER: Final = "istio.stats"
 METRICS: Final = ("requests_total", "request_duration_milliseconds")
 """The standard metrics of requests that a run can tell, less their prefix ``istio_``."""
 _INBOUND: Final = 1
+_CATCHING: Final = ("PassthroughCluster", "BlackHoleCluster")
+_TCP: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
@@ -55,6 +57,16 @@ class ProxyRules:
     inbound_prefixes: dict[int, str] = field(default_factory=dict)
     """Statistics prefixes of its HTTP connection managers, by the port they are for."""
     outbound_prefixes: dict[int, str] = field(default_factory=dict)
+    tcp_clusters: dict[str, None] = field(default_factory=dict)
+    """Clusters that TCP proxies lead to."""
+    http_clusters: dict[str, None] = field(default_factory=dict)
+    """Clusters that routes lead to."""
+
+    def is_tcp(self, cluster: str, route: str) -> bool:
+        """Whether a TCP proxy led there: nothing else does, or what is for everything did, whose routes have names."""
+        if cluster not in self.tcp_clusters:
+            return False
+        return cluster not in self.http_clusters or (cluster in _CATCHING and not route)
 
 
 def proxy_rules(entries: Iterable[ConfigEntry]) -> ProxyRules:
@@ -63,6 +75,8 @@ def proxy_rules(entries: Iterable[ConfigEntry]) -> ProxyRules:
     for entry in entries:
         if entry.type_url == type_urls.LISTENER:
             _read_listener(listener_pb2.Listener.FromString(entry.body), found)
+        elif entry.type_url == type_urls.ROUTE:
+            _read_routes(route_pb2.RouteConfiguration.FromString(entry.body), found)
         elif entry.type_url == type_urls.CLUSTER:
             _read_cluster(cluster_pb2.Cluster.FromString(entry.body), found)
     return found
@@ -76,9 +90,14 @@ def _read_listener(listener: listener_pb2.Listener, found: ProxyRules) -> None:
     ]
     for chain in chains:
         for item in chain.filters:
+            if item.typed_config.type_url.endswith(_TCP):
+                proxy = unpack(item.typed_config, tcp_proxy_pb2.TcpProxy)
+                names = [proxy.cluster, *(part.name for part in proxy.weighted_clusters.clusters)]
+                found.tcp_clusters.update(dict.fromkeys(name for name in names if name))
             if not item.typed_config.type_url.endswith(_HTTP):
                 continue
             manager = unpack(item.typed_config, http_connection_manager_pb2.HttpConnectionManager)
+            _read_routes(manager.route_config, found)
             rules = next(
                 (
                     metric_rules(unpack(part.typed_config, StatsPluginConfig))
@@ -94,6 +113,13 @@ def _read_listener(listener: listener_pb2.Listener, found: ProxyRules) -> None:
             else:
                 found.outbound_prefixes.setdefault(listener.address.socket_address.port_value, manager.stat_prefix)
                 found.source = found.source or rules
+
+
+def _read_routes(table: route_pb2.RouteConfiguration, found: ProxyRules) -> None:
+    for host in table.virtual_hosts:
+        for route in host.routes:
+            names = [route.route.cluster, *(part.name for part in route.route.weighted_clusters.clusters)]
+            found.http_clusters.update(dict.fromkeys(name for name in names if name))
 
 
 def metric_rules(config: StatsPluginConfig) -> MetricRules:

@@ -77,9 +77,9 @@ resources:
 """
 
 
-def record(folder: Path, istio: str = "", sampling: float = 1.0, until: int | None = None) -> Run:
-    """Run the small mesh with these Istio objects and record it."""
-    text = SCENARIO + APPS + istio
+def record(folder: Path, istio: str = "", sampling: float = 1.0, until: int | None = None, traffic: str = "") -> Run:
+    """Run the small mesh with these Istio objects and more traffic, and record it."""
+    text = SCENARIO.replace("resources:\n", f"{traffic}resources:\n") + APPS + istio
     loaded = load_text(text, str(folder / "small.yaml"), folder)
     outcome = run_loaded(loaded, RunRequest(settings=RunSettings(sampling=sampling, until=until), results=folder))
     assert outcome.run is not None

@@ -107,3 +107,21 @@ def test_a_share_of_the_requests_gives_estimates(tmp_path: Path) -> None:
     kept = len(run.requests())
     assert total % 4 == 0
     assert total > 3 * kept
+
+
+TCP = """\
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: store, namespace: shop}
+    spec: {selector: {app: stock}, ports: [{name: tcp-store, port: 5432, targetPort: 5432}]}
+"""
+
+
+def test_what_goes_through_tcp_proxies_is_no_request(tmp_path: Path) -> None:
+    """Envoy reports streams of TCP proxies as connections alone; the same mesh with requests besides reports those."""
+    more = '  - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 50/s}\n'
+    run = record(tmp_path, TCP, traffic=more)
+    sent = [row for row in run.requests(["traffic", "cluster", "route"]).to_pylist() if row["traffic"] == "sql"]
+    assert {(row["cluster"], row["route"]) for row in sent} == {("outbound|5432||store.shop.svc.cluster.local", "")}
+    services = {dict(sample.labels)["destination_service"] for sample in istio_samples(run)}
+    assert services == {"stock.shop.svc.cluster.local", "plain.bare.svc.cluster.local"}

@@ -53,3 +53,12 @@ def test_overrides_without_a_metric_are_for_all() -> None:
     config = StatsPluginConfig(metrics=[StatsMetricConfig(tags_to_remove=["source_app"], dimensions={"a": "1"})])
     rules = metric_rules(config)
     assert all(rules.removed[name] == {"source_app"} and rules.changed[name] == {"a": "1"} for name in METRICS)
+
+
+def test_tcp_is_told_from_what_also_routes_lead_to(run: Run) -> None:
+    front = pod(run, "front")
+    rules = proxy_rules(run.config(f"{front.pod}.{front.namespace}"))
+    assert not rules.is_tcp("outbound|80||stock.shop.svc.cluster.local", "default")
+    assert rules.is_tcp("PassthroughCluster", "")
+    assert not rules.is_tcp("PassthroughCluster", "allow_any")
+    assert not rules.is_tcp("nothing of the kind", "")
