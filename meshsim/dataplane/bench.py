@@ -48,7 +48,6 @@ from meshsim.dataplane.specs import (
 from meshsim.errors import UsageError
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 
-_UNLIMITED: Final = 1 << 32
 _RATE: Final = 70.0
 """First tries a second at each service."""
 _PODS: Final = 2
@@ -206,14 +205,9 @@ class _Builder:
             ClusterSpec(
                 proxy=proxy,
                 policy=LbPolicy.LEAST_REQUEST,
-                choice_count=2,
                 panic_threshold=50,
-                max_connections=_UNLIMITED,
-                max_pending_requests=_UNLIMITED,
                 max_requests=1024,
                 max_retries=1024,
-                max_requests_per_connection=0,
-                connect_timeout=10 * SECOND,
                 http2=True,
                 outlier=OutlierSpec(
                     interval=10 * SECOND,

@@ -13,7 +13,10 @@ LIMIT: Final = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlierSpec:
-    """Outlier detection of a cluster (Envoy source/common/upstream/outlier_detection_impl.cc)."""
+    """Outlier detection of a cluster (Envoy source/common/upstream/outlier_detection_impl.cc).
+
+    An `enforcing` of 0 switches a detector's ejection off.
+    """
 
     interval: Nanos
     base_ejection: Nanos
@@ -42,6 +45,8 @@ class OutlierSpec:
     enforcing_local_failure_percentage: int = 0
     always_eject_one: bool = False
     ejection_jitter: Nanos = 0
+    check_unejects: bool = True
+    """Whether a health check that succeeds ends an ejection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ from meshsim.dataplane.limits import LimitSpec as LimitSpec
 from meshsim.dataplane.limits import RateLimitSpec as RateLimitSpec
 from meshsim.units import SECOND, Nanos
 
+UNLIMITED: Final = (1 << 32) - 1
+"""The largest limit that Envoy's configuration can name: more than there can be of anything."""
+
 GRPC: Final = 1000
 """A status of `GRPC` + n is an HTTP 200 with grpc-status n."""
 Locality = tuple[str, str, str]
@@ -374,19 +377,20 @@ class ClusterSpec:
     """One cluster of one proxy: balancing, limits and outlier detection over its hosts."""
 
     proxy: int
+    """-1 where an application calls without one."""
     policy: LbPolicy
-    choice_count: int
-    panic_threshold: int
+    choice_count: int = 2
+    panic_threshold: int = 0
     """Percent; 0 = never panic."""
-    max_connections: int
-    max_pending_requests: int
-    max_requests: int
-    max_retries: int
-    max_requests_per_connection: int
-    connect_timeout: Nanos
-    http2: bool
+    max_connections: int = UNLIMITED
+    max_pending_requests: int = UNLIMITED
+    max_requests: int = UNLIMITED
+    max_retries: int = UNLIMITED
+    max_requests_per_connection: int = 0
+    connect_timeout: Nanos = 10 * SECOND
+    http2: bool = False
     """Whether upstream connections carry many requests at once."""
-    outlier: OutlierSpec | None
+    outlier: OutlierSpec | None = None
     retry_budget: float | None = None
     """Percent of the requests under way that may be retries; `max_retries` is then the least number allowed."""
     max_stream_duration: Nanos = 0

@@ -13,13 +13,13 @@ class WorkloadIndex:
 
     def __init__(self, workloads: Sequence[Workload]) -> None:
         self._workloads = workloads
-        self._by_label: dict[tuple[str, str] | None, list[int]] = defaultdict(list)
+        self._by_label: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, workload in enumerate(workloads):
-            self._by_label[next(iter(workload.match.items()), None)].append(number)
+            self._by_label[next(iter(workload.match.items()))].append(number)
 
     def find(self, labels: Mapping[str, str], namespace: str) -> int | None:
         """The number of the first entry for pods with these labels; `None` when there is none."""
-        candidates = [number for label in (None, *labels.items()) for number in self._by_label.get(label, ())]
+        candidates = [number for label in labels.items() for number in self._by_label.get(label, ())]
         return min((number for number in candidates if self._speaks(number, labels, namespace)), default=None)
 
     def _speaks(self, number: int, labels: Mapping[str, str], namespace: str) -> bool:

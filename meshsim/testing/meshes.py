@@ -26,24 +26,10 @@ from meshsim.dataplane.specs import (
 )
 from meshsim.units import SECOND, Nanos
 
-UNLIMITED: Final = 1 << 32
 INSTANT: Final = Distribution(Shape.FIXED, 0)
 FOREVER: Final = 1 << 60
 
-CLUSTER: Final = ClusterSpec(
-    proxy=-1,
-    policy=LbPolicy.LEAST_REQUEST,
-    choice_count=2,
-    panic_threshold=50,
-    max_connections=UNLIMITED,
-    max_pending_requests=UNLIMITED,
-    max_requests=UNLIMITED,
-    max_retries=UNLIMITED,
-    max_requests_per_connection=0,
-    connect_timeout=10 * SECOND,
-    http2=True,
-    outlier=None,
-)
+CLUSTER: Final = ClusterSpec(proxy=-1, policy=LbPolicy.LEAST_REQUEST, panic_threshold=50, http2=True)
 HOST: Final = HostSpec(
     pod=-1,
     weight=1,

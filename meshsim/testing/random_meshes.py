@@ -10,6 +10,7 @@ from typing import Any, Final
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.specs import (
+    UNLIMITED,
     Arrivals,
     CallSpec,
     ClusterSpec,
@@ -38,7 +39,7 @@ from meshsim.dataplane.specs import (
     StepSpec,
     WakeSpec,
 )
-from meshsim.testing.meshes import CLUSTER, HANDLER, HOST, OUTLIER, SOURCE, UNLIMITED
+from meshsim.testing.meshes import CLUSTER, HANDLER, HOST, OUTLIER, SOURCE
 from meshsim.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 
 _LOCALITIES: Final = (("r", "a", ""), ("r", "b", ""), ("s", "c", ""))

@@ -14,7 +14,6 @@ from meshsim.dataplane.decide.clusters import (
     Health,
     LoadAssignment,
     LocalityEndpoints,
-    OutlierDetection,
     Thresholds,
 )
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
@@ -75,7 +74,6 @@ _POLICIES: Final = {
     LbKind.MAGLEV: LbPolicy.MAGLEV,
 }
 _OK: Final = 200
-UNLIMITED: Final = 4_294_967_295
 LONG_REST: Final = 3_600 * SECOND
 """Envoy's idle timeout of connections where none is configured."""
 DEFAULT_IDLE_TIMEOUT: Final = 300 * SECOND
@@ -413,49 +411,18 @@ def plain_place(endpoint: Endpoint) -> HostPlace:
 
 def direct_cluster() -> ClusterSpec:
     """How an application without sidecar reaches a service: connections that kube-proxy spreads at random."""
-    return ClusterSpec(
-        proxy=-1,
-        policy=LbPolicy.RANDOM,
-        choice_count=2,
-        panic_threshold=0,
-        max_connections=UNLIMITED,
-        max_pending_requests=UNLIMITED,
-        max_requests=UNLIMITED,
-        max_retries=UNLIMITED,
-        max_requests_per_connection=1,
-        connect_timeout=10 * SECOND,
-        http2=False,
-        outlier=None,
-    )
+    return ClusterSpec(proxy=-1, policy=LbPolicy.RANDOM, max_requests_per_connection=1)
 
 
-def _outlier(detection: OutlierDetection | None) -> OutlierSpec | None:
+def _outlier(detection: OutlierSpec | None) -> OutlierSpec | None:
+    """What the engine detects: nothing that never ejects."""
     if detection is None:
         return None
-    return OutlierSpec(
-        interval=detection.interval,
-        base_ejection=detection.base_ejection,
-        max_ejection=detection.max_ejection,
-        max_ejection_percent=detection.max_ejection_percent,
+    return replace(
+        detection,
         consecutive_5xx=detection.consecutive_5xx if detection.enforcing_5xx else 0,
         consecutive_gateway=detection.consecutive_gateway if detection.enforcing_gateway else 0,
         consecutive_local=detection.consecutive_local if detection.enforcing_local else 0,
-        split_local_errors=detection.split_local_errors,
-        enforcing_5xx=detection.enforcing_5xx,
-        enforcing_gateway=detection.enforcing_gateway,
-        enforcing_local=detection.enforcing_local,
-        enforcing_success_rate=detection.enforcing_success_rate,
-        success_rate_hosts=detection.success_rate_hosts,
-        success_rate_volume=detection.success_rate_volume,
-        success_rate_factor=detection.success_rate_factor,
-        enforcing_failure_percentage=detection.enforcing_failure_percentage,
-        failure_percentage_hosts=detection.failure_percentage_hosts,
-        failure_percentage_volume=detection.failure_percentage_volume,
-        failure_percentage=detection.failure_percentage,
-        enforcing_local_success_rate=detection.enforcing_local_success_rate,
-        enforcing_local_failure_percentage=detection.enforcing_local_failure_percentage,
-        always_eject_one=detection.always_eject_one,
-        ejection_jitter=detection.ejection_jitter,
     )
 
 

@@ -6,8 +6,7 @@ MESHSIM_ADS_SEEDS and MESHSIM_ADS_STEPS set the size of a longer run.
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -135,13 +134,6 @@ COLD_STARTS = {
 }
 
 
-@pytest.fixture(name="folder")
-def _folder() -> Iterator[Path]:
-    """A folder with a path short enough for Unix sockets."""
-    with tempfile.TemporaryDirectory(prefix="ads") as folder:
-        yield Path(folder)
-
-
 def assert_same(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool, patience: int = 0) -> list[Played]:
     model = play_simulated(start, steps, delta=delta, patience=patience)
     real = play_real(start, steps, folder, delta=delta, patience=patience)
@@ -153,8 +145,8 @@ def assert_same(start: Step, steps: Sequence[Step], folder: Path, *, delta: bool
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
-def test_a_life_of_updates(folder: Path, delta: bool) -> None:
-    played = assert_same(START, LIFE, folder, delta=delta)
+def test_a_life_of_updates(short_folder: Path, delta: bool) -> None:
+    played = assert_same(START, LIFE, short_folder, delta=delta)
     waits, ended = played[1], played[2]
     assert not any(line.type == "cds" and line.kind == "ack" for line in waits.lines), "the CDS ACK is withheld"
     assert waits.state.warming_clusters == ("a",)
@@ -162,16 +154,16 @@ def test_a_life_of_updates(folder: Path, delta: bool) -> None:
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
-def test_refusals(folder: Path, delta: bool) -> None:
-    played = assert_same(START, REFUSALS, folder, delta=delta)
+def test_refusals(short_folder: Path, delta: bool) -> None:
+    played = assert_same(START, REFUSALS, short_folder, delta=delta)
     assert "good" in played[1].state.clusters
     assert "later" not in played[2].state.clusters
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
-def test_a_cold_start_waits(folder: Path, delta: bool) -> None:
+def test_a_cold_start_waits(short_folder: Path, delta: bool) -> None:
     start = Step("clusters alone", (eds_cluster("a"), eds_cluster("b"), rds_listener("l", FIRST_PORT, "80")))
-    played = assert_same(start, WAITING, folder, delta=delta)
+    played = assert_same(start, WAITING, short_folder, delta=delta)
     assert [line.type for line in played[0].lines if line.kind == "ack"] == ["cds"], (
         "acknowledged although nothing is warm"
     )
@@ -181,16 +173,16 @@ def test_a_cold_start_waits(folder: Path, delta: bool) -> None:
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
 @pytest.mark.parametrize("name", COLD_STARTS)
-def test_other_cold_starts(folder: Path, name: str, delta: bool) -> None:
+def test_other_cold_starts(short_folder: Path, name: str, delta: bool) -> None:
     start, steps = COLD_STARTS[name]
-    assert_same(start, steps, folder, delta=delta)
+    assert_same(start, steps, short_folder, delta=delta)
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_random_updates(folder: Path, seed: int, delta: bool) -> None:
+def test_random_updates(short_folder: Path, seed: int, delta: bool) -> None:
     script = RandomScript(seed, FIRST_PORT + 10)
-    assert_same(script.start(), script.steps(STEPS), folder, delta=delta)
+    assert_same(script.start(), script.steps(STEPS), short_folder, delta=delta)
 
 
 IMPATIENT = (
@@ -214,9 +206,9 @@ IMPATIENT = (
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
-def test_what_does_not_come_in_time_is_done_without(folder: Path, delta: bool) -> None:
+def test_what_does_not_come_in_time_is_done_without(short_folder: Path, delta: bool) -> None:
     start = Step("start", (eds_cluster("a", patience=1), rds_listener("l", FIRST_PORT, "80", patience=1)))
-    played = assert_same(start, IMPATIENT, folder, delta=delta)
+    played = assert_same(start, IMPATIENT, short_folder, delta=delta)
     assert played[0].state.warming_clusters == ("a",)
     assert (played[1].state.clusters, played[1].state.listeners) == (("a",), ("l",))
     assert any(line.type == "cds" and line.kind == "ack" for line in played[4].lines)
@@ -225,14 +217,14 @@ def test_what_does_not_come_in_time_is_done_without(folder: Path, delta: bool) -
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
-def test_a_bootstrap_may_be_impatient_too(folder: Path, delta: bool) -> None:
+def test_a_bootstrap_may_be_impatient_too(short_folder: Path, delta: bool) -> None:
     everything = (static_cluster("s"), rds_listener("l", FIRST_PORT, "80"), route_table("80"))
     steps = (
         Step("clusters do not come", waits=3, silent=(C, L)),
         Step("they come late", pushes=((C, None),), silent=(C, L)),
         Step("listeners too", pushes=((L, None),)),
     )
-    played = assert_same(Step("start", everything, silent=(C, L)), steps, folder, delta=delta, patience=1)
+    played = assert_same(Step("start", everything, silent=(C, L)), steps, short_folder, delta=delta, patience=1)
     assert any(line.type == "lds" for line in played[1].lines), "listeners are asked for without clusters"
     assert played[-1].state.listeners == ("l",)
 
@@ -253,10 +245,10 @@ def states_of(name: str) -> list[Resources]:
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])
 @pytest.mark.parametrize("name", ["propagation", "canary"])
-def test_what_pilot_sends(folder: Path, name: str, delta: bool) -> None:
+def test_what_pilot_sends(short_folder: Path, name: str, delta: bool) -> None:
     """Configuration of a shipped scenario: the same log on both sides, and nothing refused."""
     start, steps = script_of(states_of(name))
     assert steps
-    played = assert_same(start, steps, folder, delta=delta)
+    played = assert_same(start, steps, short_folder, delta=delta)
     assert not any(step.reasons for step in played)
     assert not played[-1].state.warming_clusters

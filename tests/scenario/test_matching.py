@@ -12,16 +12,16 @@ def test_it_finds_what_going_through_all_entries_finds() -> None:
     random = Random(1)
     keys, values, spaces = ["app", "version", "tier"], ["a", "b"], ["shop", "stock"]
 
-    def labels(most: int) -> dict[str, str]:
-        return {key: random.choice(values) for key in random.sample(keys, random.randint(0, most))}
+    def labels(least: int, most: int) -> dict[str, str]:
+        return {key: random.choice(values) for key in random.sample(keys, random.randint(least, most))}
 
     for _ in range(200):
         entries = [
-            Workload(match=labels(2), namespace=random.choice([None, *spaces])) for _ in range(random.randint(0, 6))
+            Workload(match=labels(1, 2), namespace=random.choice([None, *spaces])) for _ in range(random.randint(0, 6))
         ]
         index = WorkloadIndex(entries)
         for _ in range(10):
-            pod, namespace = labels(3), random.choice(spaces)
+            pod, namespace = labels(0, 3), random.choice(spaces)
             expected = [
                 number
                 for number, entry in enumerate(entries)

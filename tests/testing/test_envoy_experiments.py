@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +16,15 @@ SHORTEST = {"base_interval": "0.001s", "max_interval": "0.001s"}
 """A back-off that leaves nothing to chance: one whole millisecond, as Envoy draws it."""
 
 
-@pytest.fixture(name="folder")
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ex") as name:
-        yield Path(name)
-
-
 @pytest.mark.needs_envoy
 @measured_again
-def test_a_run(folder: Path) -> None:
+def test_a_run(short_folder: Path) -> None:
     made = make_experiment(
         [{"sequential": 3, "upstream": [{"status": 503}, {"status": 200}]}],
         route={"retry_policy": {"retry_on": "5xx", "num_retries": 1, "retry_back_off": SHORTEST}},
         hosts=2,
     )
-    found = recorded_experiment(made, folder, PORT, 1, deterministic=True)
+    found = recorded_experiment(made, short_folder, PORT, 1, deterministic=True)
     run = recorded_run(found.items("runs")[0])
     assert run.outcomes == {"200 -": 3}
     assert run.tries == {2: 3}

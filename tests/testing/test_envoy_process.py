@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,9 @@ def test_the_bootstrap_waits_for_everything_by_ads() -> None:
     assert ads_bootstrap(Path("/run/xds"), delta=False)["dynamic_resources"]["ads_config"]["api_type"] == "GRPC"
 
 
-@pytest.fixture(name="folder")
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="ads"))
-
-
 @pytest.mark.needs_envoy
-def test_it_starts_answers_and_ends(folder: Path) -> None:
-    with EnvoyProcess(folder, {"node": {"id": "a", "cluster": "b"}}) as envoy:
+def test_it_starts_answers_and_ends(short_folder: Path) -> None:
+    with EnvoyProcess(short_folder, {"node": {"id": "a", "cluster": "b"}}) as envoy:
         envoy.wait_live()
         assert '"id": "a"' in envoy.get("/server_info")
         assert envoy.stat("server.live") == 1
@@ -35,6 +29,6 @@ def test_it_starts_answers_and_ends(folder: Path) -> None:
 
 
 @pytest.mark.needs_envoy
-def test_what_it_refuses_is_told(folder: Path) -> None:
-    with pytest.raises(InternalError, match="no_such_field"), EnvoyProcess(folder, {"no_such_field": 1}):
+def test_what_it_refuses_is_told(short_folder: Path) -> None:
+    with pytest.raises(InternalError, match="no_such_field"), EnvoyProcess(short_folder, {"no_such_field": 1}):
         pass

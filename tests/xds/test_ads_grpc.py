@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,13 +40,12 @@ class Client:
 
 
 @pytest.fixture(name="connect")
-def _connect() -> Iterator[tuple[SnapshotServer, AdsGrpcServer, Callable[[bool], Client]]]:
+def _connect(short_folder: Path) -> Iterator[tuple[SnapshotServer, AdsGrpcServer, Callable[[bool], Client]]]:
     service = SnapshotServer()
     service.put(type_urls.CLUSTER, "a", b"1")
-    with tempfile.TemporaryDirectory(prefix="ads") as folder:
-        path = Path(folder) / "x"
-        with AdsGrpcServer(service, path) as server, grpc.insecure_channel(f"unix:{path}") as channel:
-            yield service, server, lambda delta: Client(channel, delta=delta)
+    path = short_folder / "x"
+    with AdsGrpcServer(service, path) as server, grpc.insecure_channel(f"unix:{path}") as channel:
+        yield service, server, lambda delta: Client(channel, delta=delta)
 
 
 @pytest.mark.parametrize("delta", [True, False], ids=["delta", "sotw"])

@@ -28,6 +28,7 @@ from meshsim.dataplane.decide.transport_sockets import (
     decode_upstream_socket,
     upstream_tls,
 )
+from meshsim.dataplane.host_health import OutlierSpec
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
     base_pb2,
@@ -85,37 +86,6 @@ class Thresholds(NamedTuple):
     """Most connections to one host, None = any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutlierDetection:
-    """Outlier detection with Envoy's defaults filled in; an `enforcing` of 0 switches a detector's ejection off."""
-
-    interval: Nanos
-    base_ejection: Nanos
-    max_ejection: Nanos
-    max_ejection_percent: int
-    consecutive_5xx: int
-    enforcing_5xx: int
-    consecutive_gateway: int
-    enforcing_gateway: int
-    split_local_errors: bool
-    consecutive_local: int
-    enforcing_local: int
-    enforcing_success_rate: int
-    always_eject_one: bool
-    success_rate_hosts: int = 5
-    success_rate_volume: int = 100
-    success_rate_factor: int = 1900
-    enforcing_failure_percentage: int = 0
-    failure_percentage_hosts: int = 5
-    failure_percentage_volume: int = 50
-    failure_percentage: int = 85
-    ejection_jitter: Nanos = 0
-    enforcing_local_success_rate: int = 100
-    enforcing_local_failure_percentage: int = 0
-    check_unejects: bool = True
-    """Whether a health check that succeeds ends an ejection."""
-
-
 class SocketMatch(NamedTuple):
     """A transport socket for the endpoints whose metadata hold all of `labels`."""
 
@@ -137,7 +107,7 @@ class Cluster:
     connect_timeout: Nanos
     thresholds: Thresholds
     thresholds_high: Thresholds
-    outlier: OutlierDetection | None
+    outlier: OutlierSpec | None
     http: UpstreamHttp
     max_requests_per_connection: int
     idle_timeout: Nanos
@@ -360,7 +330,7 @@ def _thresholds(message: circuit_breaker_pb2.CircuitBreakers.Thresholds) -> Thre
     )
 
 
-def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetection:
+def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierSpec:
     def number(name: str, default: int) -> int:
         value: int = getattr(message, name).value
         return value if message.HasField(name) else default  # type: ignore[arg-type]
@@ -369,31 +339,31 @@ def _outlier(message: outlier_detection_pb2.OutlierDetection) -> OutlierDetectio
     highest = nanos(message.max_ejection_time) if message.HasField("max_ejection_time") else 300_000_000_000
     if message.HasField("max_ejection_time") and highest < base:
         raise ResourceRejectedError("outlier detector's max_ejection_time cannot be smaller than base_ejection_time")
-    return OutlierDetection(
-        nanos(message.interval) if message.HasField("interval") else 10_000_000_000,
-        base,
-        max(base, highest),
-        number("max_ejection_percent", 10),
-        number("consecutive_5xx", 5),
-        number("enforcing_consecutive_5xx", 100),
-        number("consecutive_gateway_failure", 5),
-        number("enforcing_consecutive_gateway_failure", 0),
-        message.split_external_local_origin_errors,
-        number("consecutive_local_origin_failure", 5),
-        number("enforcing_consecutive_local_origin_failure", 100),
-        number("enforcing_success_rate", 100),
-        message.always_eject_one_host.value,
-        number("success_rate_minimum_hosts", 5),
-        number("success_rate_request_volume", 100),
-        number("success_rate_stdev_factor", 1900),
-        number("enforcing_failure_percentage", 0),
-        number("failure_percentage_minimum_hosts", 5),
-        number("failure_percentage_request_volume", 50),
-        number("failure_percentage_threshold", 85),
-        nanos(message.max_ejection_time_jitter),
-        number("enforcing_local_origin_success_rate", 100),
-        number("enforcing_failure_percentage_local_origin", 0),
-        message.successful_active_health_check_uneject_host.value
+    return OutlierSpec(
+        interval=nanos(message.interval) if message.HasField("interval") else 10_000_000_000,
+        base_ejection=base,
+        max_ejection=max(base, highest),
+        max_ejection_percent=number("max_ejection_percent", 10),
+        consecutive_5xx=number("consecutive_5xx", 5),
+        enforcing_5xx=number("enforcing_consecutive_5xx", 100),
+        consecutive_gateway=number("consecutive_gateway_failure", 5),
+        enforcing_gateway=number("enforcing_consecutive_gateway_failure", 0),
+        split_local_errors=message.split_external_local_origin_errors,
+        consecutive_local=number("consecutive_local_origin_failure", 5),
+        enforcing_local=number("enforcing_consecutive_local_origin_failure", 100),
+        enforcing_success_rate=number("enforcing_success_rate", 100),
+        always_eject_one=message.always_eject_one_host.value,
+        success_rate_hosts=number("success_rate_minimum_hosts", 5),
+        success_rate_volume=number("success_rate_request_volume", 100),
+        success_rate_factor=number("success_rate_stdev_factor", 1900),
+        enforcing_failure_percentage=number("enforcing_failure_percentage", 0),
+        failure_percentage_hosts=number("failure_percentage_minimum_hosts", 5),
+        failure_percentage_volume=number("failure_percentage_request_volume", 50),
+        failure_percentage=number("failure_percentage_threshold", 85),
+        ejection_jitter=nanos(message.max_ejection_time_jitter),
+        enforcing_local_success_rate=number("enforcing_local_origin_success_rate", 100),
+        enforcing_local_failure_percentage=number("enforcing_failure_percentage_local_origin", 0),
+        check_unejects=message.successful_active_health_check_uneject_host.value
         if message.HasField("successful_active_health_check_uneject_host")
         else True,
     )

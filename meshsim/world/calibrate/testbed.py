@@ -37,7 +37,6 @@ from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.calibrate.measured import Cell, Setup
 from meshsim.world.calibrate.parameters import Parameters
 
-_MANY: Final = 1 << 30
 _CORES: Final = 4
 """CPUs of the server's node (istio/tools perf/benchmark README, 2019: each node has at least 4)."""
 WORKERS: Final = 2
@@ -171,20 +170,7 @@ class _Bed:
         return RouteSpec(kind=RouteKind.FORWARD, clusters=((engine.add_cluster(self._cluster(), [(0, host)]), 1),))
 
     def _cluster(self) -> ClusterSpec:
-        return ClusterSpec(
-            proxy=self.client,
-            policy=LbPolicy.ROUND_ROBIN,
-            choice_count=2,
-            panic_threshold=0,
-            max_connections=_MANY,
-            max_pending_requests=_MANY,
-            max_requests=_MANY,
-            max_retries=_MANY,
-            max_requests_per_connection=0,
-            connect_timeout=10 * SECOND,
-            http2=False,
-            outlier=None,
-        )
+        return ClusterSpec(proxy=self.client, policy=LbPolicy.ROUND_ROBIN)
 
 
 def _whole_run(cell: Cell) -> Nanos:

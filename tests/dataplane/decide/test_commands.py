@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,9 +25,9 @@ def test_commands_are_names() -> None:
 
 
 @pytest.mark.needs_envoy
-def test_envoy_knows_the_same() -> None:
+def test_envoy_knows_the_same(short_folder: Path) -> None:
     """A command without the argument it needs is refused for that, never as one that nobody knows."""
-    with tempfile.TemporaryDirectory(prefix="ads") as folder, EnvoyOracle(Path(folder), 24071) as oracle:
+    with EnvoyOracle(short_folder, 24071) as oracle:
         reasons = {n: oracle.judge({TABLE: _table(n)}, type_urls.ROUTE).reason for n in sorted(COMMANDS)}
         unknown = {n: oracle.judge({TABLE: _table(n)}, type_urls.ROUTE).reason for n in ("NOPE", "UPSTREAM_NOPE")}
     assert [n for n, reason in reasons.items() if "Not supported field" in reason] == []
