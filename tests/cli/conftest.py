@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from meshsim.cli.app import run
+from meshsim.testing.manifests import deployment_item, namespace_item, service_item
 from meshsim.testing.recordings import SCENARIO
 from meshsim.testing.runners import bookshop_runner
 
@@ -69,28 +70,12 @@ duration: 1s
 traffic:
   - {name: ask, from: {match: {app: front}}, request: {host: "stock.shop:80", path: /items}, rate: 20/s}
 resources:
-  - {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
-  - apiVersion: v1
-    kind: Service
-    metadata: {name: stock, namespace: shop}
-    spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: 8080}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: stock, namespace: shop}
-    spec:
-      selector: {matchLabels: {app: stock}}
-      template:
-        metadata: {labels: {app: stock}}
-        spec: {containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: front, namespace: shop}
-    spec:
-      selector: {matchLabels: {app: front}}
-      template:
-        metadata: {labels: {app: front}}
-        spec: {containers: [{name: front, image: "example/front:1"}]}
-"""
+""" + (
+    namespace_item("shop", injected=True)
+    + service_item("stock", "shop")
+    + deployment_item("stock", "shop", port=8080)
+    + deployment_item("front", "shop")
+)
 
 
 @pytest.fixture(scope="session")

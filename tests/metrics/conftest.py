@@ -10,55 +10,19 @@ from meshsim.experiment import RunSettings
 from meshsim.front.running import RunRequest, run_loaded
 from meshsim.recording import InstanceInfo, Run
 from meshsim.scenario import load_text
+from meshsim.testing.manifests import deployment_item, namespace_item, service_item
 
-APPS = """\
-  - {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
-  - {apiVersion: v1, kind: Namespace, metadata: {name: bare}}
-  - apiVersion: v1
-    kind: Service
-    metadata: {name: stock, namespace: shop}
-    spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: 8080}]}
-  - apiVersion: v1
-    kind: Service
-    metadata: {name: plain, namespace: bare}
-    spec: {selector: {app: plain}, ports: [{name: http, port: 80, targetPort: 8080}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: stock-v1, namespace: shop}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: stock}}
-      template:
-        metadata:
-          labels: {app: stock, version: v1}
-          annotations:
-            sidecar.istio.io/statsInclusionPrefixes: "http.inbound_0.0.0.0"
-        spec:
-          serviceAccountName: stock
-          containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: front, namespace: shop}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: front}}
-      template:
-        metadata:
-          labels: {app: front}
-          annotations:
-            proxy.istio.io/config: |
-              proxyStatsMatcher: {inclusionRegexps: [".*upstream_rq_[0-9].*"]}
-        spec: {serviceAccountName: front, containers: [{name: front, image: "example/front:1"}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: plain, namespace: bare}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: plain}}
-      template:
-        metadata: {labels: {app: plain, version: v1}}
-        spec: {containers: [{name: plain, image: "example/plain:1", ports: [{containerPort: 8080}]}]}
-"""
+_KEPT = {"sidecar.istio.io/statsInclusionPrefixes": "http.inbound_0.0.0.0"}
+_MATCHER = {"proxy.istio.io/config": 'proxyStatsMatcher: {inclusionRegexps: [".*upstream_rq_[0-9].*"]}'}
+APPS = (
+    namespace_item("shop", injected=True)
+    + namespace_item("bare")
+    + service_item("stock", "shop")
+    + service_item("plain", "bare")
+    + deployment_item("stock-v1", "shop", app="stock", version="v1", account="stock", port=8080, annotations=_KEPT)
+    + deployment_item("front", "shop", account="front", annotations=_MATCHER)
+    + deployment_item("plain", "bare", version="v1", port=8080)
+)
 
 SCENARIO = """\
 apiVersion: meshsim/v1alpha1

@@ -10,57 +10,19 @@ import numpy as np
 
 from meshsim.recording import ColumnData, Record
 from meshsim.scenario import load_text
+from meshsim.testing.manifests import deployment_item, namespace_item, service_item
 from meshsim.units import SECOND, Nanos
 from meshsim.world.model import RunOptions, RunOutcome, World
 
-APP = """
-  - {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
-  - {apiVersion: v1, kind: Namespace, metadata: {name: bare}}
-  - apiVersion: v1
-    kind: Service
-    metadata: {name: stock, namespace: shop}
-    spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: 8080}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: stock-v1, namespace: shop}
-    spec:
-      replicas: 2
-      selector: {matchLabels: {app: stock, version: v1}}
-      template:
-        metadata: {labels: {app: stock, version: v1}}
-        spec:
-          serviceAccountName: stock
-          containers: [{name: stock, image: "example/stock:1", ports: [{containerPort: 8080}]}]
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: stock-v2, namespace: shop}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: stock, version: v2}}
-      template:
-        metadata: {labels: {app: stock, version: v2}}
-        spec:
-          serviceAccountName: stock
-          containers: [{name: stock, image: "example/stock:2", ports: [{containerPort: 8080}]}]
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: front, namespace: shop}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: front}}
-      template:
-        metadata: {labels: {app: front, version: v1}}
-        spec: {serviceAccountName: front, containers: [{name: front, image: "example/front:1"}]}
-  - apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: plain, namespace: bare}
-    spec:
-      replicas: 1
-      selector: {matchLabels: {app: plain}}
-      template:
-        metadata: {labels: {app: plain, version: v1}}
-        spec: {containers: [{name: plain, image: "example/plain:1"}]}
-"""
+APP = (
+    namespace_item("shop", injected=True)
+    + namespace_item("bare")
+    + service_item("stock", "shop")
+    + deployment_item("stock-v1", "shop", app="stock", version="v1", replicas=2, account="stock", port=8080)
+    + deployment_item("stock-v2", "shop", app="stock", version="v2", account="stock", port=8080)
+    + deployment_item("front", "shop", version="v1", account="front")
+    + deployment_item("plain", "bare", version="v1")
+)
 
 HEAD = """
 apiVersion: meshsim/v1alpha1
