@@ -39,8 +39,6 @@ from meshsim.xds import type_urls
 
 Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
 
-_BATCH: Final = 1 << 14
-"""Attempts are handed over when there are so many: each batch costs about as much as a thousand of them."""
 _SERIES_STEPS: Final = 20
 """The series is handed over once in so many steps: each time its unfinished second stands in two parts."""
 
@@ -354,17 +352,14 @@ class World:
         self.engine.reuse_rows(rows)
 
     def _run_steps(self, end: Nanos) -> None:
-        done = written = 0
+        done = 0
         for step in range(1, self.options.steps + 1):
             until = end * step // self.options.steps
             if until > done:
                 self._advance(done, until)
                 done = until
-            counters, last = self.engine.counters, step == self.options.steps
-            if counters.attempts - written >= _BATCH or last:
-                self.engine.hand_rows()
-                written = counters.attempts
-            if step % _SERIES_STEPS == 0 or last:
+            if step % _SERIES_STEPS == 0 or step == self.options.steps:
                 self.recorder.write_series(self.engine.drain_series(), self.sink)
             if self.options.progress is not None:
-                self.options.progress(done, counters.finished)
+                self.options.progress(done, self.engine.counters.finished)
+        self.engine.hand_rows()
