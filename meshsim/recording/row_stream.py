@@ -21,6 +21,7 @@ ROW_GROUP: Final = 1 << 16
 """Rows of a row group: so many are kept in memory before they are written."""
 _WIDER: Final[dict[Any, Any]] = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
 _SMALL: Final = 1 << 16
+"""Numbers of 16 bits."""
 
 
 class RowStream:

@@ -52,7 +52,7 @@ class NumberedNames:
 
     def columns(self, numbers: Numbers) -> dict[str, Coded | str]:
         """The columns of some things, at least one; their numbers are 0 or more."""
-        places = numbers.astype(np.intp)
+        places = numbers.astype(np.intp, copy=False)
         self._meet(places)
         return {name: column.of(places) for name, column in self._columns.items()}
 

@@ -101,7 +101,7 @@ class RequestRecorder:
         if most >= self._turns:
             self._turns = 1 << most.bit_length()
             self._number_meanings()
-        return flow * self._turns + turn
+        return flow.astype(np.intp) * self._turns + turn
 
     def _number_meanings(self) -> None:
         self._of_service = NumberedNames(["service"], lambda meant: [self._meaning(meant).service])
@@ -128,7 +128,7 @@ class RequestRecorder:
         if most >= self._versions:
             self._versions = 1 << most.bit_length()
             self._of_route = NumberedNames(["route"], self._route_name)
-        return self._of_route.columns(flow * self._versions + version)
+        return self._of_route.columns(flow.astype(np.intp) * self._versions + version)
 
     def _route_name(self, number: int) -> list[str]:
         flow, version = divmod(number, self._versions)
@@ -256,7 +256,7 @@ class _Parting:
 
 def _places(pod: Codes, meant: Codes) -> Codes:
     """A number for each pod that was reached, and for each meaning of a flow where none was."""
-    places = pod * 2
+    places = pod.astype(np.intp) * 2
     unreached = np.flatnonzero(pod < 0)
     places[unreached] = meant[unreached] * 2 + 1
     return places
