@@ -853,6 +853,8 @@ class Cluster:
     """1 + the most connections to one of its hosts, 0 = any number."""
     pools: i8
     """By what its pools at a host are told apart, 0 = by event loop alone."""
+    preconnect: i16
+    """Thousandths: streams that a pool is to have connections for, for each that it has; 0 = 1."""
 
 
 class Plan:
@@ -3753,7 +3755,9 @@ def try_in_context(s: State, r: i64, row: i64) -> None:
     k = find_connection(s, pool, context.counts)
     if k >= 0:
         s.att[a].conn = k
-        push(s, DO_ATTACH, a)
+        attach(s, a)
+        if s.cluster[context.counts].preconnect > 0:
+            connect_ahead(s, pool, context.counts)
     else:
         await_connection(s, a, pool)
 
@@ -3864,6 +3868,47 @@ def next_pool(s: State, pool: i64) -> i64:
     return -1
 
 
+def lacks_connection(s: State, pool: i64, row: i64) -> bool:
+    """Whether a pool is to open another connection: beyond those that its pending streams need where more are wanted.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc, shouldCreateNewConnection, shouldConnect.
+    """
+    p = s.pool[pool]
+    cl = s.cluster[row]
+    host = s.host[p.host]
+    if cl.preconnect == 0 or host.healthy != HEALTHY or host.ejected == 1:
+        return p.connecting * cl.streams < p.pending
+    free = p.connecting * cl.streams
+    k = p.conn
+    ready = 0
+    while k >= 0:
+        if s.conn[k].state == READY:
+            ready += 1
+            free += cl.streams - s.conn[k].streams
+        k = s.conn[k].next
+    active = p.count - p.connecting - ready
+    if cl.http2 == 1:
+        active = host.active
+    return (p.pending + active) * cl.preconnect > 1000 * (free + active)
+
+
+def connect_ahead(s: State, pool: i64, row: i64) -> None:
+    """A new stream of a pool has found a connection: open those that are wanted ahead of the next ones, three at most.
+
+    DEVIATION: connections that HTTP/2 pools open ahead of their streams are told by all streams of a host together.
+    """
+    p = s.pool[pool]
+    cl = s.cluster[row]
+    made = 0
+    while made < 3 and lacks_connection(s, pool, row):
+        if cl.connections >= cl.max_connections or crowded(s, pool, row):
+            cl.cx_overflow += 1
+            if p.count > 0:
+                return
+        dial(s, pool)
+        made += 1
+
+
 def crowded(s: State, pool: i64, row: i64) -> bool:
     """Whether a host has as many connections as it may (Envoy source/common/upstream/upstream_impl.h,
     canCreateConnection: those of all its pools)."""
@@ -3952,14 +3997,14 @@ def serve_pool(s: State, pool: i64) -> None:
         push(s, DO_POOL, pool)
         push(s, DO_ATTACH, a)
         return
-    if p.connecting * cl.streams >= p.pending:
+    if not lacks_connection(s, pool, row):
         return
     if cl.connections >= cl.max_connections or crowded(s, pool, row):
         cl.cx_overflow += 1
         if p.count > 0:
             return
     dial(s, pool)
-    if p.connecting * cl.streams < p.pending:
+    if lacks_connection(s, pool, row):
         push(s, DO_POOL, pool)
 
 
@@ -3996,7 +4041,9 @@ def dial(s: State, pool: i64) -> None:
     p = s.pool[pool]
     host = s.host[p.host]
     cl = s.cluster[pool_row(s, pool)]
-    identity = s.att[p.head].id
+    identity = mix(cl.id + cl.cx_total * STEP)
+    if p.head >= 0:
+        identity = s.att[p.head].id
     k = c.conn_free
     conn = s.conn[k]
     c.conn_free = conn.next

@@ -422,6 +422,7 @@ class Layout:
                 max_life=spec.max_connection_duration,
                 plan=-1,
                 merge=spec.merge_window,
+                preconnect=round(1000 * spec.preconnect) if spec.preconnect > 1 else 0,
                 host_connections=0 if spec.host_connections is None else 1 + min(spec.host_connections, LIMIT - 1),
                 **limits,
             )

@@ -426,6 +426,8 @@ class ClusterSpec:
     """Limits for requests of high priority, which have pools of their own."""
     by_connection: bool = False
     """Whether each downstream connection has pools of its own."""
+    preconnect: float = 1.0
+    """Streams that a pool is to have connections for, for each that it has; contexts alone do so."""
     subsets: bool = False
     """Whether hosts are chosen among subsets alone (`contexts`), each with a balancer."""
 

@@ -19,7 +19,9 @@ def _nothing() -> None:
 def needs_context(upstream: Upstream, high: bool) -> bool:
     """Whether requests to a cluster ask for more than one of its hosts (`meshsim.dataplane.contexts`)."""
     cluster = upstream.cluster
-    return cluster is not None and (high or cluster.by_connection or upstream.subsets is not None)
+    if cluster is None:
+        return False
+    return high or cluster.by_connection or cluster.preconnect > 1 or upstream.subsets is not None
 
 
 def subset_specs(upstream: Upstream) -> dict[str, SubsetSpec]:

@@ -286,6 +286,7 @@ def cluster_spec(
         host_connections=limits.host_connections,
         high=high_limits(cluster.thresholds_high),
         by_connection=cluster.by_connection,
+        preconnect=cluster.preconnect,
         subsets=cluster.subsets is not None,
     )
 

@@ -107,6 +107,9 @@ def connections_experiment(number: int) -> Fields:
         "lb_policy": "ROUND_ROBIN",
         "connection_pool_per_downstream_connection": chance.random() < 0.6,
     }
+    if chance.random() < 0.4:
+        ratio = chance.choice((1.2, 1.5, 2.0, 3.0))
+        cluster["preconnect_policy"] = {"per_upstream_preconnect_ratio": ratio}
     if chance.random() < 0.6:
         common = {"max_requests_per_connection": chance.choice((1, 2, 3, 5))}
         if chance.random() < 0.3:

@@ -136,14 +136,14 @@ def subset_experiment(number: int) -> Fields:
     hosts = chance.randint(3, 6)
     scripts: dict[int, dict[str, Any]] = {}
     for host in range(hosts):
-        # So long that what is under way when the next requests come does not hang on a millisecond.
-        failed, well = {"status": 503, "delay_ms": 17}, {"delay_ms": 17}
+        # Between one and two times what lies between requests: a late answer changes nothing for the next of them.
+        failed, well = {"status": 503, "delay_ms": 24}, {"delay_ms": 24}
         if chance.random() < 0.3:
             scripts[host] = {"cycle": [failed] * chance.choice((1, 2)) + [well] * chance.choice((0, 1))}
         else:
             scripts[host] = {"default": well}
     paths = [f"/{n}" for n in range(chance.randint(1, 3))]
-    steps = [{"path": path, "every": 8, "count": 100, "at": chance.choice((0, 100))} for path in paths]
+    steps = [{"path": path, "every": 16, "count": 70, "at": chance.choice((0, 96))} for path in paths]
     made = make_experiment(steps, scripts=scripts, cluster=cluster(chance, hosts), hosts=hosts)
     manager = made.body["config"]["http_connection_manager"]  # type: ignore[index]
     (virtual_host,) = manager["route_config"]["virtual_hosts"]

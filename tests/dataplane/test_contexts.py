@@ -145,6 +145,17 @@ def test_hosts_may_have_no_more_connections_than_allowed() -> None:
     assert sorted(row["end"] // MS for row in engine.drain()) == [51] * 4 + [101] * 4 + [151] * 2
 
 
+@pytest.mark.parametrize(("ratio", "connections"), [(1.0, 1), (1.5, 2), (2.0, 2), (3.0, 3)])
+def test_pools_connect_ahead_of_streams(ratio: float, connections: int) -> None:
+    """Requests one after another: (streams) * ratio > free connections + streams asks for one more."""
+    engine, service = build(1, MS, preconnect=ratio)
+    lead(engine, service, engine.add_context(service.cluster))
+    add_requests(engine, service.flow, [n * 10 * MS for n in range(1, 9)])
+    engine.run_until(SECOND)
+    assert engine.cluster_stats(service.cluster).cx_total == connections
+    assert check_invariants(engine.tables) == []
+
+
 @pytest.mark.parametrize("high", [False, True])
 def test_each_connection_has_its_pools(high: bool) -> None:
     """Five users, each with a connection of its own, over two hosts: no pool serves two of them, and none is left

@@ -141,6 +141,8 @@ class Cluster:
     """Whether new hosts count for nothing until their first check."""
     by_connection: bool = False
     """Whether each downstream connection has connections of its own."""
+    preconnect: float = 1.0
+    """Streams that there are to be connections for, for each that a host has."""
     unmodelled: tuple[str, ...] = field(default=())
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
@@ -167,6 +169,8 @@ class Cluster:
 def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     """The cluster; raises `ResourceRejectedError` with the reason of the NACK."""
     notes: Notes = []
+    if message.preconnect_policy.predictive_preconnect_ratio.value > 1:
+        notes.append("predictive preconnect ratio")
     if not message.name:
         raise ResourceRejectedError("ClusterValidationError.Name: value length must be at least 1")
     custom = message.HasField("cluster_type")
@@ -219,6 +223,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.ignore_health_on_host_removal,
         message.common_lb_config.ignore_new_hosts_until_first_hc,
         message.connection_pool_per_downstream_connection,
+        message.preconnect_policy.per_upstream_preconnect_ratio.value or 1.0,
         tuple(dict.fromkeys(notes)),
     )
 
