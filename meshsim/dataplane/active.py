@@ -193,6 +193,8 @@ class ActiveConfig:
 
     def unmodelled(self, among: Mapping[str, Sequence[str]] | None = None) -> Iterator[Unmodelled]:
         """Everything in the active resources (`among`: in those of these types and names) that decisions leave out."""
+        if not self.cache.noted:
+            return
         for type_url, resources in (
             (type_urls.LISTENER, self.listeners),
             (type_urls.ROUTE, self.routes),

@@ -119,6 +119,8 @@ class ResourceCache:
         self._named: dict[str, dict[tuple[str, bytes], weakref.ref[Resource]]] = defaultdict(dict)
         """By type: those that were decoded and came under the right name."""
         self._virtual_hosts: HostMemo = weakref.WeakValueDictionary()
+        self.noted = False
+        """Whether any resource had something in it that is not modelled."""
 
     def known(self, type_url: str, bodies: Mapping[str, bytes]) -> dict[str, Resource | None]:
         """By name, the resources that `named` has seen before and that are still used; `None` for others."""
@@ -152,4 +154,5 @@ class ResourceCache:
             except _MALFORMED as error:
                 raise ResourceRejectedError(f"Unable to unpack as {type_url.rpartition('.')[2]}: {error}") from error
             self._decoded[key] = found
+            self.noted = self.noted or bool(found.unmodelled)
         return found

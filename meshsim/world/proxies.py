@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.pilot import Pilot
@@ -209,6 +211,6 @@ class Fleet:
 
 def _by_type(reaction: DeltaReaction) -> dict[str, list[str]]:
     changed: dict[str, list[str]] = {}
-    for change in reaction.changes:
-        changed.setdefault(change.type_url, []).append(change.name)
+    for type_url, changes in groupby(reaction.changes, key=attrgetter("type_url")):
+        changed.setdefault(type_url, []).extend(map(attrgetter("name"), changes))
     return changed

@@ -55,3 +55,14 @@ def test_what_cannot_be_read_is_malformed_each_time() -> None:
         assert cache.known(RDS, {"80": b"\x0a\xff"}) == {"80": None}
         with pytest.raises(MalformedResourceError, match="Unable to unpack"):
             cache.named(RDS, "80", b"\x0a\xff")
+
+
+def test_it_knows_whether_anything_is_not_modelled() -> None:
+    cache = ResourceCache()
+    cache.decode(RDS, table("80"))
+    assert not cache.noted
+    check = {"timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1}
+    extension = {"name": "of.an.extension"}
+    cluster = {"name": "a", "type": "STRICT_DNS", "health_checks": [{**check, "custom_health_check": extension}]}
+    assert cache.decode(type_urls.CLUSTER, encode(type_urls.CLUSTER, cluster)).unmodelled
+    assert cache.noted
