@@ -19,7 +19,8 @@ def test_a_recorded_request(meshsim: Callable, small: Path) -> None:
     assert f"attempt 1: {row['pod']} at {row['endpoint']}" in done.out
     assert "-> port" not in done.out
     assert "redirected to port 15001, the proxy's outbound listener" in done.out
-    assert f"cluster made by Service shop/stock  {small}:9" in done.out
+    line = small.read_text().split("kind: Service\n")[0].count("\n")
+    assert f"cluster made by Service shop/stock  {small}:{line}" in done.out
 
 
 def test_a_request_made_up(meshsim: Callable, small: Path) -> None:
