@@ -103,6 +103,8 @@ DO_CANCEL = 18
 DO_HEDGE = 19
 DO_DROP = 20
 DO_REQUEST = 21
+DO_DECIDE = 22
+DO_LEAVE = 23
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -139,6 +141,7 @@ MAX_DURATION = 11
 UPSTREAM_DURATION = 12
 TRY_IDLE = 13
 REQUEST_TIMEOUT = 14
+REDIRECTED = 15
 
 # What has become of a request at its caller's proxy.
 DECIDED = 1
@@ -234,6 +237,9 @@ GRPC = 1000
 """A status of `GRPC` + n is an HTTP 200 with grpc-status n in its headers."""
 RETRIED = 1024
 """In the `rare` table a final status other than 200 stands as itself, that of an answer that is retried above this."""
+FOLLOWED = 1000
+"""Internal redirects: those that were followed, and those that were not; between the statuses and `RETRIED`."""
+UNFOLLOWED = 1001
 UNATTACHED = 2024
 UNCHARGED = 2025
 CONNECT_TIMEOUT = 2026
@@ -260,6 +266,7 @@ MARK_MATCHED = 2
 MARK_CLOSES = 4
 MARK_DEGRADED = 8
 MARK_FAILS = 16
+MARK_EMPTY = 32
 
 # Kinds of configuration change.
 CH_ROUTE = 0
@@ -394,6 +401,7 @@ P_CALL = 4096
 P_CHILD = 1 << 20
 P_REPORT = 1 << 21
 P_WAKE = P_REPORT + 1
+P_MOVE = P_REPORT + 2
 
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
@@ -729,6 +737,12 @@ class Route:
     most_faults: i32
     """Faults that may be under way, -1 = any number; the requests that have one stand in the `holder` column."""
     holder_at: i32
+    follows: i8
+    """Which redirects the proxy follows by itself: a bit for each of 301, 302, 303, 307, 308."""
+    follow_at: i32
+    """Where they lead: rows of the `share` table, each with a location as its weight and a flow in the cluster's place.
+    Others go to the client."""
+    follow_n: i32
 
 
 class Share:
@@ -1057,7 +1071,7 @@ class Inbound:
     marks: i8
     """`MARK_LIMITED`: the answer has x-envoy-ratelimited; `MARK_MATCHED`: it has a retriable header; `MARK_CLOSES`: its
     connection closes after it; `MARK_DEGRADED`: it has x-envoy-degraded; `MARK_FAILS`: it has
-    x-envoy-immediate-health-check-fail."""
+    x-envoy-immediate-health-check-fail; `MARK_EMPTY`: it has no body."""
     after: i8
     """How the attempt ends once `body` has passed since the answer's headers: `ANSWERED` or a reset."""
     handler: i32
@@ -1067,6 +1081,8 @@ class Inbound:
     """The back-off that the answer asks for, 0 = none."""
     size: i32
     """Bytes of the answer."""
+    location: i32
+    """1 + the number of the place that the answer redirects to, 0 = none."""
 
 
 class Pool:
@@ -2894,9 +2910,8 @@ def spoiled(s: State, a: i64) -> bool:
     t = s.att[a]
     q = s.req[t.req]
     if s.inbound[t.met - 1].marks & MARK_CLOSES != 0:
-        if s.cluster[t.cluster].http2 == 1 and s.conn[t.conn].state == READY:
-            s.conn[t.conn].state = DRAINING
-            set_ready(s, s.conn[t.conn].pool, -1)
+        if s.cluster[t.cluster].http2 == 1:
+            go_away(s, t.conn)
         return True
     return q.route >= 0 and s.route[q.route].slow == 1 and not whole(s, t.req)
 
@@ -4195,6 +4210,14 @@ def close_connection(s: State, k: i64) -> None:
     give_connection(s, k)
 
 
+def go_away(s: State, k: i64) -> None:
+    """The other end of an HTTP/2 connection takes no more streams (GOAWAY): it closes when those it has are over."""
+    conn = s.conn[k]
+    if conn.state == READY:
+        conn.state = DRAINING
+        set_ready(s, conn.pool, -1)
+
+
 def drain_pools(s: State, h: i64) -> None:
     """A host was removed or became unhealthy: idle connections close, busy ones after their last stream."""
     pool = s.host[h].pool
@@ -4941,6 +4964,8 @@ def pass_headers(s: State, a: i64) -> bool:
             return False
         if beside_it > 0:
             choose_attempt(s, a)
+    if s.route[q.route].follows & redirect_bit(t.status) != 0 and where_redirected(s, a) >= 0:
+        return False
     q.decided = STARTED
     start_idle(s, a)
     t.phase = INWARD
@@ -5186,6 +5211,87 @@ def retriable(s: State, route: i64, how: i64, status: i64, marks: i64) -> bool:
     return False
 
 
+def redirect_bit(status: i64) -> i64:
+    """The bit of a status in `Route.follows`, 0 for one that no proxy follows."""
+    if status >= 301 and status <= 303:
+        return 1 << (status - 301)
+    if status == 307 or status == 308:
+        return 1 << (status - 304)
+    return 0
+
+
+def where_redirected(s: State, a: i64) -> i64:
+    """The flow that an answer leads its request to by itself, -1 when the client gets it as it is.
+
+    Envoy source/common/router/router.cc, setupRedirect: the request has to be complete and kept, and the location has
+    to have a route; which have, and how often in a row, the route's list says.
+    """
+    t = s.att[a]
+    q = s.req[t.req]
+    route = s.route[q.route]
+    if t.met == 0 or (route.slow == 1 and not whole(s, t.req)) or route.large == 1:
+        return -1
+    location = s.inbound[t.met - 1].location
+    for at in range(route.follow_at, route.follow_at + route.follow_n):
+        if s.share[at].weight == location:
+            return s.share[at].cluster
+    return -1
+
+
+def redirected(s: State, a: i64) -> bool:
+    """Whether an answer is one of those that the route has the proxy follow, and was followed: a new stream takes the
+    place of the one that ends."""
+    t = s.att[a]
+    r = t.req
+    q = s.req[r]
+    cl = s.cluster[t.cluster]
+    if q.mirror == 1 or s.route[q.route].follows & redirect_bit(t.status) == 0:
+        return False
+    flow = where_redirected(s, a)
+    if flow < 0:
+        note(s, t.cluster, UNFOLLOWED)
+        return False
+    note(s, t.cluster, FOLLOWED)
+    note(s, t.cluster, UNCHARGED)
+    if q.tries > 1:
+        note(s, t.cluster, RETRY_SUCCESS)
+    t.how = REDIRECTED
+    t.open = 0
+    if cl.outlier == 1:
+        judge(s, t.cluster, t.host, ANSWERED, t.status)
+    write_log(s, r, a, t.status, q.flags, 0)
+    if s.inbound[t.met - 1].marks & MARK_EMPTY == 0:
+        leave_redirected(s, a)
+    else:
+        # The answer is whole with its headers: its connection is kept, but free only once the new stream has begun.
+        t.how = ANSWERED
+        push(s, DO_LEAVE, a)
+    move_request(s, r, flow)
+    return True
+
+
+def leave_redirected(s: State, a: i64) -> None:
+    """An attempt whose answer was a redirect leaves its connection."""
+    leave_upstream(s, a)
+    give_attempt(s, a)
+
+
+def move_request(s: State, r: i64, flow: i64) -> None:
+    """A request goes on as a new stream, one of another flow, which the proxy decides about anew."""
+    q = s.req[r]
+    s.late[2 * r] = s.ctl[0].now
+    q.id = draw(q.id, P_MOVE)
+    q.flow = flow
+    q.att = -1
+    q.row = -1
+    q.tries = 0
+    q.flags = 0
+    q.mirrored = 0
+    q.stream = 0
+    q.decided = 0
+    push(s, DO_DECIDE, r)
+
+
 def leave_upstream(s: State, a: i64) -> None:
     """An attempt no longer counts at its cluster, host and connection."""
     t = s.att[a]
@@ -5380,8 +5486,10 @@ def end_attempt(s: State, a: i64) -> None:
             else:
                 again = 1
     if status != 200 or how != ANSWERED or q.tries > 1 or again == 1:
+        if how == ANSWERED and again == 0 and redirected(s, a):
+            return
         note_end(s, a, status, again, flags)
-    if again == 1 and how == ANSWERED and status < GRPC:
+    if again == 1 and how == ANSWERED and status < GRPC and marks & MARK_EMPTY == 0:
         # The body of the answer is not waited for: the stream is reset.
         t.how = ABANDONED
     leave_upstream(s, a)
@@ -6577,6 +6685,10 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
         end_by_timeout(s, row, MAX_DURATION)
     elif step == DO_REQUEST:
         end_by_timeout(s, row, REQUEST_TIMEOUT)
+    elif step == DO_LEAVE:
+        leave_redirected(s, row)
+    elif step == DO_DECIDE:
+        pass_out(s, row)
     elif step == DO_CANCEL:
         cancel(s, row)
     elif step == DO_HEDGE:

@@ -81,6 +81,8 @@ _RARE: Final[Mapping[int, str]] = {
     core.TX_RESET: "upstream_rq_tx_reset",
     core.RETRY_SUCCESS: "upstream_rq_retry_success",
     core.BACKOFF_LIMITED: "upstream_rq_retry_backoff_ratelimited",
+    core.FOLLOWED: "upstream_internal_redirect_succeeded_total",
+    core.UNFOLLOWED: "upstream_internal_redirect_failed_total",
     **{core.DETECTED + i: f"outlier_detection.ejections_detected_{name}" for i, name in enumerate(_DETECTORS)},
     **{core.ENFORCED + i: f"outlier_detection.ejections_enforced_{name}" for i, name in enumerate(_DETECTORS)},
 }
@@ -203,7 +205,7 @@ def _answers(found: Mapping[str, Ints], rare: Mapping[int, Ints], clusters: int)
     none = np.zeros(clusters, np.int64)
     ended = found["upstream_rq_total"] - found["upstream_rq_active"] + rare.get(core.UNATTACHED, none)
     final = ended - found["upstream_rq_retry"] - rare.get(core.UNCHARGED, none)
-    noted = {status: values for status, values in rare.items() if status < core.RETRIED}
+    noted = {status: values for status, values in rare.items() if status < core.FOLLOWED}
     retried = {what - core.RETRIED: v for what, v in rare.items() if core.RETRIED <= what < core.UNATTACHED}
     statuses = {200: final - sum(noted.values(), none), **noted}
     names = {

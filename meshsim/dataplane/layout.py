@@ -22,6 +22,7 @@ from meshsim.dataplane.specs import (
     HandlerSpec,
     HealthCheckSpec,
     HostSpec,
+    InboundKind,
     LevelPiece,
     PodSpec,
     ProxySpec,
@@ -326,7 +327,7 @@ class Layout:
         if spec.hedge:
             self.hedge_width = max(self.hedge_width, spec.retries + 2)
         slow = spec.body > 0
-        if slow:
+        if slow or spec.redirects:
             self.late_width = 2
         # Envoy ignores a per-try timeout that is not shorter than the route's (router.cc, finalTimeout).
         per_try = spec.per_try_timeout if not spec.timeout or spec.per_try_timeout < spec.timeout else 0
@@ -376,6 +377,9 @@ class Layout:
             request_class=self.timer_class(spec.request_timeout if slow else 0, core.TIMER_REQUEST),
             body=spec.body,
             **faults,
+            follows=sum(core.redirect_bit(status) for status in frozenset(spec.follows)),
+            follow_at=self.rows["share"].extend([(1 + location, flow, 0) for location, flow in spec.redirects]),
+            follow_n=len(spec.redirects),
         )
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:
@@ -520,8 +524,7 @@ class Layout:
                     "inbound",
                     flag=int(flag),
                     status=status,
-                    kind=int(kind),
-                    how=core.TERMINATED,
+                    **_kind(kind),
                     handler=1 + handler if handler != spec.handler else 0,
                 )
                 for (kind, status, flag), handler in zip(met, handlers, strict=True)
@@ -586,6 +589,13 @@ def _shares(spec: RouteSpec) -> list[tuple[int, int, int]]:
 def _classes(spec: RouteSpec) -> tuple[int, ...]:
     """Class of the requests at each cluster, then at each mirror."""
     return spec.request_classes + (0,) * (len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes))
+
+
+def _kind(kind: InboundKind) -> dict[str, int]:
+    """What ends an attempt at a host, as its row says it; what is not understood ends its connection too."""
+    if kind is InboundKind.MISUNDERSTAND:
+        return {"kind": core.IN_RESET, "how": core.PROTOCOL_ERROR, "marks": core.MARK_CLOSES}
+    return {"kind": int(kind), "how": core.TERMINATED}
 
 
 def _health(spec: HostSpec) -> int:

@@ -36,12 +36,25 @@ class Arrival(NamedTuple):
     mirror: bool
 
 
+class GoAway(NamedTuple):
+    """An HTTP/2 host takes no more streams on a connection, and gives up those of a higher number."""
+
+    last: int
+    """The highest stream that it goes on with; streams of a connection are numbered 1, 3, 5."""
+    refused: int
+    """Row of the `inbound` table that those given up meet."""
+    cut: int
+    """The same for the others when the connection is closed at once, -1 = it is not."""
+
+
 class Meeting(NamedTuple):
     """What becomes of an attempt at its host."""
 
     row: int
     """Row of the `inbound` table (`Layout.met`), or `HANG`."""
     delay: Nanos
+    goaway: GoAway | None = None
+    """What the host says about the connection just before its answer."""
 
 
 class Ended(NamedTuple):
@@ -75,6 +88,8 @@ class ScriptedTables(PlainTables):
         super().__init__()
         self._ends = ends
         self._waiting: dict[int, Callable[[], None]] = {}
+        self._streams: dict[int, int] = {}
+        """Number of the stream that an attempt's row has on its connection."""
         self._next = 0
         self._core = self._namespace()
 
@@ -130,11 +145,38 @@ class ScriptedTables(PlainTables):
         own = {n: f for n, f in functions.items() if isinstance(f, FunctionType) and f.__module__ == core.__name__}
         for name, function in own.items():
             functions[name] = FunctionType(function.__code__, functions, name, function.__defaults__)
+        functions["attach"] = self._attaching(functions["attach"])
         functions["on_arrive"] = self._arriving(functions)
         functions["finish"] = self._finishing(functions["finish"])
         functions["answer_check"] = self._checking(functions)
         functions["do_rare_event"] = self._acting(functions["do_rare_event"])
         return functions
+
+    def _attaching(self, original: Callable[[State, int], None]) -> Callable[[State, int], None]:
+        def attach(s: State, a: int) -> None:
+            connection = s.att[a].conn
+            original(s, a)
+            self._streams[a] = 2 * s.conn[connection].used - 1
+
+        return attach
+
+    def _goes_away(self, functions: dict[str, Any], connection: int, said: GoAway) -> None:
+        """A host sends GOAWAY: it gives up streams, and the caller uses the connection for no new ones."""
+        s = self.state
+        for a, t in enumerate(s.att):
+            if t.conn != connection or t.open == 0 or t.killed == 1 or t.phase in (core.INWARD, core.OVER):
+                continue
+            row = said.refused if self._streams[a] > said.last else said.cut
+            if row >= 0:
+                t.met = row + 1
+                functions["reset_from_server"](s, a)
+
+        def heard() -> None:
+            functions["go_away"](s, connection)
+            if s.conn[connection].streams == 0:
+                functions["close_connection"](s, connection)
+
+        self.at(self.now + s.link[s.host[s.conn[connection].host].link].latency, heard)
 
     def _arriving(self, functions: dict[str, Any]) -> Callable[[State, int], None]:
         def on_arrive(s: State, a: int) -> None:
@@ -147,6 +189,9 @@ class ScriptedTables(PlainTables):
             mirror = t.open == 1 and s.req[t.req].mirror == 1
             meeting = self._ends.meet(Arrival(t.arrived, t.host, t.root, t.number, t.conn, mirror))
             t.phase = core.SERVING
+            if meeting.goaway is not None:
+                connection, said = t.conn, meeting.goaway
+                self.at(s.ctl[0].now + meeting.delay, lambda: self._goes_away(functions, connection, said))
             if meeting.row == HANG:
                 t.phase = core.LOST if t.open == 1 else core.OVER
                 functions["give_attempt"](s, a)
@@ -187,7 +232,7 @@ class ScriptedTables(PlainTables):
             q = s.req[r]
             live, mirror = q.live, q.mirror
             status = 200 if q.status >= core.GRPC else q.status
-            end = Ended(q.id, status, q.flags, q.decided == core.BROKEN)
+            end = Ended(q.root, status, q.flags, q.decided == core.BROKEN)
             original(s, r)
             if live == 1 and mirror == 0 and q.live == 0:
                 self._ends.ended(end)

@@ -162,6 +162,8 @@ class InboundKind(IntEnum):
     """The server side closes the connection (STRICT mTLS refuses plaintext, no filter chain): UC at the caller."""
     REFUSE = 3
     """Nothing listens: connection refused: UF at the caller."""
+    MISUNDERSTAND = 4
+    """The other end speaks another version of HTTP: a protocol error, UPE at the caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -496,6 +498,10 @@ class RouteSpec:
     """Whether bodies are larger than what is kept of them for retries."""
     faults: FaultSpec | None = None
     """What else of its faults counts."""
+    follows: tuple[int, ...] = ()
+    """Statuses of redirects that the proxy follows by itself."""
+    redirects: tuple[tuple[int, int], ...] = ()
+    """Where these lead: (number of a location, from 0, and the flow of the request there); others are not followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

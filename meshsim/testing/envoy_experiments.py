@@ -207,7 +207,8 @@ def _stats(envoy: EnvoyProcess) -> Json:
 def _logged(heard: list[Json], log: Path, hosts: ScriptedHosts) -> list[Json]:
     """What the client heard, with what the access log says of each request."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
-    known = {line["rid"]: line for line in lines}
+    # Of a request with internal redirects the first stream counts, as in the model's replay.
+    known = {line["rid"]: line for line in reversed(lines)}
     numbers = {host.address: host.number for host in hosts.hosts.values()}
     out = []
     for note in heard:

@@ -37,6 +37,8 @@ class ScriptedHosts:
     _servers: dict[int, asyncio.Server] = field(default_factory=dict)
     _open: dict[int, set[asyncio.StreamWriter]] = field(default_factory=dict)
     _connections: dict[int, int] = field(default_factory=dict)
+    _tries: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each request, how many tries its earlier streams have had, and the number of its last one."""
 
     async def start(self) -> None:
         for host in self.hosts.values():
@@ -99,7 +101,14 @@ class ScriptedHosts:
         self.attempts.append({**row, "attempt": attempt, **({"shadow": True} if shadow else {})})
         entry = host.next(round(now * 1e6))
         own = own_behaviours(self.requests[number].body) if number in self.requests and not shadow else ()
-        return await self._behave(own[min(attempt, len(own)) - 1] if own else entry, reader, writer)
+        if own:
+            before, last = self._tries.get(number, (0, 0))
+            if attempt <= last:
+                # A redirect was followed: tries begin at 1 again.
+                before += last
+            self._tries[number] = before, attempt
+            entry = own[min(before + attempt, len(own)) - 1]
+        return await self._behave(entry, reader, writer)
 
     async def _check(self, host: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         now = self.clock()

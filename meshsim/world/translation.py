@@ -140,6 +140,7 @@ def forward_route(
         max_stream_duration=policies.max_stream_duration or 0,
         hedge=policies.hedge,
         timeout_status=policies.timeout_status,
+        follows=() if policies.redirects is None else tuple(sorted(policies.redirects.codes)),
     )
     if body:
         spec = replace(with_body(spec, policies, body), large=policies.large)

@@ -88,7 +88,13 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2 as tcp_p
 from envoy.extensions.filters.network.wasm.v3 import wasm_pb2 as network_wasm_pb2
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2 as reqwithoutquery_formatter_pb2
 from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as preserve_case_pb2
+from envoy.extensions.internal_redirect.allow_listed_routes.v3 import (
+    allow_listed_routes_config_pb2 as allow_listed_routes_pb2,
+)
 from envoy.extensions.internal_redirect.previous_routes.v3 import previous_routes_config_pb2 as originate_redirect_pb2
+from envoy.extensions.internal_redirect.safe_cross_scheme.v3 import (
+    safe_cross_scheme_config_pb2 as safe_cross_scheme_pb2,
+)
 from envoy.extensions.load_balancing_policies.common.v3 import common_pb2 as lb_common_pb2
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2 as least_request_lb_pb2
 from envoy.extensions.load_balancing_policies.maglev.v3 import maglev_pb2 as maglev_lb_pb2
@@ -156,6 +162,7 @@ from xds.type.v3 import typed_struct_pb2 as xds_typed_struct_pb2
 __all__ = [
     "accesslog_pb2",
     "address_pb2",
+    "allow_listed_routes_pb2",
     "any_pb2",
     "base_pb2",
     "bootstrap_pb2",
@@ -256,6 +263,7 @@ __all__ = [
     "route_components_pb2",
     "route_pb2",
     "router_pb2",
+    "safe_cross_scheme_pb2",
     "set_filter_state_pb2",
     "sni_cluster_pb2",
     "sni_dynamic_forward_proxy_pb2",

@@ -189,6 +189,69 @@ def slow_experiment(number: int) -> Fields:
     return made(*[one for one in candidates if _end(made(one)) == _end(made(_slowed(one)))][:8])
 
 
+def redirect_experiment(number: int) -> Fields:
+    """Answers that redirect, on routes that have the proxy follow some of them, with retries and timeouts."""
+    chance = random.Random(number)
+    places = ("http://t/a", "http://t/b?x=1", "http://other:81/c", "http://t/none", "/b", "https://t/b", "")
+    candidates: list[dict[str, Any]] = []
+    for _ in range(16):
+        own = []
+        for _ in range(4):
+            answer: dict[str, Any] = {"status": chance.choice((302, 302, 302, 307, 303, 503, 200))}
+            if 300 < answer["status"] < 400:
+                answer["headers"] = {"location": chance.choice(places[:4] * 3 + places[4:])}
+            answer["delay_ms"] = chance.choice((0, 30, 130))
+            answer.update(chance.choice(({}, {"body_bytes": 0}, {"body_delay_ms": 40})))
+            own.append(answer)
+        request = {"path": chance.choice(("/a", "/a", "/b", "/c")), "upstream": own, "client_timeout_ms": 1500}
+        if chance.random() < 0.4:
+            request.update(chance.choice(({"body_bytes": 20}, {"body_bytes": 20, "body_after_ms": 60})), method="POST")
+        candidates.append(request)
+    routes = [_redirecting(chance, path) for path in ("/a", "/b", "/c")]
+
+    def made(*matrix: dict[str, Any]) -> Fields:
+        found = make_experiment([{"matrix": list(matrix), "gap": 40}])
+        manager = found.body["config"]["http_connection_manager"]  # type: ignore[index]
+        manager["route_config"]["virtual_hosts"][0]["routes"] = routes
+        return found
+
+    return made(*[one for one in candidates if _end(made(one)) == _end(made(_slowed(one)))][:8])
+
+
+def _redirecting(chance: random.Random, path: str) -> dict[str, Any]:
+    """A route with what it says about redirects."""
+    policy: dict[str, Any] = {}
+    if chance.random() < 0.5:
+        policy["max_internal_redirects"] = chance.choice((2, 3))
+    if chance.random() < 0.4:
+        policy["redirect_response_codes"] = [302, 303, 307]
+    if chance.random() < 0.3:
+        policy["allow_cross_scheme_redirect"] = True
+    if chance.random() < 0.4:
+        policy["predicates"] = [_predicate(chance)]
+    action: dict[str, Any] = {"cluster": "c", "timeout": chance.choice(("0s", "0.2s"))}
+    if chance.random() < 0.8:
+        action["internal_redirect_policy"] = policy
+    if chance.random() < 0.5:
+        back_off = {"base_interval": "0.001s", "max_interval": "0.001s"}
+        action["retry_policy"] = {"retry_on": "5xx", "num_retries": 1, "retry_back_off": back_off}
+    return {"name": path[1:], "match": {"prefix": path}, "route": action}
+
+
+def _predicate(chance: random.Random) -> dict[str, Any]:
+    name, config = chance.choice(
+        (
+            ("previous_routes", "PreviousRoutesConfig"),
+            ("safe_cross_scheme", "SafeCrossSchemeConfig"),
+            ("allow_listed_routes", "AllowListedRoutesConfig"),
+        )
+    )
+    typed: dict[str, Any] = {"@type": f"type.googleapis.com/envoy.extensions.internal_redirect.{name}.v3.{config}"}
+    if name == "allow_listed_routes":
+        typed["allowed_route_names"] = ["a", "b"]
+    return {"name": name, "typed_config": typed}
+
+
 def _slowed(request: dict[str, Any]) -> dict[str, Any]:
     """The request with answers as late as a busy machine makes them."""
     later = [{**entry, "delay_ms": entry.get("delay_ms", 0) + SLOW_MS} for entry in request["upstream"]]
@@ -351,4 +414,11 @@ def test_hedging(number: int) -> None:
 @measured_again
 def test_bodies_that_come_late(number: int) -> None:
     found = recorded(slow_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
+    assert list(compare_experiment(found)) == []
+
+
+@pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
+def test_redirects_that_are_followed(number: int) -> None:
+    found = recorded(redirect_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
     assert list(compare_experiment(found)) == []

@@ -83,7 +83,8 @@ def model(config: ActiveConfig, sent: Any) -> tuple[int, str]:
     request = Request(method=sent.method, authority=sent.host, path=sent.path, headers=tuple(headers))
     decision = decide_direct(config, connection, request)
     answers = dict(sent.headers)
-    for followed in range(9):
+    followed: list[tuple[str, str]] = []
+    while len(followed) < 9:
         reached = f"{decision.method} {decision.authority} {decision.path}"
         if decision.disposition is not Disposition.FORWARDED:
             return decision.status, ""
@@ -95,6 +96,7 @@ def model(config: ActiveConfig, sent: Any) -> tuple[int, str]:
         found = follow_redirect(decide_direct, config, connection, decision, status, location, followed=followed)
         if found is None:
             return status, reached
+        followed.append((decision.route, found.route))
         decision = found
     raise AssertionError("redirects without end")
 

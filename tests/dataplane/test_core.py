@@ -39,6 +39,7 @@ from meshsim.dataplane.specs import (
     RateLimitSpec,
     RetryOn,
     RouteKind,
+    RouteSpec,
     Shape,
     StepSpec,
 )
@@ -1095,6 +1096,65 @@ def test_what_is_too_large_to_be_kept_is_not_sent_again() -> None:
     service = add_service(engine, host=refused, route={**retry, "body": 10 * MS, "large": True})
     (row,) = send(engine, service)
     assert (row["status"], row["flags"], row["end"]) == (507, 0, 10 * MS)
+
+
+# -- redirects that the proxy follows ---
+
+
+def redirecting(**route: Any) -> tuple[Engine, Service, Service]:
+    """Two services of one proxy; every answer of the first is a 302 that leads to the second."""
+    engine = make()
+    target = add_service(engine, handler={"service": fixed(30 * MS)})
+    answers = {"inbound": InboundKind.REPLY, "inbound_status": 302, "latency": MS}
+    redirects = {"follows": (302,), "redirects": ((4, target.flow),)}
+    source = add_service(engine, host=answers, route={**redirects, **route})
+    engine.run_until(1)
+    engine.tables.set("inbound", engine.tables.get("host", 1, "inbound"), "location", 5)
+    return engine, source, target
+
+
+def test_a_redirect_that_is_followed_begins_a_new_stream() -> None:
+    """Measured on 1.40: the answer counts as a redirect alone, its connection closes, timeouts begin anew."""
+    engine, source, target = redirecting(timeout=10 * MS, idle_timeout=20 * MS)
+    engine.set_route(target.flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((target.cluster, 1),), timeout=40 * MS))
+    add_requests(engine, source.flow, [MS])
+    engine.run_until(SECOND)
+    first, last = engine.drain()
+    assert (first["status"], first["last"], first["how"]) == (302, 0, core.REDIRECTED)
+    assert (last["status"], last["last"], last["attempt"], last["end"]) == (200, 1, 1, 33 * MS)
+    counts = engine.count_clusters()
+    redirected, reached = counts.of(source.cluster), counts.of(target.cluster)
+    assert (redirected["upstream_internal_redirect_succeeded_total"], redirected["upstream_rq_completed"]) == (1, 0)
+    assert (reached["upstream_rq_200"], reached["upstream_rq_total"]) == (1, 1)
+    assert engine.counters.finished == 1
+
+
+def test_redirects_that_nobody_knows_go_to_the_client() -> None:
+    engine, source, _ = redirecting(redirects=((3, 0),))
+    (row,) = send(engine, source, MS)
+    counts = engine.count_clusters().of(source.cluster)
+    assert (row["status"], counts["upstream_internal_redirect_failed_total"], counts["upstream_rq_302"]) == (302, 1, 1)
+    engine, source, _ = redirecting(follows=(301, 303, 307, 308))
+    (row,) = send(engine, source, MS)
+    counts = engine.count_clusters().of(source.cluster)
+    assert (row["status"], counts["upstream_internal_redirect_failed_total"]) == (302, 0)
+
+
+def test_an_incomplete_request_is_not_redirected() -> None:
+    """Envoy source/common/router/router.cc, setupRedirect: a sidecar's own answer comes before the body has."""
+    engine, source, _ = redirecting(body=50 * MS)
+    (row,) = send(engine, source, MS)
+    assert (row["status"], row["end"] // MS) == (302, 3)
+
+
+def test_hosts_that_speak_another_version_are_a_protocol_error() -> None:
+    """Recorded: an HTTP/2 cluster on an HTTP/1 host."""
+    engine = make()
+    service = add_service(engine, cluster={"http2": True}, host={"inbound": InboundKind.MISUNDERSTAND})
+    (row,) = send(engine, service)
+    assert (row["status"], row["flags"]) == (502, Flag.UPE)
+    counts = engine.count_clusters().of(service.cluster)
+    assert (counts["upstream_rq_tx_reset"], counts["upstream_cx_destroy"]) == (1, 1)
 
 
 def test_a_stream_of_the_longest_duration_ends_without_a_flag() -> None:

@@ -8,7 +8,7 @@ from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.layout import row_of
-from meshsim.dataplane.scripted import HANG, Arrival, Ended, Meeting, ScriptedTables
+from meshsim.dataplane.scripted import HANG, Arrival, Ended, GoAway, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag, RetryOn
 from meshsim.testing.meshes import add_service
 from meshsim.units import MILLISECOND
@@ -86,6 +86,37 @@ def test_a_client_that_leaves_after_the_end_changes_nothing() -> None:
     script, tables = run(Script([reply(200)]), leave=50 * MS)
     assert script.ends == [Ended(77, 200, 0, False)]
     assert tables.get("ctl", 0, "finished") == 1
+
+
+def test_a_host_goes_away_and_gives_up_some_of_its_streams() -> None:
+    """Recorded: with streams 1, 3 and 5 under way and GOAWAY for 1, the others are refused and 1 finishes."""
+    refused = row_of("inbound", kind=core.IN_RESET, how=core.REFUSED_STREAM, marks=core.MARK_CLOSES)
+    script = Script([reply(200), reply(200), None, reply(200)])
+    tables = ScriptedTables(script)
+    script.engine = Engine(1, tables=tables, sample_rate=1.0)
+    service = add_service(script.engine)
+    original = script.meet
+
+    def meet(arrival: Arrival) -> Meeting:
+        met = original(arrival)
+        if len(script.arrivals) != 3:
+            return met._replace(delay=50 * MS)
+        return met._replace(goaway=GoAway(1, script.engine.met_rows((refused,)), -1))
+
+    script.meet = meet  # type: ignore[method-assign]
+    for identity, at in ((11, MS), (12, 2 * MS), (13, 3 * MS), (14, 20 * MS)):
+        tables.at(at, lambda identity=identity: tables.send(service.flow, identity))  # type: ignore[misc]
+    script.engine.run_until(1000 * MS)
+    assert {end.request: (end.status, end.flags) for end in script.ends} == {
+        11: (200, 0),
+        12: (503, Flag.UR),
+        13: (503, Flag.UR),
+        14: (200, 0),
+    }
+    connections = [arrival.connection for arrival in script.arrivals]
+    assert len(set(connections[:3])) == 1
+    assert connections[3] != connections[0]
+    assert check_invariants(tables) == []
 
 
 def test_the_compiled_core_is_untouched() -> None:

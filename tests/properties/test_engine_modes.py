@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from meshsim.dataplane.engine import ClusterStats, Counters, Engine
 from meshsim.dataplane.invariants import check_invariants
+from meshsim.dataplane.specs import InboundKind
 from meshsim.dataplane.storage import LOG_DTYPE, Mode
 from meshsim.dataplane.tables import choose_mode
+from meshsim.testing.meshes import add_service, add_traffic, exponential
 from meshsim.testing.random_meshes import RandomMesh
 from meshsim.units import MILLISECOND, SECOND, Nanos
 
@@ -116,6 +118,24 @@ def test_times_of_a_request_are_in_order(number: int) -> None:
 def test_bounds_checked_code_finds_nothing() -> None:
     for number in range(6):
         assert outcome(Mode.CHECKED, number, []) == outcome(Mode.PLAIN, number, [])
+
+
+@compiled
+def test_compiled_equals_interpreted_where_redirects_are_followed() -> None:
+    def digest(mode: Mode) -> tuple[int, Counters]:
+        engine = Engine(7, mode=mode)
+        target = add_service(engine, pods=3, handler={"service": exponential(5 * MILLISECOND)})
+        answers = {"inbound": InboundKind.REPLY, "inbound_status": 302, "jitter": MILLISECOND}
+        route = {"follows": (302,), "redirects": ((0, target.flow),), "timeout": 20 * MILLISECOND}
+        source = add_service(engine, host=answers, route=route)
+        engine.run_until(1)
+        engine.tables.set("inbound", engine.tables.get("host", 3, "inbound"), "location", 1)
+        add_traffic(engine, [source.flow], 400.0)
+        engine.run_until(END)
+        assert engine.count_clusters().of(source.cluster)["upstream_internal_redirect_succeeded_total"] > 700
+        return engine.digest, engine.counters
+
+    assert digest(Mode.NUMBA) == digest(Mode.PLAIN)
 
 
 def test_seeds_differ() -> None:

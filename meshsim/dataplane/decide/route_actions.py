@@ -39,7 +39,14 @@ from meshsim.dataplane.decide.routes import (
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.dataplane.decide.uri_template import check_rewrite_template
 from meshsim.units import Nanos
-from meshsim.xds.messages import base_pb2, route_components_pb2, uri_template_rewrite_pb2
+from meshsim.xds.messages import (
+    allow_listed_routes_pb2,
+    base_pb2,
+    originate_redirect_pb2,
+    route_components_pb2,
+    safe_cross_scheme_pb2,
+    uri_template_rewrite_pb2,
+)
 
 _DEFAULT_TIMEOUT: Final = 15_000_000_000
 _REDIRECT_STATUS: Final = {0: 301, 1: 302, 2: 303, 3: 307, 4: 308}
@@ -156,14 +163,24 @@ def _forward(
 
 
 def _redirects(message: route_components_pb2.InternalRedirectPolicy, notes: Notes) -> InternalRedirects:
-    if message.predicates:
-        notes.append("internal redirect predicates")
     most = message.max_internal_redirects
-    return InternalRedirects(
+    policy = InternalRedirects(
         most.value if message.HasField("max_internal_redirects") else 1,
         frozenset(message.redirect_response_codes) & _FOLLOWED or _ORDINARY,
         message.allow_cross_scheme_redirect,
     )
+    for predicate in message.predicates:
+        packed = predicate.typed_config
+        if packed.Is(allow_listed_routes_pb2.AllowListedRoutesConfig.DESCRIPTOR):
+            listed = unpack_valid(packed, allow_listed_routes_pb2.AllowListedRoutesConfig).allowed_route_names
+            policy = policy._replace(listed=frozenset(listed) & (policy.listed or frozenset(listed)))
+        elif packed.Is(originate_redirect_pb2.PreviousRoutesConfig.DESCRIPTOR):
+            policy = policy._replace(once=True)
+        elif packed.Is(safe_cross_scheme_pb2.SafeCrossSchemeConfig.DESCRIPTOR):
+            policy = policy._replace(safe=True)
+        else:
+            notes.append("internal redirect predicates")
+    return policy
 
 
 def _stream_limits(message: route_components_pb2.RouteAction) -> tuple[Nanos | None, Nanos | None]:

@@ -136,6 +136,12 @@ class InternalRedirects(NamedTuple):
     """How many in a row."""
     codes: frozenset[int]
     cross_scheme: bool
+    listed: frozenset[str] | None = None
+    """Names of the routes that they may lead to, None = any."""
+    once: bool = False
+    """Whether a route leads a request to another one once only (previous_routes)."""
+    safe: bool = False
+    """Whether they may not lead from http to https (safe_cross_scheme)."""
 
 
 class Forward(NamedTuple):

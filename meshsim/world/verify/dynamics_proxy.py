@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.json_format import ParseError
 
 from meshsim.api import Fields
 from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct, outcomes
-from meshsim.dataplane.decide.clusters import Cluster, Endpoint, LocalityEndpoints
+from meshsim.dataplane.decide.clusters import Endpoint, LocalityEndpoints
+from meshsim.dataplane.decide.redirects import follow_redirect
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.decide.upstreams import resolve
 from meshsim.dataplane.engine import Engine
@@ -35,7 +36,7 @@ from meshsim.errors import InputError
 from meshsim.units import Nanos
 from meshsim.world.cluster_contexts import ClusterContexts
 from meshsim.world.translation import cluster_spec, forward_route, host_place, local_route
-from meshsim.world.verify.dynamics_script import Host
+from meshsim.world.verify.dynamics_script import Host, locations_of
 from meshsim.xds import type_urls
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2
 from meshsim.xds.packing import from_json
@@ -49,6 +50,7 @@ _PORT: Final = 10_000
 _CLIENT: Final = "127.0.0.1"
 _SILENT: Final = "127.0.1."
 """Addresses that drop packets."""
+_SEE_OTHER: Final = 303
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
 _CONNECTION: Final = Connection(source=_CLIENT, destination=_LISTENER, destination_port=_PORT)
 
@@ -64,6 +66,8 @@ class FlowKey(NamedTuple):
     """Bytes of the body."""
     after: Nanos = 0
     """How long after the headers it comes, `core.NEVER` if it never does."""
+    followed: tuple[tuple[str, str], ...] = ()
+    """Redirects that led to it: from which route to which."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class ProxyModel:
     engine: Engine
     experiment: Fields
     hosts: Mapping[str, Host]
+    locations: Mapping[tuple[int, str], int] = field(init=False)
+    """Numbers of the redirects that hosts answer with, each a status and a location."""
     config: ActiveConfig = field(init=False)
     proxy: int = field(init=False)
     assignments: dict[str, Mapping[str, object]] = field(default_factory=dict)
@@ -90,6 +96,7 @@ class ProxyModel:
 
     def __post_init__(self) -> None:
         config = self.experiment.fields("config")
+        self.locations = locations_of(self.experiment)
         work = Distribution(Shape.FIXED, WORK)
         self.proxy = self.engine.add_proxy(
             ProxySpec(workers=max(config.integer("concurrency", 1), 1), outbound=work, inbound=work)
@@ -160,11 +167,31 @@ class ProxyModel:
     def _way(self, key: FlowKey, decision: Decision) -> RouteSpec:
         if decision.disposition is not Disposition.FORWARDED:
             return local_route(decision, key.after)
+        redirects = tuple(self._redirects(key, decision))
         high = decision.policies.high_priority
         clusters = tuple((self._cluster(u, high), u.weight) for u in decision.upstreams)
         mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
         spec = forward_route(decision, clusters, mirrors, client=_CLIENT, body=key.after)
-        return replace(spec, eager=self.experiment.flag("hosts_answer_before_the_body_is_complete"))
+        eager = self.experiment.flag("hosts_answer_before_the_body_is_complete")
+        return replace(spec, eager=eager, redirects=redirects)
+
+    def _redirects(self, key: FlowKey, decision: Decision) -> Iterator[tuple[int, int]]:
+        """Where redirects lead that the proxy follows by itself: number of a location, and the flow of the request."""
+        if decision.policies.redirects is None:
+            return
+        for (status, location), number in self.locations.items():
+            found, asked = _follow(self.config, decision, status, location, key.followed)
+            if found is not None:
+                body = 0 if status == _SEE_OTHER and decision.method != asked.method else key.body
+                target = FlowKey(
+                    asked.method,
+                    asked.authority or "",
+                    asked.path,
+                    asked.headers,
+                    body,
+                    followed=(*key.followed, (decision.route, found.route)),
+                )
+                yield number, self.flow(target)
 
     def _cluster(self, upstream: Upstream, high: bool = False) -> int:
         if upstream.cluster is None:
@@ -179,11 +206,12 @@ class ProxyModel:
     # -- hosts -------------------------------------------------------------------------------------------------------
 
     def _give_hosts(self, name: str, at: Nanos | None = None) -> None:
-        assignment, cluster = self._upstreams[name].assignment, self._upstreams[name].cluster
+        upstream = self._upstreams[name]
+        assignment = upstream.assignment
         found: list[tuple[str, HostSpec]] = []
-        if assignment is not None and cluster is not None:
+        if assignment is not None:
             for group in assignment.localities:
-                found += [(str(endpoint), self._host(cluster, group, endpoint)) for endpoint in group.endpoints]
+                found += [(str(endpoint), self._host(upstream, group, endpoint)) for endpoint in group.endpoints]
         self.engine.set_hosts(self.clusters[name], found, at)
         if assignment is not None:
             self.engine.set_drop(self.clusters[name], assignment.drop.parts_per_million, at)
@@ -210,8 +238,12 @@ class ProxyModel:
         )
         return replace(spec, local=bool(name) and name == upstream.name)
 
-    def _host(self, cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostSpec:
+    def _host(self, upstream: Upstream, group: LocalityEndpoints, endpoint: Endpoint) -> HostSpec:
+        assert upstream.cluster is not None
         address = str(endpoint)
+        host = self.hosts.get(address)
+        understands = host is None or host.http2 == upstream.http2
+        met = InboundKind.SERVE if understands else InboundKind.MISUNDERSTAND
         refused = address in self.closed or address not in self.pods
         return HostSpec(
             pod=self.pods.get(address, -1),
@@ -219,9 +251,9 @@ class ProxyModel:
             latency=LATENCY,
             jitter=0,
             handshake_rtts=1,
-            inbound=InboundKind.REFUSE if refused else InboundKind.SERVE,
+            inbound=InboundKind.REFUSE if refused else met,
             reachable=not address.startswith(_SILENT),
-            **host_place(cluster, group, endpoint),
+            **host_place(upstream.cluster, group, endpoint),
         )
 
     def listen(self, address: str, listening: bool, at: Nanos) -> None:
@@ -248,5 +280,21 @@ class ProxyModel:
                 cluster=cluster, assignment=self.config.assignment_of(cluster)
             )
             self._give_hosts(name, at)
-        for key, flow in self._flows.items():
+        for key, flow in list(self._flows.items()):
             self.engine.set_route(flow, self._route(key, flow), at)
+
+
+def _follow(
+    config: ActiveConfig, decision: Decision, status: int, location: str, followed: tuple[tuple[str, str], ...]
+) -> tuple[Decision | None, Request]:
+    """What is decided about the request that a redirect leads to, None if it is not followed; and that request."""
+    asked = [Request()]
+
+    def decide(
+        config: ActiveConfig, connection: Connection, request: Request | None, explain: bool = False, **more: Any
+    ) -> Decision:
+        if request is not None:
+            asked.append(request)
+        return decide_direct(config, connection, request, explain, **more)
+
+    return follow_redirect(decide, config, _CONNECTION, decision, status, location, followed=followed), asked[-1]

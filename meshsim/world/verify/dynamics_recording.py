@@ -173,14 +173,16 @@ def played_run(played: Played) -> Run:
     """A replayed run."""
     out = Run()
     for sent in played.requests:
-        flags = tuple(sorted(flag.name or "" for flag in Flag(sent.flags)))
+        flags = _names(sent.flags)
         details = _details(sent)
         answered = sent.hosts[-1] if details == "via_upstream" else -1
         # A proxy tells a gRPC client of its own failures in an answer of status 200.
         status = 200 if sent.grpc and answered < 0 and sent.status else sent.status
-        out.answers.append(
-            Answer(status, sent.error, flags, sent.attempts, sent.latency / MILLISECOND, answered, details)
-        )
+        attempts, latency = sent.attempts, sent.latency
+        if sent.logged is not None:
+            attempts, logged, latency = sent.logged
+            flags, details = _names(logged), "internal_redirect"
+        out.answers.append(Answer(status, sent.error, flags, attempts, latency / MILLISECOND, answered, details))
     last: dict[int, int] = {}
     for attempt in played.attempts:
         if attempt.shadow:
@@ -199,6 +201,10 @@ def played_run(played: Played) -> Run:
             out.stats[name] |= {theirs: getattr(health, ours) for ours, theirs in HEALTH_STATS.items()}
     out.count()
     return out
+
+
+def _names(flags: int) -> tuple[str, ...]:
+    return tuple(sorted(flag.name or "" for flag in Flag(flags)))
 
 
 def _details(sent: Sent) -> str:

@@ -11,12 +11,12 @@ from meshsim.api import Fields
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine, HealthStats
 from meshsim.dataplane.layout import Row
-from meshsim.dataplane.scripted import Arrival, Ended, Meeting, ScriptedTables
+from meshsim.dataplane.scripted import Arrival, Ended, GoAway, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag
 from meshsim.kernel import draw
 from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.verify.dynamics_proxy import FlowKey, ProxyModel
-from meshsim.world.verify.dynamics_script import Host, behaviour, hosts_of, millis, numbered, settle
+from meshsim.world.verify.dynamics_script import CUT, REFUSED, Host, behaviour, hosts_of, millis, numbered, settle
 
 _LONGEST: Final = 120 * SECOND
 _SHADOWS: Final = 2 * SECOND
@@ -63,11 +63,23 @@ class Sent:
     """The client's connection."""
     how: int = -1
     """How the last try ended (`core`), -1 without one."""
+    logged: tuple[int, int, Nanos] | None = None
+    """Of the first stream, if a redirect was followed: tries, flags and time. An access log tells it first."""
+    before: int = 0
+    last: int = 0
+    """Tries of earlier streams, and of this one so far, as hosts see them."""
 
     @property
     def attempts(self) -> int:
         """Tries as an access log counts them: one that finds no host is one too."""
         return len(self.hosts) + (self.flags & Flag.UH != 0)
+
+    def try_of(self, attempt: int) -> int:
+        """Number of a try among all of the request, by its number in its stream: each stream begins at 1 again."""
+        if attempt <= self.last:
+            self.before += self.last
+        self.last = attempt
+        return self.before + attempt
 
     @property
     def grpc(self) -> bool:
@@ -129,11 +141,16 @@ class _Client:
         scripted = host.next(arrival.time - self.age)
         own = sent.spec.items("upstream")
         if own and not arrival.mirror:
-            scripted = own[min(arrival.attempt, len(own)) - 1]
-        found = behaviour(scripted, self.proxy.retry.get(sent.flow), host.http2)
+            scripted = own[min(sent.try_of(arrival.attempt), len(own)) - 1]
+        found = behaviour(scripted, self.proxy.retry.get(sent.flow), host.http2, self.proxy.locations)
         row = numbered(self.engine.met_rows, self._rows, found.row)
         chance = (1 + draw(self.seed, "host", len(self.attempts)) % _WHOLE) / _WHOLE
-        return Meeting(row, found.delay + round(-log(chance) * _HOST_WORK))
+        goaway = None
+        if found.goaway is not None:
+            last, closes = found.goaway
+            refused, cut = (numbered(self.engine.met_rows, self._rows, row) for row in (REFUSED, CUT))
+            goaway = GoAway(last, refused, cut if closes else -1)
+        return Meeting(row, found.delay + round(-log(chance) * _HOST_WORK), goaway)
 
     def check(self, host: int, time: Nanos) -> Meeting:
         scripted = self._host(host)
@@ -316,5 +333,7 @@ def _tries(client: _Client) -> None:
             sent = client._by_identity[int(row["root"])]
             sent.hosts.append(-1 if host is None else host.number)
             sent.how = int(row["how"])
+            if sent.how == core.REDIRECTED and sent.logged is None:
+                sent.logged = len(sent.hosts), int(row["flags"]), int(row["end"]) - client.age - sent.time
         elif row["last"] and not row["mirror"]:
             client._by_identity[int(row["root"])].how = -1

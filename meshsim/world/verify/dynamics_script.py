@@ -20,6 +20,7 @@ _LIMITED: Final = "x-envoy-ratelimited"
 _DEGRADED: Final = "x-envoy-degraded"
 _FAILS: Final = "x-envoy-immediate-health-check-fail"
 _SETTLE_MS: Final = 20.0
+NOWHERE: Final[Mapping[tuple[int, str], int]] = {}
 
 Rows = Callable[[tuple[Row, ...]], int]
 """Numbers rows of the `inbound` table (`Layout.met`)."""
@@ -32,6 +33,13 @@ class Behaviour(NamedTuple):
     """Of the `inbound` table; None hangs."""
     delay: Nanos
     did: str
+    goaway: tuple[int, bool] | None = None
+    """The last stream that the host goes on with on this connection, and whether it closes it at once."""
+
+
+REFUSED: Final = row_of("inbound", kind=core.IN_RESET, how=core.REFUSED_STREAM, marks=core.MARK_CLOSES)
+CUT: Final = row_of("inbound", kind=core.IN_RESET, how=core.TERMINATED, marks=core.MARK_CLOSES)
+"""What streams meet whose host says GOAWAY without them, or closes their connection with it."""
 
 
 def millis(entry: Fields, key: str, default: float = 0.0) -> Nanos:
@@ -39,28 +47,55 @@ def millis(entry: Fields, key: str, default: float = 0.0) -> Nanos:
     return round(entry.number(key, default) * MILLISECOND)
 
 
-def behaviour(entry: Fields, retry: RetryPolicy | None, http2: bool) -> Behaviour:
-    """A scripted behaviour as a row, for a request under a retry policy."""
+def behaviour(
+    entry: Fields, retry: RetryPolicy | None, http2: bool, locations: Mapping[tuple[int, str], int] = NOWHERE
+) -> Behaviour:
+    """A scripted behaviour as a row, for a request under a retry policy; redirects by their numbers."""
     delay = millis(entry, "delay_ms")
     if entry.flag("hang"):
         return Behaviour(None, 0, "hang")
-    goaway = entry.fields("goaway")
     if entry.flag("garbage"):
         return Behaviour(_reset(core.PROTOCOL_ERROR), delay, "garbage")
+    if "goaway" in entry:
+        goaway = entry.fields("goaway")
+        answers = goaway.flag("answer") or "status" in entry
+        row = _answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations) if answers else None
+        return Behaviour(row, delay, "goaway", (goaway.integer("last"), goaway.flag("close")))
     if "rst_stream" in entry:
         how = _stream_reset(entry.integer("rst_stream"))
         if not entry.flag("after_headers"):
             return Behaviour(_reset(how), delay, "rst_stream")
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how), delay, "rst_stream")
-    if goaway and not goaway.integer("last") and "status" not in entry:
-        return Behaviour(_reset(core.REFUSED_STREAM, core.MARK_CLOSES), delay, "goaway")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how, locations), delay, "rst_stream")
     kind = entry.text("reset")
     if kind == "before_headers":
         return Behaviour(_reset(core.TERMINATED), delay + millis(entry, "after_ms"), "reset")
     if kind == "after_headers":
         how = _cut(entry, http2)
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how), delay, "reset")
-    return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED), delay, "")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how, locations), delay, "reset")
+    return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations), delay, "")
+
+
+def locations_of(experiment: Fields) -> dict[tuple[int, str], int]:
+    """Numbers of the redirects that hosts answer with, each a status and a location."""
+    found: dict[tuple[int, str], int] = {}
+    entries: list[object] = [experiment.body["hosts"], experiment.body["client"]]
+    while entries:
+        entry = entries.pop()
+        if isinstance(entry, Mapping):
+            entries.extend(entry.values())
+            headers = Fields(dict(entry)).value("headers")
+            redirect = _redirect(Fields(dict(entry))) if isinstance(headers, Mapping) else None
+            if redirect is not None:
+                found.setdefault(redirect, len(found))
+        elif isinstance(entry, list):
+            entries.extend(entry)
+    return found
+
+
+def _redirect(entry: Fields) -> tuple[int, str] | None:
+    """Status and location of an answer that redirects."""
+    headers = {name.lower(): value for name, value in entry.text_map("headers").items()}
+    return (entry.integer("status", 200), headers["location"]) if "location" in headers else None
 
 
 def _stream_reset(code: int) -> int:
@@ -77,11 +112,13 @@ def _cut(entry: Fields, http2: bool) -> int:
     return core.ANSWERED if entry.text("framing") == "close" else core.PROTOCOL_ERROR
 
 
-def _reset(how: int, marks: int = 0) -> Row:
-    return row_of("inbound", kind=core.IN_RESET, how=how, marks=marks)
+def _reset(how: int) -> Row:
+    return row_of("inbound", kind=core.IN_RESET, how=how)
 
 
-def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -> Row:
+def _answer(
+    entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int, locations: Mapping[tuple[int, str], int]
+) -> Row:
     status = entry.integer("status", 200)
     grpc = entry.integer("grpc_status")
     if grpc and entry.flag("trailers_only", True):
@@ -96,10 +133,19 @@ def _answer(entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int) -
         marks |= core.MARK_DEGRADED
     if headers.get(_FAILS) is not None:
         marks |= core.MARK_FAILS
-    wait = _reset_after(headers, retry) if retry is not None else 0
-    size = entry.integer("body_bytes")
+    if "body_bytes" in entry and entry.integer("body_bytes") == 0 and body == 0 and after == core.ANSWERED:
+        marks |= core.MARK_EMPTY
+    redirect = _redirect(entry)
     return row_of(
-        "inbound", kind=core.IN_REPLY, status=status, marks=marks, body=body, after=after, wait=wait, size=size
+        "inbound",
+        kind=core.IN_REPLY,
+        status=status,
+        marks=marks,
+        body=body,
+        after=after,
+        wait=_reset_after(headers, retry) if retry is not None else 0,
+        location=0 if redirect is None else 1 + locations.get(redirect, -1),
+        size=entry.integer("body_bytes"),
     )
 
 
