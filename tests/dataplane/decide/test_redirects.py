@@ -17,7 +17,7 @@ def config(build: Any, policy: dict[str, Any] | None) -> Any:
     start: dict[str, Any] = {"cluster": "c", **({} if policy is None else {"internal_redirect_policy": policy})}
     routes = [
         {"match": {"prefix": "/start"}, "route": start},
-        {"match": {"prefix": "/up"}, "route": {"cluster": "c"}},
+        {"name": "up", "match": {"prefix": "/up"}, "route": {"cluster": "c"}},
         {"match": {"prefix": "/direct"}, "direct_response": {"status": 299}},
     ]
     return build((http_listener(routes),), (static_cluster("c", "10.0.0.5"),))
@@ -28,7 +28,8 @@ def follow(
 ) -> Decision | None:
     active = config(build, policy)
     first = decide_direct(active, CLIENT, Request(method=method, authority="h.example", path="/start?a=1"))
-    return follow_redirect(decide_direct, active, CLIENT, first, status, location, followed=followed)
+    before = (("", "elsewhere"),) * followed
+    return follow_redirect(decide_direct, active, CLIENT, first, status, location, followed=before)
 
 
 def test_the_new_request(build: Any) -> None:
@@ -65,6 +66,27 @@ def test_what_a_policy_allows(build: Any) -> None:
         found = follow(build, "http://o/up", status, "POST", redirect_response_codes=[303, 307])
         assert found is not None
         assert found.method == method
+
+
+def predicate(name: str, config: str, **fields: Any) -> dict[str, Any]:
+    kind = f"type.googleapis.com/envoy.extensions.internal_redirect.{name}.v3.{config}"
+    return {"predicates": [{"name": name, "typed_config": {"@type": kind, **fields}}]}
+
+
+def test_predicates(build: Any) -> None:
+    """Envoy source/extensions/internal_redirect; played on the real one in tests/conformance/test_envoy_dynamics.py."""
+    listed = predicate("allow_listed_routes", "AllowListedRoutesConfig", allowed_route_names=["up"])
+    assert follow(build, "http://o/up", **listed)
+    assert follow(build, "http://o/direct", **listed) is None
+    safe = predicate("safe_cross_scheme", "SafeCrossSchemeConfig")
+    assert follow(build, "https://o/up", allow_cross_scheme_redirect=True, **safe) is None
+    assert follow(build, "http://o/up", **safe)
+    once = predicate("previous_routes", "PreviousRoutesConfig")
+    active = config(build, {**once, "max_internal_redirects": 3})
+    first = decide_direct(active, CLIENT, Request(authority="h", path="/start"))
+    for before, ends in (((), False), ((("", "up"),), True), ((("other", "up"),), False)):
+        found = follow_redirect(decide_direct, active, CLIENT, first, 302, "http://o/up", followed=before)
+        assert (found is None) == ends
 
 
 def test_without_a_policy_nothing_is_followed(build: Any) -> None:
