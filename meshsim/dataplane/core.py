@@ -79,6 +79,9 @@ EV_CHECK = 24
 EV_CHECKED = 25
 EV_BODY = 26
 EV_SLOWED = 27
+EV_LOOK = 28
+EV_SILENT = 29
+EV_RESTED = 30
 
 # Steps of the stack.
 DO_CALLS = 0
@@ -105,6 +108,8 @@ DO_DROP = 20
 DO_REQUEST = 21
 DO_DECIDE = 22
 DO_LEAVE = 23
+DO_LOOK = 24
+DO_LOOK_CONNECTIONS = 25
 
 # What `run` returns when it could not go on; otherwise it returns the time of the next event.
 FULL = -1
@@ -162,6 +167,8 @@ TIMER_DURATION = 4
 TIMER_TRY_IDLE = 5
 TIMER_CALL = 6
 TIMER_REQUEST = 8
+TIMER_REST = 10
+"""A connection's."""
 
 # States of a connection.
 CLOSED = 0
@@ -240,6 +247,8 @@ RETRIED = 1024
 FOLLOWED = 1000
 """Internal redirects: those that were followed, and those that were not; between the statuses and `RETRIED`."""
 UNFOLLOWED = 1001
+CX_IDLE = 1002
+"""Connections that were closed because they had no stream for too long."""
 UNATTACHED = 2024
 UNCHARGED = 2025
 CONNECT_TIMEOUT = 2026
@@ -343,6 +352,9 @@ TIMER_LAG = 12
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
 AHEAD_WORDS = 2
+LOOK = 100 * SECOND
+"""How often all requests and connections are looked at for those that will have been idle for too long before the next
+look. What may be idle for less than two of them has timers."""
 MANY_STREAMS = 1024
 """Most streams of an HTTP/2 connection, where nothing else is configured (Envoy 1.40)."""
 CHUNK = 64
@@ -503,6 +515,8 @@ class Ctl:
     """1 = there have to be more of them, 2 = more places for buckets of single connections, 3 = both."""
     own_n: i64
     """Buckets of single connections."""
+    looking: i64
+    """1 = something may be idle for long and end by it, 2 = and is looked at."""
 
 
 class Dist:
@@ -743,6 +757,8 @@ class Route:
     """Where they lead: rows of the `share` table, each with a location as its weight and a flow in the cluster's place.
     Others go to the client."""
     follow_n: i32
+    rest: i64
+    """Stream idle timeout of requests without a timer for it, 0 = none."""
 
 
 class Share:
@@ -869,6 +885,8 @@ class Cluster:
     """By what its pools at a host are told apart, 0 = by event loop alone."""
     preconnect: i16
     """Thousandths: streams that a pool is to have connections for, for each that it has; 0 = 1."""
+    rest_class: i32
+    """Timers of connections without streams, -1 where `idle_timeout` is none or long."""
 
 
 class Plan:
@@ -1132,6 +1150,8 @@ class ConnAge:
     """When it will be up or have failed; later, when it was last without a stream where its cluster asks for that."""
     opened: i64
     pod: i32
+    used: i64
+    """How many streams it had had when it was first seen without one."""
 
 
 class Source:
@@ -1904,6 +1924,8 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
     t = s.timer[at]
     tc = s.timer_class[k]
     row = t.row
+    if tc.kind == TIMER_REST:
+        return s.conn[row].state == READY and s.conn[row].streams == 0 and s.conn_age[row].due == t.time - tc.span
     if tc.kind & 1 == 0:
         q = s.req[row]
         if q.gen != t.gen or q.live == 0:
@@ -1975,6 +1997,8 @@ def on_timer(s: State, k: i64) -> None:
                 push(s, DO_DURATION, t.row)
             elif tc.kind == TIMER_CALL:
                 push(s, DO_CANCEL, t.row)
+            elif tc.kind == TIMER_REST:
+                close_rested(s, t.row)
             elif tc.kind == TIMER_REQUEST:
                 push(s, DO_REQUEST, t.row)
             else:
@@ -3970,8 +3994,7 @@ def find_connection(s: State, pool: i64, row: i64) -> i64:
         k = p.conn
         conn = s.conn[k]
         if conn.state == READY and cl.limits == 1:
-            rested = conn.streams == 0 and cl.idle_timeout > 0 and now - s.conn_age[k].due >= cl.idle_timeout
-            if rested or (cl.max_life > 0 and now - s.conn_age[k].opened >= cl.max_life):
+            if cl.max_life > 0 and now - s.conn_age[k].opened >= cl.max_life:
                 conn.state = DRAINING
                 if conn.streams == 0:
                     close_connection(s, k)
@@ -4073,6 +4096,7 @@ def dial(s: State, pool: i64) -> None:
     conn.station = -1
     conn.idle = 0
     s.conn_age[k].opened = c.now
+    s.conn_age[k].used = 0
     conn.events = 0
     conn.failing = 0
     p.connecting += 1
@@ -4145,6 +4169,8 @@ def on_connected(s: State, k: i64) -> None:
         push(s, DO_POOL, conn.pool)
         return
     rest_connection(s, k)
+    if s.cluster[host.cluster].limits == 1:
+        await_rest(s, k)
     push(s, DO_POOL, conn.pool)
 
 
@@ -4210,6 +4236,20 @@ def close_connection(s: State, k: i64) -> None:
     give_connection(s, k)
 
 
+def await_rest(s: State, k: i64) -> None:
+    """Set the idle timer of a connection that has no stream any more, where its cluster has one."""
+    conn = s.conn[k]
+    rest = s.cluster[s.host[conn.host].cluster].rest_class
+    if rest >= 0 and conn.state == READY and conn.streams == 0:
+        set_timer(s, rest, k, 0)
+
+
+def close_rested(s: State, k: i64) -> None:
+    """A connection has had no stream for too long (Envoy source/common/http/codec_client.cc, onIdleTimeout)."""
+    note(s, s.host[s.conn[k].host].cluster, CX_IDLE)
+    close_connection(s, k)
+
+
 def go_away(s: State, k: i64) -> None:
     """The other end of an HTTP/2 connection takes no more streams (GOAWAY): it closes when those it has are over."""
     conn = s.conn[k]
@@ -4267,6 +4307,8 @@ def release_connection(s: State, a: i64) -> None:
         close_connection(s, t.conn)
     else:
         rest_connection(s, t.conn)
+    if cl.limits == 1:
+        await_rest(s, t.conn)
     if (cl.pending > 0 and s.pool[pool].head >= 0) or (cl.limits == 1 and cl.pools > 0):
         push(s, DO_POOL, pool)
     t.conn = -1
@@ -6611,6 +6653,111 @@ def on_level(s: State, lv: i64) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What is idle for long
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def begin_looking(s: State) -> None:
+    """From now on everything is looked at now and then, at whole multiples of `LOOK`."""
+    c = s.ctl[0]
+    c.looking = 2
+    schedule(s, (c.now // LOOK + 1) * LOOK, EV_LOOK, 0)
+
+
+def on_look(s: State) -> None:
+    """Look at all requests, then at all connections."""
+    schedule(s, s.ctl[0].now + LOOK, EV_LOOK, 0)
+    push(s, DO_LOOK_CONNECTIONS, 0)
+    push(s, DO_LOOK, 0)
+
+
+def silent_since(s: State, r: i64) -> i64:
+    """When the client of a request, or its answer, last moved."""
+    q = s.req[r]
+    since = q.start
+    if q.source >= 0:
+        since += s.source[q.source].latency
+    if s.ctl[0].late_width > 0:
+        if s.late[2 * r] > since:
+            since = s.late[2 * r]
+        if s.route[q.route].slow == 1 and whole(s, r) and s.late[2 * r + 1] > since:
+            since = s.late[2 * r + 1]
+    if q.decided == STARTED and q.att >= 0:
+        since = s.att[q.att].done
+    return since
+
+
+def look_at_requests(s: State, first: i64) -> None:
+    """Have the next requests end that will have been idle for too long by the next look.
+
+    DEVIATION: the wait for the event loop that reads a request counts as idle time, if the limit is long.
+    """
+    c = s.ctl[0]
+    last = least(first + CHUNK, len(s.req))
+    for r in range(first, last):
+        q = s.req[r]
+        if q.live == 1 and q.mirror == 0 and q.decided > 0 and q.route >= 0 and s.route[q.route].rest > 0:
+            due = silent_since(s, r) + s.route[q.route].rest
+            if due <= c.now + LOOK:
+                q.events += 1
+                schedule(s, max(due, c.now), EV_SILENT, r)
+    if last < len(s.req):
+        push(s, DO_LOOK, last)
+
+
+def on_silent(s: State, r: i64) -> None:
+    """A request has been idle for too long, unless something came meanwhile."""
+    q = s.req[r]
+    q.events -= 1
+    if q.live == 0:
+        give_request(s, r)
+        return
+    if s.route[q.route].rest == 0:
+        return
+    due = silent_since(s, r) + s.route[q.route].rest
+    if due <= s.ctl[0].now:
+        push(s, DO_IDLE, r)
+    else:
+        q.events += 1
+        schedule(s, due, EV_SILENT, r)
+
+
+def look_at_connections(s: State, first: i64) -> None:
+    """Have the next connections close that will have been without a stream for too long by the next look.
+
+    DEVIATION: of HTTP/2 connections whose limits are the usual ones it is noted every 100 s whether they have streams.
+    """
+    c = s.ctl[0]
+    last = least(first + CHUNK, len(s.conn))
+    for k in range(first, last):
+        conn = s.conn[k]
+        if conn.state == READY and conn.streams == 0:
+            age = s.conn_age[k]
+            cl = s.cluster[s.host[conn.host].cluster]
+            if cl.http2 == 1 and cl.limits == 0 and conn.used != age.used:
+                age.used = conn.used
+                age.due = c.now
+            if cl.idle_timeout > 0 and cl.rest_class < 0 and age.due + cl.idle_timeout <= c.now + LOOK:
+                conn.events += 1
+                schedule(s, max(age.due + cl.idle_timeout, c.now), EV_RESTED, k)
+    if last < len(s.conn):
+        push(s, DO_LOOK_CONNECTIONS, last)
+
+
+def on_rested(s: State, k: i64) -> None:
+    """A connection has been without a stream for too long, unless it had one meanwhile."""
+    conn = s.conn[k]
+    conn.events -= 1
+    age = s.conn_age[k]
+    cl = s.cluster[s.host[conn.host].cluster]
+    moved = cl.http2 == 1 and cl.limits == 0 and conn.used != age.used
+    if conn.state == READY and conn.streams == 0 and not moved and age.due + cl.idle_timeout <= s.ctl[0].now:
+        close_rested(s, k)
+    else:
+        give_connection(s, k)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The loop
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -6685,6 +6832,10 @@ def do_rare_step(s: State, step: i64, row: i64) -> None:
         end_by_timeout(s, row, MAX_DURATION)
     elif step == DO_REQUEST:
         end_by_timeout(s, row, REQUEST_TIMEOUT)
+    elif step == DO_LOOK:
+        look_at_requests(s, row)
+    elif step == DO_LOOK_CONNECTIONS:
+        look_at_connections(s, row)
     elif step == DO_LEAVE:
         leave_redirected(s, row)
     elif step == DO_DECIDE:
@@ -6763,6 +6914,12 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_body(s, row)
     elif kind == EV_SLOWED:
         on_slowed(s, row)
+    elif kind == EV_LOOK:
+        on_look(s)
+    elif kind == EV_SILENT:
+        on_silent(s, row)
+    elif kind == EV_RESTED:
+        on_rested(s, row)
     else:
         on_user(s, row)
 
@@ -6775,6 +6932,8 @@ def run(s: State, until: i64) -> i64:
     """
     c = s.ctl[0]
     spare = 0
+    if c.looking == 1:
+        begin_looking(s)
     while True:
         if spare == 0 or c.timer_full + c.stale > 0:
             lack = room(s)

@@ -81,6 +81,7 @@ _RARE: Final[Mapping[int, str]] = {
     core.TX_RESET: "upstream_rq_tx_reset",
     core.RETRY_SUCCESS: "upstream_rq_retry_success",
     core.BACKOFF_LIMITED: "upstream_rq_retry_backoff_ratelimited",
+    core.CX_IDLE: "upstream_cx_idle_timeout",
     core.FOLLOWED: "upstream_internal_redirect_succeeded_total",
     core.UNFOLLOWED: "upstream_internal_redirect_failed_total",
     **{core.DETECTED + i: f"outlier_detection.ejections_detected_{name}" for i, name in enumerate(_DETECTORS)},

@@ -481,6 +481,8 @@ class Engine:
         """Write what waits into the tables and put new changes into the core's queue."""
         changes = self._layout.rows["change"]
         self._layout.flush(self._tables)
+        if self._layout.looking and not self._tables.get("ctl", 0, "looking"):
+            self._tables.set("ctl", 0, "looking", 1)
         if self._layout.call_errors:
             self._tables.set("ctl", 0, "call_errors", 1)
         if self._flow_index_stale:

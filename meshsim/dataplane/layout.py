@@ -35,11 +35,13 @@ from meshsim.dataplane.specs import (
     WakeSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
-from meshsim.units import MILLISECOND
+from meshsim.units import MILLISECOND, SECOND, Nanos
 
 Row = tuple[int, ...]
 RING: Final = 64
 """First length of a timer class's ring, a power of two."""
+USUAL_REST: Final = 3_600 * SECOND
+"""How long connections may have no stream where nothing else is configured (Envoy 1.40)."""
 CHOICES: Final = (1 << 15) - 1
 """The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
 _RUNNING: Final = frozenset(
@@ -93,6 +95,8 @@ class Layout:
         self.tried_width = 1
         self.hedge_width = 0
         self.late_width = 0
+        self.looking = False
+        """Whether anything may be idle for long and end by it."""
 
     def flush(self, tables: Tables) -> None:
         """Write everything that waits."""
@@ -355,7 +359,7 @@ class Layout:
             abort_status=spec.abort_status,
             mirror_at=self.rows["share"].extend([(part, cluster, kind) for (cluster, part), kind in shadows]),
             mirror_n=len(spec.mirrors),
-            idle_class=self.timer_class(spec.idle_timeout, core.TIMER_IDLE),
+            idle_class=self.timer_class(self._short(spec.idle_timeout), core.TIMER_IDLE),
             try_idle_class=self.timer_class(spec.per_try_idle_timeout, core.TIMER_TRY_IDLE),
             duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_DURATION),
             limit=limit,
@@ -380,7 +384,15 @@ class Layout:
             follows=sum(core.redirect_bit(status) for status in frozenset(spec.follows)),
             follow_at=self.rows["share"].extend([(1 + location, flow, 0) for location, flow in spec.redirects]),
             follow_n=len(spec.redirects),
+            rest=spec.idle_timeout - self._short(spec.idle_timeout),
         )
+
+    def _short(self, span: Nanos) -> Nanos:
+        """A time that something may be idle, 0 if it is so long that now and then a look will do."""
+        if span < 2 * core.LOOK:
+            return span
+        self.looking = True
+        return 0
 
     def _session_keys(self, keys: tuple[int, ...]) -> int:
         """Place of the hashes of sessions; equal ones are shared."""
@@ -392,7 +404,7 @@ class Layout:
     def cluster(self, spec: ClusterSpec, workers: int, identity: int, first_turns: Sequence[int], **more: int) -> int:
         """A new row for a cluster, without hosts; `more` are further fields."""
         outlier = spec.outlier
-        unusual = spec.max_stream_duration or spec.idle_timeout or spec.max_connection_duration
+        unusual = spec.max_stream_duration or spec.idle_timeout not in (0, USUAL_REST) or spec.max_connection_duration
         unusual = unusual or spec.max_requests_per_connection
         pools = more.get("pools", core.BY_CONNECTION if spec.by_connection else 0)
         unusual = unusual or pools
@@ -423,6 +435,7 @@ class Layout:
                 duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_UPSTREAM),
                 streams=max(min(spec.max_concurrent_streams, LIMIT), 1) if spec.http2 else 1,
                 idle_timeout=spec.idle_timeout,
+                rest_class=self.timer_class(self._short(spec.idle_timeout), core.TIMER_REST),
                 max_life=spec.max_connection_duration,
                 plan=-1,
                 merge=spec.merge_window,

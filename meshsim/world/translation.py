@@ -74,10 +74,6 @@ _POLICIES: Final = {
     LbKind.MAGLEV: LbPolicy.MAGLEV,
 }
 _OK: Final = 200
-LONG_REST: Final = 3_600 * SECOND
-"""Envoy's idle timeout of connections where none is configured."""
-DEFAULT_IDLE_TIMEOUT: Final = 300 * SECOND
-"""Envoy's stream idle timeout where none is configured."""
 
 
 def flags_of(decision: Decision) -> Flag:
@@ -99,17 +95,13 @@ def local_route(decision: Decision, body: Nanos = 0) -> RouteSpec:
     status = reply_status(decision) if decision.disposition is Disposition.REPLIED else 0
     spec = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=status, flag=flags_of(decision))
     if body and decision.policies.holds:
-        spec = replace(with_body(spec, decision.policies, body), idle_timeout=_idle_timeout(decision.policies))
+        spec = replace(with_body(spec, decision.policies, body), idle_timeout=decision.policies.idle_timeout)
     return with_fault(with_limit(spec, decision.policies), decision.policies)
 
 
 def with_body(spec: RouteSpec, policies: Policies, body: Nanos) -> RouteSpec:
     """The route of requests whose bodies come later than their headers."""
     return replace(spec, body=body, request_timeout=policies.request_timeout, holds=policies.holds)
-
-
-def _idle_timeout(policies: Policies) -> Nanos:
-    return policies.idle_timeout if policies.idle_timeout < DEFAULT_IDLE_TIMEOUT else 0
 
 
 def forward_route(
@@ -125,8 +117,6 @@ def forward_route(
 
     `client`: address the requests come from, None where each client has its own; `sessions`: who sends them, where a
     header or cookie says so; `body`: how long after their headers their bodies come, `core.NEVER` if they never do.
-
-    DEVIATION: a stream idle timeout of five minutes (Envoy's default) or more never ends a request.
     """
     policies = decision.policies
     retry = policies.retry
@@ -136,7 +126,7 @@ def forward_route(
         timeout=policies.timeout,
         per_try_timeout=policies.per_try_timeout,
         mirrors=mirrors,
-        idle_timeout=_idle_timeout(policies),
+        idle_timeout=policies.idle_timeout if decision.method else 0,
         max_stream_duration=policies.max_stream_duration or 0,
         hedge=policies.hedge,
         timeout_status=policies.timeout_status,
@@ -246,8 +236,6 @@ def cluster_spec(
     """A decoded cluster for the event core, as a proxy in `locality` has it with the policy of its endpoints.
 
     `local`: the number of the cluster that holds the proxies themselves, where the bootstrap names one.
-
-    DEVIATION: connections stay open without streams for longer than an hour (Envoy's default idle timeout).
     """
     limits = cluster.thresholds
     balancer = cluster.balancer
@@ -270,7 +258,7 @@ def cluster_spec(
         retry_budget=limits.retry_budget_percent,
         max_stream_duration=cluster.max_stream_duration,
         max_concurrent_streams=cluster.max_concurrent_streams,
-        idle_timeout=cluster.idle_timeout if cluster.idle_timeout < LONG_REST else 0,
+        idle_timeout=cluster.idle_timeout,
         max_connection_duration=cluster.max_connection_duration,
         locality=locality,
         locality_weighted=balancer.locality_weighted,

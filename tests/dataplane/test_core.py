@@ -1048,6 +1048,54 @@ def test_a_stream_idle_timeout_counts_through_retries() -> None:
     assert (row["status"], row["flags"], row["attempt"], row["end"]) == (504, Flag.SI, 3, 250 * MS)
 
 
+# -- what is idle for long ---
+
+
+@pytest.mark.parametrize(
+    ("route", "end", "status", "flags"),
+    [
+        ({"idle_timeout": 300 * SECOND}, 300, 504, Flag.SI),
+        ({"idle_timeout": 350 * SECOND}, 350, 504, Flag.SI),
+        ({"idle_timeout": 1000 * SECOND}, 900, 200, Flag.NONE),
+        ({"idle_timeout": 300 * SECOND, "body": core.NEVER}, 300, 408, Flag.SI),
+        ({"idle_timeout": 300 * SECOND, "body": 120 * SECOND}, 420, 504, Flag.SI),
+        ({"idle_timeout": 0}, 900, 200, Flag.NONE),
+    ],
+)
+def test_requests_without_a_timer_end_when_they_have_been_idle_for_long(
+    route: dict[str, Any], end: int, status: int, flags: Flag
+) -> None:
+    """Envoy's default is five minutes: too many timers for requests that nearly always end within a second."""
+    engine = make()
+    service = add_service(engine, handler={"service": fixed(900 * SECOND)}, route=route)
+    (row,) = send(engine, service, 7 * SECOND, until=2000 * SECOND)
+    assert (row["status"], row["flags"], row["end"]) == (status, flags, (7 + end) * SECOND)
+
+
+@pytest.mark.parametrize("http2", [False, True])
+@pytest.mark.parametrize("idle", [3600, 600, 60])
+def test_connections_close_that_have_had_no_stream_for_long(idle: int, http2: bool) -> None:
+    """Envoy's default is an hour; of HTTP/2 connections under the usual limits it is looked every 100 s."""
+    engine = make()
+    limits = {"idle_timeout": idle * SECOND, "http2": http2}
+    service = add_service(engine, cluster=limits, host={"latency": MS})
+    late = 100 if http2 and idle == 3600 else 0
+    # Each of these comes as long after the one before as a connection may be idle, and a bit less or more.
+    add_requests(engine, service.flow, [SECOND, idle * SECOND, (2 * idle + late + 1) * SECOND])
+
+    def counts(until: int) -> tuple[int, ...]:
+        engine.run_until(until * SECOND)
+        found = engine.count_clusters().of(service.cluster)
+        return tuple(found[f"upstream_cx_{name}"] for name in ("total", "active", "idle_timeout"))
+
+    assert counts(idle + 1) == (1, 1, 0)
+    assert counts(2 * idle - 1) == (1, 1, 0)
+    assert counts(2 * idle + late + 1) == (1, 0, 1)
+    assert counts(2 * idle + late + 2) == (2, 1, 1)
+    assert counts(3 * idle + 2 * late + 2) == (2, 0, 2)
+    assert check_invariants(engine.tables) == []
+
+
 # -- bodies that come later than their headers ---
 
 

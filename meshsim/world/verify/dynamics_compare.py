@@ -18,7 +18,13 @@ HOP_MS: Final = 3.0
 """What a shared machine adds to each hop of a recording."""
 _STATUS: Final = re.compile(r"(retry\.)?upstream_rq_\d..")
 _UNSETTLED: Final = frozenset(
-    {"upstream_cx_destroy", "upstream_cx_http1_total", "upstream_cx_http2_total", "upstream_rq_pending_total"}
+    {
+        "upstream_cx_destroy",
+        "upstream_cx_idle_timeout",
+        "upstream_cx_http1_total",
+        "upstream_cx_http2_total",
+        "upstream_rq_pending_total",
+    }
 )
 """Counters that a recording does not settle: which connections are closed when it ends, and how many requests of a
 burst came before the connection was up, was its client's doing; connections by protocol were left out of it."""
