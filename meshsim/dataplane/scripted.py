@@ -6,6 +6,7 @@ replaced; everything between them, which is what an Envoy does, is the core itse
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final, NamedTuple, Protocol
@@ -90,6 +91,8 @@ class ScriptedTables(PlainTables):
         self._waiting: dict[int, Callable[[], None]] = {}
         self._streams: dict[int, int] = {}
         """Number of the stream that an attempt's row has on its connection."""
+        self._cut: dict[int, Nanos] = {}
+        """Connections that their host has closed, by row, with the instant at which they were begun."""
         self._next = 0
         self._core = self._namespace()
 
@@ -139,6 +142,26 @@ class ScriptedTables(PlainTables):
             request.flags |= core.DC
             self._core["push"](self.state, core.DO_FINISH, row)
 
+    def cut(self, pod: int) -> None:
+        """A host closes all its connections. The caller learns it when the last segment reaches it: what it sends until
+        then is lost with them. For use inside `at`."""
+        s, functions = self.state, self._core
+        for a, t in enumerate(s.att):
+            there = core.OUTWARD <= t.phase <= core.CALLING or t.phase in (core.AWAITING, core.LOST)
+            if t.pod == pod and t.open == 1 and t.killed == 0 and there:
+                functions["reset_from_server"](s, a)
+        for k, conn in enumerate(s.conn):
+            opened = s.conn_age[k].opened
+            if s.conn_age[k].pod == pod and conn.state in (core.READY, core.DRAINING):
+                self._cut[k] = opened
+                latency = s.link[s.host[conn.host].link].latency
+                self.at(self.now + latency, functools.partial(self._hear, k, opened))
+
+    def _hear(self, connection: int, opened: Nanos) -> None:
+        s = self.state
+        if s.conn[connection].state != core.CLOSED and s.conn_age[connection].opened == opened:
+            self._core["close_connection"](s, connection)
+
     def _namespace(self) -> dict[str, Any]:
         """A copy of the core with the ends replaced."""
         functions: dict[str, Any] = dict(vars(core))
@@ -185,6 +208,9 @@ class ScriptedTables(PlainTables):
                 original(s, a)
                 return
             t.events -= 1
+            if t.conn >= 0 and self._cut.get(t.conn) == s.conn_age[t.conn].opened:
+                functions["reset_from_server"](s, a)
+                return
             t.arrived = t.served = s.ctl[0].now
             mirror = t.open == 1 and s.req[t.req].mirror == 1
             meeting = self._ends.meet(Arrival(t.arrived, t.host, t.root, t.number, t.conn, mirror))

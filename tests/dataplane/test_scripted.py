@@ -119,6 +119,25 @@ def test_a_host_goes_away_and_gives_up_some_of_its_streams() -> None:
     assert check_invariants(tables) == []
 
 
+def test_what_is_sent_on_a_connection_that_its_host_has_closed_is_lost() -> None:
+    """The caller learns of it a latency later; what it sends until then ends with UC, what it sends later does not."""
+    script = Script([reply(200)])
+    tables = ScriptedTables(script)
+    script.engine = Engine(1, tables=tables, sample_rate=1.0)
+    service = add_service(script.engine, cluster={"http2": False}, host={"latency": 2 * MS})
+    for identity, at in ((11, MS), (12, 51 * MS), (13, 53 * MS)):
+        tables.at(at, lambda identity=identity: tables.send(service.flow, identity))  # type: ignore[misc]
+    tables.at(50 * MS, lambda: tables.cut(service.pods[0]))
+    script.engine.run_until(1000 * MS)
+    assert [(end.request, end.status, end.flags) for end in script.ends] == [
+        (11, 200, 0),
+        (12, 503, Flag.UC),
+        (13, 200, 0),
+    ]
+    assert [arrival.request for arrival in script.arrivals] == [11, 13]
+    assert check_invariants(tables) == []
+
+
 def test_the_compiled_core_is_untouched() -> None:
     before = core.finish
     run(Script([reply(200)]))

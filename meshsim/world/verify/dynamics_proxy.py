@@ -26,7 +26,6 @@ from meshsim.dataplane.specs import (
     HostSpec,
     InboundKind,
     PodSpec,
-    PodState,
     ProxySpec,
     RouteKind,
     RouteSpec,
@@ -264,11 +263,6 @@ class ProxyModel:
             self.closed.add(address)
         for name in self.clusters:
             self._give_hosts(name, at)
-
-    def cut(self, address: str, at: Nanos) -> None:
-        """A host closes all its connections."""
-        self.engine.set_pod_state(self.pods[address], PodState.DEAD, at)
-        self.engine.set_pod_state(self.pods[address], PodState.READY, at)
 
     def update(self, file: str, assignment: Mapping[str, object], at: Nanos) -> None:
         """An endpoint file is rewritten."""

@@ -15,7 +15,7 @@ from meshsim.dataplane.scripted import Arrival, Ended, GoAway, Meeting, Scripted
 from meshsim.dataplane.specs import Flag
 from meshsim.kernel import draw
 from meshsim.units import MILLISECOND, SECOND, Nanos
-from meshsim.world.verify.dynamics_proxy import FlowKey, ProxyModel
+from meshsim.world.verify.dynamics_proxy import LATENCY, FlowKey, ProxyModel
 from meshsim.world.verify.dynamics_script import CUT, REFUSED, Host, behaviour, hosts_of, millis, numbered, settle
 
 _LONGEST: Final = 120 * SECOND
@@ -112,6 +112,8 @@ class _Client:
     attempts: list[Attempt] = field(default_factory=list)
     checks: list[tuple[int, Nanos]] = field(default_factory=list)
     """Health checks that reached a host: its number, and when."""
+    cuts: list[Nanos] = field(default_factory=list)
+    """When hosts close their connections."""
     open: int = 0
     """Requests and steps that are not over."""
     age: Nanos = field(init=False)
@@ -279,7 +281,10 @@ class _Client:
             if what != "kill_connections":
                 self.proxy.listen(address, what == "open_listener", begin)
             if what in ("down", "kill_connections"):
-                self.proxy.cut(address, begin)
+                # Which of two steps of one instant comes first is up to the event loop of the harness.
+                number = len(self.cuts)
+                self.cuts.append(begin - (draw(self.seed, "cut", number) & 1) * 2 * LATENCY)
+                self.tables.at(self.cuts[-1], lambda: self.tables.cut(self.proxy.pods[address]))
 
 
 _CONTROL: Final = ("eds_update", "host_do", "admin", "stats")
