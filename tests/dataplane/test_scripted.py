@@ -82,6 +82,13 @@ def test_an_answer_can_break_off_after_its_headers() -> None:
     assert script.ends == [Ended(77, 200, Flag.UPE, True)]
 
 
+def test_what_was_not_retried_any_more_says_so_when_it_breaks_off() -> None:
+    """Played on 1.40: the last retry's 503 passes on, and the route timeout ends it before its body has come."""
+    late = reply(503, body=80 * MS)
+    script, _ = run(Script([reply(503), late]), retries=1, retry_on=RetryOn.FIVE_XX, backoff_max=MS, timeout=50 * MS)
+    assert script.ends == [Ended(77, 503, Flag.UT | Flag.URX, True)]
+
+
 def test_a_client_that_leaves_after_the_end_changes_nothing() -> None:
     script, tables = run(Script([reply(200)]), leave=50 * MS)
     assert script.ends == [Ended(77, 200, 0, False)]
