@@ -5516,7 +5516,7 @@ def end_attempt(s: State, a: i64) -> None:
     if q.decided == STARTED and how != ANSWERED:
         q.decided = BROKEN
         status = t.status
-        if q.tries > 1 and q.mirror == 0 and retriable(s, q.route, ANSWERED, status, marks) and repeatable(s, r):
+        if q.left == 0 and q.mirror == 0 and retriable(s, q.route, ANSWERED, status, marks) and repeatable(s, r):
             # Its headers passed on because no retry was left.
             flags |= URX
             cl.rq_retry_limit += 1
