@@ -30,6 +30,8 @@ class Flow:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: int = 0
+    """Bytes of its body."""
     call: int = -1
     """Call of the engine, -1 for what clients send."""
     traffic: int = -1

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _NO_NAME: Final = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0)
 """The host cannot be resolved: the application has nowhere to connect to."""
 _PLAIN: Final = UpstreamTls("", tls=False, mutual=False)
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""Methods whose requests are all headers."""
 
 Hosts = tuple[tuple[str, HostSpec], ...]
 
@@ -191,6 +193,7 @@ class Router:
             method=method,
             path=path,
             headers=headers,
+            body=0 if method in _BODILESS else spec.size,
             call=spec.call,
             traffic=traffic,
             entry_port=entry_port,
@@ -254,6 +257,7 @@ class Router:
             authority=flow.authority,
             path=flow.path,
             headers=tuple(flow.headers.items()),
+            body=flow.body,
         )
         if flow.caller is None:
             self._name_expected(flow, None)

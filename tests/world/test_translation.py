@@ -72,6 +72,21 @@ def test_istios_default_retries() -> None:
     assert spec.retry_on & RetryOn.CONNECT_FAILURE
 
 
+def test_what_is_too_large_to_be_kept_is_not_retried_and_late_bodies_keep_what_waits_for_them() -> None:
+    retry = RetryPolicy(("5xx",), 2, 0, 0, (), False, 0, 0, 25 * MILLISECOND, 250 * MILLISECOND, (), ())
+    policies = Policies(retry=retry, large=True, request_timeout=SECOND, idle_timeout=300 * SECOND)
+    decision = Decision(Disposition.FORWARDED, policies=policies, method="POST")
+    whole = forward_route(decision, ((0, 1),), ())
+    assert (whole.retries, whole.retry_on, whole.request_timeout, whole.idle_timeout) == (0, 0, 0, 300 * SECOND)
+    late = forward_route(decision, ((0, 1),), (), body=MILLISECOND)
+    assert (late.retries, late.large, late.request_timeout, late.body) == (2, True, SECOND, MILLISECOND)
+    held = decision._replace(policies=policies._replace(holds=True))
+    assert forward_route(held, ((0, 1),), (), body=MILLISECOND).retries == 0
+    refused = Decision(Disposition.REPLIED, policies=policies._replace(holds=True), status=413)
+    assert local_route(refused, MILLISECOND).holds
+    assert local_route(refused).body == 0
+
+
 def test_a_reply_keeps_status_and_flags() -> None:
     spec = local_route(Decision(Disposition.REPLIED, status=404, flags=(Flag.NO_ROUTE,)))
     assert (spec.kind, spec.status, spec.flag) == (RouteKind.LOCAL_REPLY, 404, CoreFlag.NR)
