@@ -44,7 +44,7 @@ from meshsim.dataplane.specs import (
     SlowStartSpec,
     ZoneSpec,
 )
-from meshsim.units import SECOND, Nanos
+from meshsim.units import Nanos
 from meshsim.world.sessions import SessionValues
 
 _RETRY_ON: Final = {
