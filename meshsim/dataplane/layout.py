@@ -12,6 +12,7 @@ from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.host_health import LIMIT, outlier_fields, probe_fields
 from meshsim.dataplane.limits import bucket_fields
 from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
+from meshsim.dataplane.row_parts import classes_of, health_of, kind_of, shares_of, stream_fields
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
@@ -22,7 +23,6 @@ from meshsim.dataplane.specs import (
     HandlerSpec,
     HealthCheckSpec,
     HostSpec,
-    InboundKind,
     LevelPiece,
     PodSpec,
     ProxySpec,
@@ -276,11 +276,11 @@ class Layout:
 
         Routes that differ in that cluster alone share a row, unless they share tokens with others of their proxy.
         """
-        shares = _shares(spec)
+        shares = shares_of(spec)
         if len(shares) != 1:
             return self._route_row(spec, proxy, grpc), -1, 0
         cluster, _, kind = shares[0]
-        alike = replace(spec, clusters=((0, 1),), request_classes=(0, *_classes(spec)[len(spec.clusters) :]))
+        alike = replace(spec, clusters=((0, 1),), request_classes=(0, *classes_of(spec)[len(spec.clusters) :]))
         return self._route_row(alike, proxy, grpc), cluster, kind
 
     def _route_row(self, spec: RouteSpec, proxy: int, grpc: bool) -> int:
@@ -324,8 +324,8 @@ class Layout:
         return fields
 
     def _route(self, spec: RouteSpec, limit: int, grpc: bool, faults: dict[str, int]) -> Row:
-        shares = _shares(spec)
-        shadows = zip(spec.mirrors, _classes(spec)[len(spec.clusters) :])
+        shares = shares_of(spec)
+        shadows = zip(spec.mirrors, classes_of(spec)[len(spec.clusters) :])
         if spec.host_reselect_attempts or spec.previous_priorities:
             self.tried_width = max(self.tried_width, spec.retries + 1)
         if spec.hedge:
@@ -374,16 +374,10 @@ class Layout:
             grpc=grpc,
             hedge=spec.hedge,
             timeout_status=spec.timeout_status,
-            slow=slow,
-            holds=spec.holds,
-            eager=spec.eager,
-            large=spec.large,
             request_class=self.timer_class(spec.request_timeout if slow else 0, core.TIMER_REQUEST),
-            body=spec.body,
             **faults,
-            follows=sum(core.redirect_bit(status) for status in frozenset(spec.follows)),
+            **stream_fields(spec),
             follow_at=self.rows["share"].extend([(1 + location, flow, 0) for location, flow in spec.redirects]),
-            follow_n=len(spec.redirects),
             rest=spec.idle_timeout - self._short(spec.idle_timeout),
         )
 
@@ -512,7 +506,7 @@ class Layout:
             self._inbounds(spec),
             1 + len(spec.by_class),
             max(spec.weight, 1),
-            _health(spec),
+            health_of(spec),
             spec.handshake_rtts,
             self.dist(spec.external),
             spec.locality_weight,
@@ -537,7 +531,7 @@ class Layout:
                     "inbound",
                     flag=int(flag),
                     status=status,
-                    **_kind(kind),
+                    **kind_of(kind),
                     handler=1 + handler if handler != spec.handler else 0,
                 )
                 for (kind, status, flag), handler in zip(met, handlers, strict=True)
@@ -591,29 +585,3 @@ class Layout:
             levels = (LevelPiece(0, spec.rate_per_s, spec.rate_per_s),)
         rows = piece_rows(levels, max(spec.stop - spec.start, 1))
         return self.rows["piece"].extend(rows), len(rows)
-
-
-def _shares(spec: RouteSpec) -> list[tuple[int, int, int]]:
-    """Cluster, weight and class of requests of each way that a route leads."""
-    ways = zip(spec.clusters, _classes(spec))
-    return [(cluster, weight, kind) for (cluster, weight), kind in ways if weight > 0]
-
-
-def _classes(spec: RouteSpec) -> tuple[int, ...]:
-    """Class of the requests at each cluster, then at each mirror."""
-    return spec.request_classes + (0,) * (len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes))
-
-
-def _kind(kind: InboundKind) -> dict[str, int]:
-    """What ends an attempt at a host, as its row says it; what is not understood ends its connection too."""
-    if kind is InboundKind.MISUNDERSTAND:
-        return {"kind": core.IN_RESET, "how": core.PROTOCOL_ERROR, "marks": core.MARK_CLOSES}
-    return {"kind": int(kind), "how": core.TERMINATED}
-
-
-def _health(spec: HostSpec) -> int:
-    if spec.excluded:
-        return core.EXCLUDED
-    if not spec.healthy:
-        return core.UNHEALTHY
-    return core.DEGRADED if spec.degraded else core.HEALTHY

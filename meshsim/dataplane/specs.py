@@ -489,7 +489,6 @@ class RouteSpec:
     body: Nanos = 0
     """How long after its headers the body of a request has come, 0 = with them; `core.NEVER` if it never does."""
     request_timeout: Nanos = 0
-    """How long that may take, 0 = any time."""
     holds: bool = False
     """Whether the proxy waits for whole requests before it sends them on."""
     eager: bool = False
@@ -499,9 +498,8 @@ class RouteSpec:
     faults: FaultSpec | None = None
     """What else of its faults counts."""
     follows: tuple[int, ...] = ()
-    """Statuses of redirects that the proxy follows by itself."""
     redirects: tuple[tuple[int, int], ...] = ()
-    """Where these lead: (number of a location, from 0, and the flow of the request there); others are not followed."""
+    """Statuses of redirects that the proxy follows, and where to: (number of a location from 0, flow there)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
