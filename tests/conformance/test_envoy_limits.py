@@ -18,7 +18,7 @@ from meshsim.testing.envoy_experiments import measured_again, recorded_experimen
 from meshsim.testing.experiments import make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
 
-EXPERIMENTS = int(os.environ.get("MESHSIM_LIMIT_EXPERIMENTS", "3"))
+EXPERIMENTS = int(os.environ.get("MESHSIM_LIMIT_EXPERIMENTS", "2"))
 PORT = 25953
 FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
 LIMIT = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"

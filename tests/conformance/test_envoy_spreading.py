@@ -19,7 +19,7 @@ from meshsim.testing.envoy_experiments import measured_again, recorded_experimen
 from meshsim.testing.experiments import endpoint, make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
 
-EXPERIMENTS = int(os.environ.get("MESHSIM_SPREADING_EXPERIMENTS", "3"))
+EXPERIMENTS = int(os.environ.get("MESHSIM_SPREADING_EXPERIMENTS", "2"))
 PORT = 25954
 RETRY = "type.googleapis.com/envoy.extensions.retry"
 

@@ -21,7 +21,7 @@ from meshsim.testing.envoy_experiments import measured_again, recorded_experimen
 from meshsim.testing.experiments import endpoint, make_experiment
 from meshsim.world.verify.dynamics import compare_experiment
 
-EXPERIMENTS = int(os.environ.get("MESHSIM_SUBSET_EXPERIMENTS", "5"))
+EXPERIMENTS = int(os.environ.get("MESHSIM_SUBSET_EXPERIMENTS", "4"))
 PORT = 25952
 KEYS = (["v"], ["stage"], ["stage", "v"])
 
@@ -110,9 +110,10 @@ def cluster(chance: random.Random, hosts: int) -> dict[str, Any]:
         common["locality_weighted_lb_config"] = {}
         chosen["locality_weight_aware"] = chance.random() < 0.7
         chosen["scale_locality_weight"] = chance.random() < 0.5
-    limits = [{"priority": "HIGH", "max_requests": chance.choice((1, 2, 1024))}]
-    if chance.random() < 0.5:
-        limits.append({"priority": "DEFAULT", "max_requests": chance.choice((1, 2, 4))})
+    limits = [
+        {"priority": name, "max_requests": chance.choice((1, 2, 1024, 1024)), "max_retries": 1024}
+        for name in ("HIGH", "DEFAULT")
+    ]
     found: dict[str, Any] = {
         "lb_policy": chance.choice(("ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV")),
         "lb_subset_config": chosen,
@@ -139,11 +140,16 @@ def subset_experiment(number: int) -> Fields:
         # Between one and two times what lies between requests: a late answer changes nothing for the next of them.
         failed, well = {"status": 503, "delay_ms": 24}, {"delay_ms": 24}
         if chance.random() < 0.3:
-            scripts[host] = {"cycle": [failed] * chance.choice((1, 2)) + [well] * chance.choice((0, 1))}
+            # Answers that alternate would fall into step with the requests.
+            begin = chance.choice((0, 250))
+            scripts[host] = {"default": well, "windows": [[begin, begin + chance.choice((300, 5000)), failed]]}
         else:
             scripts[host] = {"default": well}
     paths = [f"/{n}" for n in range(chance.randint(1, 3))]
-    steps = [{"path": path, "every": 16, "count": 70, "at": chance.choice((0, 96))} for path in paths]
+    steps = [
+        {"path": path, "every": 16 * len(paths), "count": 120 // len(paths), "at": 16 * n}
+        for n, path in enumerate(paths)
+    ]
     made = make_experiment(steps, scripts=scripts, cluster=cluster(chance, hosts), hosts=hosts)
     manager = made.body["config"]["http_connection_manager"]  # type: ignore[index]
     (virtual_host,) = manager["route_config"]["virtual_hosts"]
