@@ -417,6 +417,8 @@ P_MOVE = P_REPORT + 2
 
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
+UNIT = 2.168404344971009e-19
+"""One 2^62nd."""
 MIX_A = 0x2F58476D1CE4E5B9
 MIX_B = 0x14D049BB133111EB
 
@@ -1495,8 +1497,11 @@ def mix(x: i64) -> i64:
 
 
 def draw(identity: i64, purpose: i64) -> i64:
-    """The 62-bit random number of an identity for a purpose."""
-    return mix(identity + purpose * STEP)
+    """The 62-bit random number of an identity for a purpose: `mix`, which is written out where it is called most."""
+    x = (identity + purpose * STEP) & MASK
+    x = ((x ^ (x >> 30)) * MIX_A) & MASK
+    x = ((x ^ (x >> 27)) * MIX_B) & MASK
+    return x ^ (x >> 31)
 
 
 def below(number: i64, n: i64) -> i64:
@@ -1506,7 +1511,7 @@ def below(number: i64, n: i64) -> i64:
 
 def unit(number: i64) -> float:
     """A drawn number as a real number in (0, 1]."""
-    return (number + 0.5) * 2.168404344971009e-19
+    return (number + 0.5) * UNIT
 
 
 def normal(identity: i64, purpose: i64) -> float:
@@ -1561,7 +1566,7 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
     if d.family == FIXED:
         return d.scale
     if d.family == EXPONENTIAL:
-        return int(-math.log(unit(draw(identity, purpose))) * d.scale)
+        return int(-math.log((draw(identity, purpose) + 0.5) * UNIT) * d.scale)
     if d.family == EMPIRICAL:
         return quantile_of(s, d.scale, d.spread, draw(identity, purpose))
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
