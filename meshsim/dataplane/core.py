@@ -425,6 +425,8 @@ MIX_B = 0x14D049BB133111EB
 GROUP_SHIFT = 40
 BRANCH = 1 << 39
 """A word of the `handler_call` column: group, whether it is a branch with calls of its own, and call or handler."""
+CALL_WORDS = 2
+"""The second word is the chance that the call is made."""
 PERIOD = 100_000_000
 """Period of a CPU limit (cpu.cfs_period_us 100000, which the kubelet sets: pkg/kubelet/cm/helpers_linux.go)."""
 
@@ -587,8 +589,9 @@ class Pod:
     workload: i32
     workers: i32
     busy: i32
+    inbound: i32
+    """As its proxy has it."""
     head: i32
-    tail: i32
     queued: i32
     call_first: i32
     """First and number of the calls it makes; the flow of each stands in the `call_flow` column from `flow_at` on."""
@@ -604,6 +607,7 @@ class Pod:
     """Row of the `wake` table, -1 = nothing."""
     hold: i8
     state: i8
+    tail: i32
     cursor: i32
     wakes: i64
     rested: i64
@@ -658,8 +662,6 @@ class Handler:
 
 
 class Call:
-    chance: i64
-    group: i32
     fail: i8
     again: i8
     """How often the caller makes it again after it failed."""
@@ -786,8 +788,8 @@ class Cluster:
     retrying: i32
     first: i32
     """Row of the first host in view where they follow each other, -1 where the `seen` column has to be read."""
-    limit_5xx: i32
-    limit_gateway: i32
+    outbound: i32
+    """As its proxy has it, -1 without one."""
     choice: i16
     workers: i16
     policy: i8
@@ -800,6 +802,8 @@ class Cluster:
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
     drops: i8
     """`DROPS`: its assignment has it drop requests (`drop`); `IN_CONTEXT`: it is a context (`owner`)."""
+    limit_5xx: i32
+    limit_gateway: i32
     max_retries: i32
     budget: i32
     """Retry budget in parts of 100,000 of the requests under way, 0 = none; `max_retries` is then its minimum."""
@@ -1782,12 +1786,13 @@ def look_at_calls(s: State, a: i64) -> None:
     elif t.phase != SERVING or (hd.error > 0 and draw(t.id, P_ERROR) < hd.error):
         return
     while at_call < hd.call_n:
-        word = s.handler_call[hd.call_at + at_call]
+        at = hd.call_at + CALL_WORDS * at_call
+        word = s.handler_call[at]
         call = word & (BRANCH - 1)
         at_call += 1
         if word & BRANCH > 0:
             return
-        if draw(t.id, P_CALL + at_call) < s.call[call].chance:
+        if draw(t.id, P_CALL + at_call) < s.handler_call[at + 1]:
             flow = find_flow(s, t.pod, call)
             if flow >= 0:
                 identity = draw(t.id, P_CHILD + at_call)
@@ -4410,15 +4415,14 @@ def send(s: State, a: i64, when: i64) -> None:
         t.met = met + 1
         schedule(s, when + travel + s.link[host.link].latency, EV_RESET, a)
         return
-    proxy = s.cluster[t.cluster].proxy
-    if c.stations == 0 and proxy >= 0:
-        travel += sample(s, s.proxy[proxy].outbound, t.id, P_OUT)
+    if c.stations == 0:
+        travel += sample(s, s.cluster[t.cluster].outbound, t.id, P_OUT)
     if t.station < 0:
         schedule(s, when + travel, EV_ARRIVE, a)
     elif c.stations == 1:
         schedule(s, when + travel, EV_SERVER, a)
     else:
-        travel += sample(s, s.proxy[s.pod[t.pod].proxy].inbound, t.id, P_IN)
+        travel += sample(s, s.pod[t.pod].inbound, t.id, P_IN)
         schedule(s, when + travel, EV_ARRIVE, a)
 
 
@@ -4718,7 +4722,8 @@ def make_calls(s: State, a: i64) -> None:
         return
     hd = s.handler[t.handler]
     while t.at_call < hd.call_n:
-        word = s.handler_call[hd.call_at + t.at_call]
+        at = hd.call_at + CALL_WORDS * t.at_call
+        word = s.handler_call[at]
         group = word >> GROUP_SHIFT
         if group != t.group:
             if t.waiting > 0:
@@ -4728,8 +4733,8 @@ def make_calls(s: State, a: i64) -> None:
             t.group = group
         t.at_call += 1
         i = word & (BRANCH - 1)
-        if word & BRANCH > 0 or draw(t.id, P_CALL + t.at_call) < s.call[i].chance:
-            if t.at_call < hd.call_n and s.handler_call[hd.call_at + t.at_call] >> GROUP_SHIFT == t.group:
+        if word & BRANCH > 0 or draw(t.id, P_CALL + t.at_call) < s.handler_call[at + 1]:
+            if t.at_call < hd.call_n and s.handler_call[at + CALL_WORDS] >> GROUP_SHIFT == t.group:
                 t.launching = 1
                 push(s, DO_CALLS, a)
             if word & BRANCH > 0:
@@ -4912,9 +4917,9 @@ def respond(s: State, a: i64, status: i64) -> None:
         return
     back = 0
     if t.station >= 0:
-        p = s.pod[t.pod].proxy
-        back = sample(s, s.proxy[p].inbound, t.id, P_IN_BACK)
+        back = sample(s, s.pod[t.pod].inbound, t.id, P_IN_BACK)
         if c.stations == 1:
+            p = s.pod[t.pod].proxy
             if s.proxy[p].reports > 0:
                 back += report(s, p, t.station, t.id)
             if s.proxy[p].flushed > 0:
@@ -4939,13 +4944,11 @@ def send_back(s: State, a: i64, when: i64) -> None:
     wire = s.link[s.host[t.host].link].wire
     if wire > 0 and t.handler >= 0 and t.met == 0:
         when += s.handler[t.handler].size * wire // 1000
-    proxy = s.cluster[t.cluster].proxy
-    if proxy < 0:
-        schedule(s, when, EV_RESPONSE, a)
-    elif s.ctl[0].stations == 1:
+    cl = s.cluster[t.cluster]
+    if s.ctl[0].stations == 1 and cl.proxy >= 0:
         schedule(s, when, EV_BACK, a)
     else:
-        schedule(s, when + sample(s, s.proxy[proxy].outbound, t.id, P_OUT_BACK), EV_RESPONSE, a)
+        schedule(s, when + sample(s, cl.outbound, t.id, P_OUT_BACK), EV_RESPONSE, a)
 
 
 def on_back(s: State, a: i64) -> None:

@@ -87,6 +87,8 @@ class Layout:
         self._curves: dict[tuple[tuple[int, float], ...], int] = {}
         self._keys: dict[tuple[int, ...], int] = {}
         self._groups: list[int] = []
+        self._chances: list[int] = []
+        self._passages: list[tuple[int, int]] = []
         self.call_errors = False
         """Whether there are calls that fail by themselves."""
         self.by_connection = False
@@ -144,7 +146,8 @@ class Layout:
     def proxy(self, spec: ProxySpec, identity: int) -> int:
         turns = [row_of("turn_of", end=-1)] * (spec.workers if spec.flushed > 0 else 0)
         dists = (spec.outbound, spec.inbound, spec.handshake, spec.report.cost if spec.report else None)
-        named = zip(("outbound", "inbound", "crypto", "report"), map(self.dist, dists), strict=True)
+        named = dict(zip(("outbound", "inbound", "crypto", "report"), map(self.dist, dists), strict=True))
+        self._passages.append((named["outbound"], named["inbound"]))
         return self.rows["proxy"].add(
             row_of(
                 "proxy",
@@ -155,7 +158,7 @@ class Layout:
                 waking=self._wake(spec.wake),
                 flushed=round(spec.flushed * core.MILLION),
                 turn_at=self.rows["turn_of"].extend(turns),
-                **dict(named),
+                **named,
             )
         )
 
@@ -177,6 +180,7 @@ class Layout:
                 "pod",
                 id=identity,
                 proxy=spec.proxy,
+                inbound=self._passages[spec.proxy][1] if spec.proxy >= 0 else -1,
                 workload=spec.workload,
                 workers=spec.workers,
                 hold=spec.hold_while_calling,
@@ -217,10 +221,10 @@ class Layout:
 
     def handler(self, spec: HandlerSpec) -> int:
         steps = spec.steps or tuple(StepSpec(self._groups[call], call) for call in spec.calls)
-        words = [
-            (step.group << core.GROUP_SHIFT) | (core.BRANCH | step.branch if step.branch >= 0 else step.call)
-            for step in steps
-        ]
+        words = []
+        for step in steps:
+            what = core.BRANCH | step.branch if step.branch >= 0 else step.call
+            words += [(step.group << core.GROUP_SHIFT) | what, 0 if step.branch >= 0 else self._chances[step.call]]
         share, outcomes = 0.0, []
         for rate, status in spec.errors:
             share += rate
@@ -235,19 +239,18 @@ class Layout:
                 answers=1 + len(spec.errors),
                 outcome_at=self.columns["outcome"].extend(outcomes),
                 call_at=self.columns["handler_call"].extend(words),
-                call_n=len(words),
+                call_n=len(steps),
                 size=spec.size,
             )
         )
 
     def call(self, spec: CallSpec) -> int:
         self._groups.append(spec.group)
+        self._chances.append(chance(spec.probability))
         self.call_errors = self.call_errors or spec.error_rate > 0
         return self.rows["call"].add(
             row_of(
                 "call",
-                chance=chance(spec.probability),
-                group=spec.group,
                 fail=spec.fail_parent,
                 again=spec.retries,
                 error=chance(spec.error_rate),
@@ -411,6 +414,7 @@ class Layout:
                 "cluster",
                 id=identity,
                 proxy=spec.proxy,
+                outbound=self._passages[spec.proxy][0] if spec.proxy >= 0 else -1,
                 workers=workers,
                 policy=spec.policy,
                 choice=min(max(spec.choice_count, 1), CHOICES),
