@@ -82,19 +82,17 @@ def crowded_experiment(number: int) -> Fields:
         }
     route: dict[str, Any] = {}
     if chance.random() < 0.5:
-        back_off = {"base_interval": "0.010s", "max_interval": "0.040s"}
+        back_off = {"base_interval": "0.001s", "max_interval": "0.001s"}
         route["retry_policy"] = {"retry_on": "5xx", "num_retries": 2, "retry_back_off": back_off}
     scripts: dict[int, dict[str, Any]] = {}
     for host in range(hosts):
-        answers = [{"delay_ms": chance.choice((5, 20, 40))} for _ in range(2)]
+        answers = [{"delay_ms": chance.choice((5, 25, 45))} for _ in range(2)]
         if chance.random() < 0.5:
             answers.append({"status": 503, "delay_ms": 5})
         scripts[host] = {"cycle": answers}
-    # Clients that wait for answers would send more the faster they are told that there is no room.
-    steps = [
-        {"path": path, "every": chance.choice((5, 9)), "count": 150, "at": chance.choice((0, 50))}
-        for path in ("/d", "/h")
-    ]
+    # Clients that wait for answers would send more the faster they are told that there is no room. Between the end of
+    # a request and the next one there are some milliseconds.
+    steps = [{"path": path, "every": 20, "count": 80, "at": at} for path, at in (("/d", 0), ("/h", 10))]
     made = make_experiment(steps, scripts=scripts, cluster=cluster, hosts=hosts)
     two_priorities(made, route)
     return made
