@@ -347,8 +347,6 @@ NEAR_LOOK = 6
 """How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
 LAG = 2
 """How many things wait at least before the first is looked at: so long the memory may take."""
-TIMER_LAG = 12
-"""How many timers before a timer the row of its attempt is asked for: most are dropped many at once."""
 AHEAD = 128
 """Places for what is looked at ahead of its use, a power of two."""
 AHEAD_WORDS = 2
@@ -1485,6 +1483,8 @@ class State(NamedTuple):
     holder: list[int]
     lines: list[int]
     """For each request its generation and downstream connection, where they are asked for."""
+    att_gen: list[int]
+    """`gen` of each attempt: most timers ask for nothing else when they are due."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1947,7 +1947,7 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
         row = q.att
         if row < 0:
             return False
-    elif s.att[row].gen != t.gen or s.att[row].open == 0:
+    elif s.att_gen[row] != t.gen or s.att[row].open == 0:
         return False
     elif s.req[s.att[row].req].decided != STARTED or tc.kind == TIMER_UPSTREAM:
         return True
@@ -1987,8 +1987,6 @@ def on_timer(s: State, k: i64) -> None:
     while tc.head < tc.tail:
         at = tc.first + (tc.head & tc.mask)
         t = s.timer[at]
-        if c.looks == 1 and tc.kind & 1 == 1:
-            fetch(s.att, s.timer[tc.first + ((tc.head + TIMER_LAG) & tc.mask)].row)
         if timer_live(s, k, at):
             if t.time > c.now or t.key > c.timer_key:
                 tc.armed = 1
@@ -2092,6 +2090,7 @@ def give_attempt(s: State, a: i64) -> None:
     t = s.att[a]
     if t.open == 0 and t.events == 0 and t.listed == 0 and t.phase == OVER:
         t.gen += 1
+        s.att_gen[a] = t.gen
         t.next = c.att_free
         c.att_free = a
         c.att_free_n += 1

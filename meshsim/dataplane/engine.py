@@ -45,15 +45,20 @@ _FIRST_ROWS: Final = 256
 _LOG_ROWS: Final = 16_384
 """Two megabytes: what is full is still close to the processors when it is taken apart."""
 _CELLS: Final = 32_768
-_TALLY: Final = 1_024
-_NOTED: Final = 1_024
-_RARE: Final = 1_024
 _NEAR_HOSTS: Final = 2_000
 """Hosts that a processor has at hand with all that belongs to them (measured): memory need not be asked ahead."""
 _HEAP: Final = 2 * core.NEAR_ROOM + 2 * core.HEAP_ROOM
 _SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
-_WORK: Final = 4_096
+_FIXED: Final = {
+    **dict.fromkeys(("tally", "rare", "noted"), 1_024),
+    "wheel": 2 * core.BUCKETS * core.BUCKET_ROOM,
+    "fill": core.BUCKETS,
+    "work": 4_096,
+    "ahead": core.AHEAD * core.AHEAD_WORDS,
+    "heap": _HEAP,
+}
+"""First lengths of what the core writes as it runs."""
 
 
 class Edge(NamedTuple):
@@ -120,16 +125,10 @@ class Engine:
             t.set("ctl", 0, f"{name}_free", first)
             self._grow_pool(name, _FIRST_ROWS)
         t.reserve("log", _LOG_ROWS if t.mode is not Mode.PLAIN else 4_096)
-        t.reserve("tally", _TALLY)
-        t.reserve("rare", _RARE)
-        t.reserve("noted", _NOTED)
         t.reserve("cell", _CELLS if t.mode is not Mode.PLAIN else 4_096)
         t.reserve("cell_at", 2 * t.length("cell"))
-        t.reserve("wheel", 2 * core.BUCKETS * core.BUCKET_ROOM)
-        t.reserve("fill", core.BUCKETS)
-        t.reserve("work", _WORK)
-        t.reserve("ahead", core.AHEAD * core.AHEAD_WORDS)
-        t.reserve("heap", _HEAP)
+        for name, size in _FIXED.items():
+            t.reserve(name, size)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -578,6 +577,7 @@ class Engine:
         t.set("ctl", 0, f"{name}_free_n", free + size - old)
         if name == "att":
             t.fill(name, "phase", old, [core.OVER] * (size - old))
+            t.reserve("att_gen", size)
         if name == "conn":
             t.reserve("conn_age", size)
         if name == "req":
