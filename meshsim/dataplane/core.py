@@ -4145,7 +4145,7 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         if link.jitter > 0:
             for i in range(2 * host.rtts):
                 age.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * link.jitter)
-        if host.rtts > 0:
+        if host.rtts > 1:
             here = -1
             if cl.proxy >= 0:
                 here = s.proxy[cl.proxy].station + pool_worker(s, conn.pool)

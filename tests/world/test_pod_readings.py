@@ -61,8 +61,7 @@ def test_pods_are_read_as_the_engine_has_them() -> None:
 
 def test_a_sidecar_uses_what_its_passes_cost() -> None:
     """500 requests come in and 1,000 go out, each there and back: 3,000 passes of 100 us, exponential."""
-    free = f"{BUSY}mesh: {{timing: {{proxy: {{handshake: 0us}}}}}}\n"
-    ran = run(workloads=free, more=SCALED.replace("METRIC", CPU), timeline=CLIENTS, duration="10s")
+    ran = run(workloads=BUSY, more=SCALED.replace("METRIC", CPU), timeline=CLIENTS, duration="10s")
     (front,) = [pod for pod in ran.world.kube.pods("shop") if pod.labels["app"] == "front"]
     reading = EngineReadings(ran.world.engine, ran.world.directory).read(front)
     assert reading is not None
