@@ -6,7 +6,6 @@ istioctl/pkg/util/configdump, release 1.31.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from meshsim.exports.secrets import secrets_of
 from meshsim.units import Nanos, format_duration
 from meshsim.xds import type_urls
+from meshsim.xds.json_text import to_text
 from meshsim.xds.messages import config_dump_pb2, config_dump_shared_pb2, listener_pb2, tls_secret_pb2
-from meshsim.xds.packing import pack, to_json
+from meshsim.xds.packing import pack
 
 if TYPE_CHECKING:
     from meshsim.recording import ConfigEntry
@@ -61,7 +61,7 @@ def config_dump(entries: Iterable[ConfigEntry]) -> config_dump_pb2.ConfigDump:
 
 def print_dump(entries: Iterable[ConfigEntry]) -> str:
     """The dump in protobuf JSON with original field names, as the admin endpoint writes it."""
-    return json.dumps(to_json(config_dump(entries)), indent=1, ensure_ascii=False) + "\n"
+    return to_text(config_dump(entries), indent=1)
 
 
 def _secrets(entries: list[ConfigEntry]) -> config_dump_pb2.SecretsConfigDump:

@@ -6,7 +6,6 @@ modules of their own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,6 +17,7 @@ from meshsim.exports.proxy_config_routes import describe_management, route_table
 from meshsim.exports.proxy_config_text import aligned
 from meshsim.units import Nanos, format_duration
 from meshsim.xds import type_urls
+from meshsim.xds.json_text import to_text
 from meshsim.xds.messages import (
     address_pb2,
     base_pb2,
@@ -28,7 +28,6 @@ from meshsim.xds.messages import (
     listener_pb2,
     route_pb2,
 )
-from meshsim.xds.packing import to_json
 
 if TYPE_CHECKING:
     from meshsim.recording import Run
@@ -175,4 +174,4 @@ def print_table(kind: str, messages: Sequence[Message], verbose: bool = True) ->
 
 def print_json(messages: Iterable[Message]) -> str:
     """The resources as a list in protobuf JSON with original field names."""
-    return json.dumps([to_json(message) for message in messages], indent=4, ensure_ascii=False) + "\n"
+    return to_text(messages, indent=4)
