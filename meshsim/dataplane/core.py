@@ -5920,7 +5920,13 @@ def count_tally(s: State) -> None:
         row = s.tally[i]
         row.place |= bucket(row.span)
         row.at = mix(row.place + row.outcome * STEP) & mask
-        fetch(s.cell_at, row.at)
+        if c.looks == 1:
+            fetch(s.cell_at, row.at)
+    if c.looks == 1:
+        for i in range(c.tally_n):
+            n = s.cell_at[s.tally[i].at]
+            if n > 0:
+                fetch(s.cell, n - 1)
     for i in range(c.tally_n):
         row = s.tally[i]
         place = row.place
