@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import any_pb2, struct_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from meshsim.xds.packing import message_class, to_json
@@ -35,12 +35,11 @@ def _ordered(message: Message, body: Any) -> Any:
         return body
     for field, value in message.ListFields():
         if field.message_type is not None and field.name in body:
-            body[field.name] = _ordered_field(field, value, body[field.name])
+            body[field.name] = _ordered_field(field.message_type, value, body[field.name])
     return body
 
 
-def _ordered_field(field: FieldDescriptor, value: Any, body: Any) -> Any:
-    kind = field.message_type
+def _ordered_field(kind: Descriptor, value: Any, body: Any) -> Any:
     if kind.GetOptions().map_entry:
         if kind.fields_by_name["value"].message_type is None:
             return dict(sorted(body.items()))
