@@ -6015,7 +6015,7 @@ def start_checks(s: State, h: i64, known: i64) -> None:
 
     Envoy source/common/upstream/upstream_impl.cc, updateDynamicHostList. A cluster begins when its first hosts have
     been checked.
-    DEVIATION: that takes no time.
+    DEVIATION: the first check of a new cluster's hosts takes no time.
     """
     c = s.ctl[0]
     host = s.host[h]
