@@ -240,6 +240,8 @@ SI = 65536
 UMSDR = 131072
 DO = 262144
 UDO = 524288
+FLAG_BITS = 21
+"""So many of them there are, where they stand beside a status of HTTP and whether it is a mirrored request."""
 GRPC = 1000
 """A status of `GRPC` + n is an HTTP 200 with grpc-status n in its headers."""
 RETRIED = 1024
@@ -5907,7 +5909,7 @@ def count_request(s: State, r: i64, end: i64) -> None:
         workload = s.pod[s.host[q.host].pod].workload + 1
     row = s.tally[c.tally_n]
     row.place = ((end // SECOND) << 36) | (s.flow[q.flow].edge << 10)
-    row.outcome = (workload << 32) | (q.mirror << 31) | (q.status << 20) | q.flags
+    row.outcome = (workload << 32) | (q.mirror << 31) | (q.status << FLAG_BITS) | q.flags
     row.span = end - q.start
     c.tally_n += 1
 

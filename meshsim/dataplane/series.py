@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from meshsim.dataplane.core import FLAG_BITS
+
 SERIES_DTYPE: Final = np.dtype(
     [
         ("second", np.int64),
@@ -43,8 +45,8 @@ def merge_cells(chunks: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
     series["bucket"] = place & 1023
     series["workload"] = (outcome >> 32) - 1
     series["mirror"] = (outcome >> 31) & 1
-    series["status"] = (outcome >> 20) & 2047
-    series["flags"] = outcome & ((1 << 20) - 1)
+    series["status"] = (outcome >> FLAG_BITS) & ((1 << (31 - FLAG_BITS)) - 1)
+    series["flags"] = outcome & ((1 << FLAG_BITS) - 1)
     series["requests"] = np.add.reduceat(requests[order], first)
     series["total"] = np.add.reduceat(total[order], first)
     return series

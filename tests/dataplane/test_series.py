@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from meshsim.dataplane import core
+from meshsim.dataplane.core import FLAG_BITS
 from meshsim.dataplane.series import merge_cells
 from meshsim.dataplane.storage import CELL_DTYPE
 from meshsim.recording.series import bucket_bounds, bucket_of
@@ -23,7 +24,7 @@ def test_every_latency_lies_within_its_bucket() -> None:
 
 def test_equal_cells_of_two_chunks_are_added() -> None:
     place = (3 << 36) | (5 << 10) | 77
-    outcome = (8 << 32) | (1 << 31) | (503 << 20) | 16
+    outcome = (8 << 32) | (1 << 31) | (503 << FLAG_BITS) | 16
     chunk = np.array([(place, outcome, 2, 10)], CELL_DTYPE)
     (row,) = merge_cells([chunk, chunk])
     assert row.item() == (3, 5, 7, 1, 503, 16, 77, 4, 20)

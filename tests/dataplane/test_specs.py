@@ -31,3 +31,8 @@ def test_retry_tokens() -> None:
     assert RetryOn.RETRIABLE_STATUS_CODES == core.RETRY_CODES
     assert RetryOn.GRPC_INTERNAL == core.RETRY_INTERNAL
     assert RetryOn.GRPC_UNAVAILABLE == core.RETRY_UNAVAILABLE
+
+
+def test_flags_have_the_room_that_finished_requests_give_them() -> None:
+    assert max(Flag).bit_length() <= core.FLAG_BITS
+    assert 999 >> (31 - core.FLAG_BITS) == 0, "beside them stands any status of HTTP"
