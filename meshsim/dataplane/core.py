@@ -240,6 +240,7 @@ SI = 65536
 UMSDR = 131072
 DO = 262144
 UDO = 524288
+DT = 1048576
 FLAG_BITS = 21
 """So many of them there are, where they stand beside a status of HTTP and whether it is a mirrored request."""
 GRPC = 1000
@@ -251,6 +252,8 @@ FOLLOWED = 1000
 UNFOLLOWED = 1001
 CX_IDLE = 1002
 """Connections that were closed because they had no stream for too long."""
+CX_ATTEMPTS = 1003
+"""Sessions that no host could be connected to in as many attempts as there may be."""
 UNATTACHED = 2024
 UNCHARGED = 2025
 CONNECT_TIMEOUT = 2026
@@ -295,6 +298,7 @@ CH_CHAIN = 11
 
 DROPS = 1
 IN_CONTEXT = 2
+SESSIONS = 4
 """Bits of `Cluster.drops`."""
 BY_PRIORITY = 1
 BY_CONNECTION = 2
@@ -736,7 +740,7 @@ class Route:
     limit_late: i8
     """Whether faults are injected before the bucket is asked."""
     timeout_status: i16
-    """What a request gets that has timed out."""
+    """What a request gets that has timed out, 0 of TCP sessions."""
     slow: i8
     """Whether its requests are complete only some time after their headers have come: `body` later. The timeout then
     starts with the body, and `timeout` is 0 unless the proxy holds the request."""
@@ -801,7 +805,8 @@ class Cluster:
     limits: i8
     """1 = some limit of its streams and connections is not what most clusters have: the rare fields say."""
     drops: i8
-    """`DROPS`: its assignment has it drop requests (`drop`); `IN_CONTEXT`: it is a context (`owner`)."""
+    """`DROPS`: its assignment has it drop requests (`drop`); `IN_CONTEXT`: it is a context (`owner`); `SESSIONS`: its
+    requests are TCP sessions."""
     limit_5xx: i32
     limit_gateway: i32
     max_retries: i32
@@ -2815,6 +2820,8 @@ def forward(s: State, r: i64) -> None:
         q.class_there = s.share[at].class_there
     if q.cid < 0 or s.cluster_row[q.cid] < 0:
         q.status = 503
+        if route.timeout_status == 0:
+            q.status = 0
         q.flags |= NC
         push(s, DO_FINISH, r)
         return
@@ -3727,10 +3734,13 @@ def find_none(s: State, r: i64, row: i64) -> None:
     """A request has no host; `row` is -1 where its cluster is gone."""
     q = s.req[r]
     q.status = 503
+    if s.route[q.route].timeout_status == 0:
+        q.status = 0
     q.flags |= UH
     if row >= 0:
         note(s, row, NONE_HEALTHY)
-        note_status(s, row, 503)
+        if q.status > 0:
+            note_status(s, row, 503)
     push(s, DO_FINISH, r)
 
 
@@ -3759,8 +3769,11 @@ def await_connection(s: State, a: i64, pool: i64) -> None:
 
 
 def diverted(s: State, r: i64, row: i64) -> bool:
-    """Whether a try is over or goes on another way: its cluster drops it, or it is one in a context."""
+    """Whether a try is over or goes on another way: its cluster drops it or lacks a connection for it, or it is one in
+    a context."""
     drops = s.cluster[row].drops
+    if drops & SESSIONS != 0:
+        return session_refused(s, r, row)
     if drops & DROPS != 0 and s.req[r].tries == 0 and dropped(s, r, row):
         return True
     if drops & IN_CONTEXT != 0:
@@ -3779,6 +3792,8 @@ def try_in_context(s: State, r: i64, row: i64) -> None:
     c = s.ctl[0]
     q = s.req[r]
     context = s.cluster[row]
+    if s.cluster[context.counts].drops & SESSIONS != 0 and session_refused(s, r, context.counts):
+        return
     identity = mix(q.id + (q.tries + 1) * STEP)
     h = -1
     i = 0
@@ -4175,7 +4190,7 @@ def on_connected(s: State, k: i64) -> None:
     p.connecting -= 1
     conn.state = READY
     host = s.host[conn.host]
-    if host.removed == 1 and p.head < 0:
+    if (host.removed == 1 and p.head < 0) or (p.pending == 0 and s.cluster[host.cluster].drops & SESSIONS != 0):
         close_connection(s, k)
         push(s, DO_POOL, conn.pool)
         return
@@ -4365,9 +4380,19 @@ def attach(s: State, a: i64) -> None:
         set_timer(s, route.try_class, a, t.gen)
     if route.try_idle_class >= 0:
         set_timer(s, route.try_idle_class, a, t.gen)
-    if cl.limits == 1 and cl.duration_class >= 0:
-        set_timer(s, cl.duration_class, a, t.gen)
+    if cl.limits == 1:
+        begin_limited(s, a)
     send(s, a, c.now)
+
+
+def begin_limited(s: State, a: i64) -> None:
+    """A stream starts in a cluster with limits: it may have a longest duration, or be a session, which is connected."""
+    t = s.att[a]
+    cl = s.cluster[t.cluster]
+    if cl.duration_class >= 0:
+        set_timer(s, cl.duration_class, a, t.gen)
+    if cl.drops & SESSIONS != 0 and cl.outlier == 1 and cl.split == 0:
+        judge(s, t.cluster, t.host, ANSWERED, 200)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -4469,8 +4494,8 @@ def on_arrive(s: State, a: i64) -> None:
     elif s.inbound[row].kind == IN_REPLY:
         answer(s, a, row)
     elif pod.state == POD_DRAINING:
-        # The application has stopped listening: its own proxy cannot connect and answers for it.
-        if t.station >= 0:
+        # The application has stopped listening: its own proxy cannot connect and answers for it, or hangs up.
+        if t.station >= 0 and s.cluster[t.cluster].drops & SESSIONS == 0:
             respond(s, a, 503)
         else:
             reset_from_server(s, a)
@@ -5541,6 +5566,9 @@ def end_attempt(s: State, a: i64) -> None:
             else:
                 again = 1
     if status != 200 or how != ANSWERED or q.tries > 1 or again == 1:
+        if cl.drops & SESSIONS != 0:
+            end_session(s, a)
+            return
         if how == ANSWERED and again == 0 and redirected(s, a):
             return
         note_end(s, a, status, again, flags)
@@ -5551,7 +5579,7 @@ def end_attempt(s: State, a: i64) -> None:
     t.open = 0
     q.att = -1
     if cl.outlier == 1 and how <= PROTOCOL_ERROR and how != OVERFLOW and how != ABANDONED:
-        if how != ROUTE_TIMEOUT or (t.attached == 1 and beside(s, r, t.number) == 0):
+        if cl.drops & SESSIONS == 0 and (how != ROUTE_TIMEOUT or (t.attached == 1 and beside(s, r, t.number) == 0)):
             judge(s, t.cluster, t.host, how, status)
     if cl.proxy < 0 and how != ANSWERED:
         status = 0
@@ -5579,6 +5607,77 @@ def end_attempt(s: State, a: i64) -> None:
         write_log(s, r, a, status, q.flags, 1)
         if how != ANSWERED or s.route[q.route].slow_ppm == 0 or not passes_slowly(s, r, a):
             finish(s, r)
+    give_attempt(s, a)
+
+
+def session_refused(s: State, r: i64, row: i64) -> bool:
+    """Whether a TCP session ends before a host is chosen: its cluster has as many connections as it may.
+
+    Envoy source/common/tcp_proxy/tcp_proxy.cc, establishUpstreamConnection.
+    """
+    q = s.req[r]
+    cl = s.cluster[row]
+    if cl.connections < cl.max_connections:
+        return False
+    cl.cx_overflow += 1
+    q.status = 0
+    q.flags |= UO
+    push(s, DO_FINISH, r)
+    return True
+
+
+def end_session(s: State, a: i64) -> None:
+    """A TCP session has ended, or was not connected: then the next attempt chooses a host anew.
+
+    Envoy source/common/tcp_proxy/tcp_proxy.cc (onGenericPoolFailure, establishUpstreamConnection). The application's
+    status is what the caller hears inside; without an answer there is none. Outlier detection hears of connections
+    alone.
+
+    DEVIATION: hosts end TCP sessions without answer by closing them (FIN); that one is reset (flag UR) is not told.
+    """
+    t = s.att[a]
+    q = s.req[t.req]
+    cl = s.cluster[t.cluster]
+    how = t.how
+    flags = 0
+    again = 0
+    leave_upstream(s, a)
+    t.open = 0
+    q.att = -1
+    if how == UNCONNECTED or how == OVERFLOW:
+        if how == UNCONNECTED:
+            flags = UF
+            note(s, t.cluster, PENDING_EJECT)
+            if cl.outlier == 1:
+                judge(s, t.cluster, t.host, how, 503)
+        if cl.connections >= cl.max_connections:
+            flags |= UO
+            cl.cx_overflow += 1
+        elif q.left > 0:
+            q.left -= 1
+            again = 1
+        else:
+            flags |= URX
+            note(s, t.cluster, CX_ATTEMPTS)
+    elif how == MAX_DURATION:
+        flags = DT
+    elif how == ABANDONED:
+        flags = DC
+        if t.attached == 0:
+            note(s, t.cluster, CANCELLED)
+    q.status = 0
+    if how == ANSWERED:
+        q.status = t.status
+    q.flags |= flags
+    if again == 1:
+        write_log(s, t.req, a, 0, flags, 0)
+        push(s, DO_TRY, t.req)
+    else:
+        status = q.status
+        if status >= GRPC:
+            status = 200
+        write_log(s, t.req, a, status, q.flags, 1)
+        finish(s, t.req)
     give_attempt(s, a)
 
 
@@ -6642,7 +6741,7 @@ def on_change(s: State, i: i64) -> None:
         change_plan(s, ch.target, ch.value)
     elif ch.kind == CH_DROP:
         s.cluster[ch.target].drop = ch.value
-        s.cluster[ch.target].drops &= IN_CONTEXT
+        s.cluster[ch.target].drops &= IN_CONTEXT | SESSIONS
         if ch.value > 0:
             s.cluster[ch.target].drops |= DROPS
     elif ch.kind == CH_SUBSET:

@@ -82,6 +82,7 @@ _RARE: Final[Mapping[int, str]] = {
     core.RETRY_SUCCESS: "upstream_rq_retry_success",
     core.BACKOFF_LIMITED: "upstream_rq_retry_backoff_ratelimited",
     core.CX_IDLE: "upstream_cx_idle_timeout",
+    core.CX_ATTEMPTS: "upstream_cx_connect_attempts_exceeded",
     core.FOLLOWED: "upstream_internal_redirect_succeeded_total",
     core.UNFOLLOWED: "upstream_internal_redirect_failed_total",
     **{core.DETECTED + i: f"outlier_detection.ejections_detected_{name}" for i, name in enumerate(_DETECTORS)},
@@ -144,15 +145,16 @@ def count_clusters(tables: Tables, cluster_of: Sequence[int], clusters: int) -> 
         if high.any():
             found[name.replace("default", "high")] = by_cluster((opened & high).astype(np.int64))
     found |= _membership(tables, owner, clusters)
-    http2 = column("http2") == 1
-    found["upstream_cx_http1_total"] = by_cluster(np.where(http2, 0, column("cx_total")))
+    http2, tcp = column("http2") == 1, column("drops") & core.SESSIONS > 0
+    found["upstream_cx_http1_total"] = by_cluster(np.where(http2 | tcp, 0, column("cx_total")))
     found["upstream_cx_http2_total"] = by_cluster(np.where(http2, column("cx_total"), 0))
     found["upstream_cx_destroy"] = found["upstream_cx_total"] - found["upstream_cx_active"]
     rare = _rare(tables, owner, clusters)
     found |= {name: rare.get(what, np.zeros(clusters, np.int64)) for what, name in _RARE.items()}
     limited = found["upstream_rq_retry_backoff_ratelimited"]
     found["upstream_rq_retry_backoff_exponential"] = found["upstream_rq_retry"] - limited
-    found |= _answers(found, rare, clusters)
+    sessions = by_cluster(np.where(tcp, column("rq_total") - column("active"), 0))
+    found |= _answers(found, rare, sessions, clusters)
     return ClusterCounts(tuple(found), np.stack(list(found.values()), axis=1))
 
 
@@ -198,13 +200,13 @@ def _rare(tables: Tables, owner: Ints, clusters: int) -> dict[int, Ints]:
     return found
 
 
-def _answers(found: Mapping[str, Ints], rare: Mapping[int, Ints], clusters: int) -> dict[str, Ints]:
+def _answers(found: Mapping[str, Ints], rare: Mapping[int, Ints], sessions: Ints, clusters: int) -> dict[str, Ints]:
     """Final answers by status and class, and those that were retried.
 
-    Attempts end once each, most of them with 200: what is not noted otherwise is one.
+    Attempts end once each, most of them with 200: what is not noted otherwise is one. Sessions have no status.
     """
     none = np.zeros(clusters, np.int64)
-    ended = found["upstream_rq_total"] - found["upstream_rq_active"] + rare.get(core.UNATTACHED, none)
+    ended = found["upstream_rq_total"] - found["upstream_rq_active"] - sessions + rare.get(core.UNATTACHED, none)
     final = ended - found["upstream_rq_retry"] - rare.get(core.UNCHARGED, none)
     noted = {status: values for status, values in rare.items() if status < core.FOLLOWED}
     retried = {what - core.RETRIED: v for what, v in rare.items() if core.RETRIED <= what < core.UNATTACHED}

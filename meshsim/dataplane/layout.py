@@ -402,11 +402,11 @@ class Layout:
         """A new row for a cluster, without hosts; `more` are further fields."""
         outlier = spec.outlier
         unusual = spec.max_stream_duration or spec.idle_timeout not in (0, USUAL_REST) or spec.max_connection_duration
-        unusual = unusual or spec.max_requests_per_connection
+        unusual = unusual or spec.max_requests_per_connection or spec.sessions
         pools = more.get("pools", core.BY_CONNECTION if spec.by_connection else 0)
         unusual = unusual or pools
         limits: dict[str, int] = {"limits": bool(unusual) or spec.max_concurrent_streams < core.MANY_STREAMS}
-        limits |= {**more, "pools": pools}
+        limits |= {"drops": core.SESSIONS * spec.sessions, **more, "pools": pools}
         if outlier is not None:
             limits |= outlier_fields(outlier)
         return self.rows["cluster"].add(

@@ -131,6 +131,8 @@ class Flag(IntFlag):
     """Dropped, as the endpoint assignment has it for some requests."""
     UDO = 524288
     """Dropped, as the endpoint assignment has it for all requests."""
+    DT = 1_048_576
+    """Longest duration of a downstream connection reached."""
 
 
 class Mark(IntFlag):
@@ -208,8 +210,7 @@ class ProxySpec:
     """CPU time of an event loop that was idle, beyond that of what woke it."""
     report: ReportSpec | None = None
     flushed: float = 0.0
-    """Share of the CPU time of a pass that an event loop spends at the end of its turn, which handles everything that
-    was ready when it began; 0 = passes are done with one after the other."""
+    """Share of a pass's CPU time that ends its turn, which handles all that was ready at its begin; 0 = no turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +433,8 @@ class ClusterSpec:
     """Streams that a pool is to have connections for, for each that it has; contexts alone do so."""
     subsets: bool = False
     """Whether hosts are chosen among subsets alone (`contexts`), each with a balancer."""
+    sessions: bool = False
+    """Whether a TCP proxy leads there: its requests are connections, each with one upstream connection of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,7 +488,7 @@ class RouteSpec:
     hedge: bool = False
     """Whether an attempt goes on after `per_try_timeout`, beside its retry."""
     timeout_status: int = 504
-    """What a request gets that has timed out."""
+    """What a request gets that has timed out; 0 = it is a session of a TCP proxy, `retries` are of its connection."""
     body: Nanos = 0
     """How long after its headers the body of a request has come, 0 = with them; `core.NEVER` if it never does."""
     request_timeout: Nanos = 0
@@ -551,10 +554,7 @@ class Arrivals(IntEnum):
 
 
 class LevelPiece(NamedTuple):
-    """A stretch of time in which a rate (a second) or a number of users goes evenly from one value to another.
-
-    It begins so long after its source and lasts until the next one.
-    """
+    """A stretch of a source's time, up to the next one, in which a rate (a second) or number of users moves evenly."""
 
     begin: Nanos
     level: float

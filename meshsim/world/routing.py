@@ -46,6 +46,7 @@ from meshsim.world.translation import (
     local_route,
     plain_place,
     reply_status,
+    session_cluster,
 )
 from meshsim.world.views import ProxyViews
 from meshsim.xds import type_urls
@@ -382,6 +383,8 @@ class Router:
         spec = cluster_spec(
             flow.entry.proxy_number, cluster, upstream.http2, upstream.assignment, locality=self._locality(flow.entry)
         )
+        if decision.policies.connect_attempts:
+            key, spec = (key[0], f"tcp {key[1]}"), session_cluster(spec)
         number, kind = self._place(key, flow, place, upstream.name, spec, upstream, upstream_request, endpoints)
         counted = CountedCluster(flow.entry.id, upstream.name)
         at = self.world.env.instant

@@ -26,6 +26,7 @@ from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.specs import (
     GRPC,
     NOWHERE,
+    UNLIMITED,
     ClusterSpec,
     FaultSpec,
     Flag,
@@ -132,6 +133,12 @@ def forward_route(
         timeout_status=policies.timeout_status,
         follows=() if policies.redirects is None else tuple(sorted(policies.redirects.codes)),
     )
+    if policies.connect_attempts:
+        # DEVIATION: the idle time of a TCP session begins when it is accepted, not when its connection is up.
+        tries = policies.connect_attempts - 1
+        return replace(
+            spec, idle_timeout=policies.idle_timeout, timeout_status=0, retries=tries, request_classes=classes
+        )
     if body:
         spec = replace(with_body(spec, policies, body), large=policies.large)
     # What is too large to be kept is known to be so before anything can be retried, when it comes with its headers.
@@ -277,6 +284,24 @@ def cluster_spec(
         by_connection=cluster.by_connection,
         preconnect=cluster.preconnect,
         subsets=cluster.subsets is not None,
+    )
+
+
+def session_cluster(spec: ClusterSpec) -> ClusterSpec:
+    """A cluster as a TCP proxy uses it: nothing in it is limited by requests or for HTTP alone.
+
+    DEVIATION: connections of a cluster that both HTTP requests and TCP sessions of a proxy use count for each apart.
+    """
+    return replace(
+        spec,
+        max_requests=UNLIMITED,
+        max_requests_per_connection=1,
+        http2=False,
+        max_stream_duration=0,
+        idle_timeout=0,
+        max_connection_duration=0,
+        by_connection=False,
+        sessions=True,
     )
 
 

@@ -164,6 +164,8 @@ class Policies(NamedTuple):
     """Whether a filter waits for the whole request."""
     large: bool = False
     """Whether the body is larger than what is kept of it for retries."""
+    connect_attempts: int = 0
+    """How many hosts a TCP proxy tries to connect to (max_connect_attempts), 0 for what goes to an HTTP pool."""
 
 
 NO_POLICIES: Final = Policies()

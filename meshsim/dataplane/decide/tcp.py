@@ -104,7 +104,11 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
         *context.place,
         config=_config(context, upstreams),
         upstreams=upstreams,
-        policies=Policies(idle_timeout=proxy.idle_timeout, max_stream_duration=proxy.max_duration or None),
+        policies=Policies(
+            idle_timeout=proxy.idle_timeout,
+            max_stream_duration=proxy.max_duration or None,
+            connect_attempts=0 if proxy.tunnel_host else proxy.max_connect_attempts,
+        ),
         authority=proxy.tunnel_host,
         sni=context.sni,
         handshake=context.handshake,
