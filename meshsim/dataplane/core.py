@@ -5661,10 +5661,8 @@ def end_session(s: State, a: i64) -> None:
             note(s, t.cluster, CX_ATTEMPTS)
     elif how == MAX_DURATION:
         flags = DT
-    elif how == ABANDONED:
-        flags = DC
-        if t.attached == 0:
-            note(s, t.cluster, CANCELLED)
+    elif how == ABANDONED and t.attached == 0:
+        note(s, t.cluster, CANCELLED)
     q.status = 0
     if how == ANSWERED:
         q.status = t.status

@@ -43,6 +43,8 @@ from meshsim.dataplane.specs import (
     Shape,
     StepSpec,
 )
+from meshsim.dataplane.storage import Mode
+from meshsim.dataplane.tables import choose_mode
 from meshsim.testing.meshes import (
     CLUSTER,
     HANDLER,
@@ -2033,3 +2035,94 @@ def test_a_check_that_passes_ends_an_ejection() -> None:
             engine.run_until(time)
             ejected.append(engine.host_state(service.cluster, service.hosts[0][0]).ejected)
         assert ejected == [True, not unejects]
+
+
+# -- sessions of TCP proxies (measured on Envoy, tests/conformance/test_envoy_sessions.py) ---
+
+SESSION = {"http2": False, "max_requests_per_connection": 1, "sessions": True}
+
+
+def session_service(engine: Engine, *, tries: int = 1, **more: dict[str, Any]) -> Service:
+    route = {"timeout_status": 0, "retries": tries - 1, **more.pop("route", {})}
+    return add_service(engine, cluster={**SESSION, **more.pop("cluster", {})}, route=route, **more)
+
+
+def test_each_session_has_a_connection_of_its_own() -> None:
+    engine = make()
+    service = session_service(engine, handler={"service": fixed(10 * MS)})
+    rows = send(engine, service, 0, 5 * MS, 100 * MS)
+    assert outcomes(rows) == [(200, Flag.NONE)] * 3
+    found = {name: n for name, n in engine.count_clusters().of(service.cluster).items() if n and "upstream" in name}
+    names = ("upstream_cx_total", "upstream_cx_destroy", "upstream_rq_total", "upstream_rq_pending_total")
+    assert found == dict.fromkeys(names, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"host": {"inbound": InboundKind.REFUSE}}, Flag.UF | Flag.URX),
+        ({"host": {"inbound": InboundKind.RESET}}, Flag.NONE),
+        ({"pods": 0}, Flag.UH),
+        ({"route": {"clusters": ((-1, 1),)}}, Flag.NC),
+        ({"cluster": {"max_connections": 0}}, Flag.UO),
+        ({"cluster": {"max_pending_requests": 0}}, Flag.URX),
+        ({"handler": {"service": fixed(SECOND)}, "route": {"max_stream_duration": 100 * MS}}, Flag.DT),
+        ({"handler": {"service": fixed(SECOND)}, "route": {"idle_timeout": 100 * MS}}, Flag.NONE),
+    ],
+)
+def test_a_session_without_answer_has_no_status(more: dict[str, Any], expected: Flag) -> None:
+    engine = make()
+    assert outcomes(send(engine, session_service(engine, **more))) == [(0, expected)]
+
+
+def test_each_attempt_to_connect_has_a_row_and_the_last_one_the_end() -> None:
+    engine = make()
+    service = session_service(engine, tries=3, host={"inbound": InboundKind.REFUSE})
+    add_requests(engine, service.flow, (0,))
+    engine.run_until(SECOND)
+    rows = engine.drain()
+    assert [(int(row["attempt"]), int(row["last"])) for row in rows] == [(1, 0), (2, 0), (3, 1)]
+    found = engine.count_clusters().of(service.cluster)
+    assert (found["upstream_cx_connect_fail"], found["upstream_cx_connect_attempts_exceeded"]) == (3, 1)
+    assert (found["upstream_rq_retry"], found["upstream_rq_completed"]) == (0, 0)
+
+
+def test_outlier_detection_hears_of_connections_not_of_what_is_said_in_them() -> None:
+    engine = make()
+    saying = session_service(engine, cluster={"outlier": OUTLIER}, handler={"error_rate": 1.0})
+    refusing = session_service(engine, cluster={"outlier": OUTLIER}, host={"inbound": InboundKind.REFUSE})
+    for service in (saying, refusing):
+        add_requests(engine, service.flow, [at * MS for at in range(8)])
+    engine.run_until(SECOND)
+    ejected = [engine.count_clusters().of(s.cluster)["outlier_detection.ejections_active"] for s in (saying, refusing)]
+    assert ejected == [0, 1]
+
+
+def test_an_application_that_stops_listening_ends_sessions_without_answer() -> None:
+    engine = make()
+    service = session_service(engine, sidecar=PROXY, handler={"service": fixed(10 * MS)})
+    engine.set_pod_state(service.pods[0], PodState.DRAINING, 5 * MS)
+    assert outcomes(send(engine, service, 0, 8 * MS)) == [(200, Flag.NONE), (0, Flag.NONE)]
+
+
+def test_sessions_are_the_same_interpreted_and_compiled() -> None:
+    digests = set()
+    for mode in (Mode.PLAIN, Mode.NUMBA):
+        engine = Engine(7, mode=choose_mode(mode))
+        service = session_service(
+            engine,
+            tries=2,
+            pods=3,
+            cluster={"max_connections": 4, "outlier": OUTLIER},
+            handler={"service": fixed(10 * MS)},
+            route={"max_stream_duration": 40 * MS},
+        )
+        hosts = [
+            (key, replace(host, inbound=InboundKind.REFUSE if key == service.pods[0] else host.inbound))
+            for key, host in service.hosts
+        ]
+        engine.set_hosts(service.cluster, hosts, 0)
+        add_traffic(engine, [service.flow], 300.0)
+        engine.run_until(3 * SECOND)
+        digests.add((engine.digest, tuple(engine.count_clusters().of(service.cluster).values())))
+    assert len(digests) == 1
