@@ -4179,7 +4179,10 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
 
 
 def on_connected(s: State, k: i64) -> None:
-    """A connection is up, unless it was given up or redirected to another end meanwhile."""
+    """A connection is up, unless it was given up or redirected to another end meanwhile.
+
+    DEVIATION: the connection of a TCP session that ended before it was up closes when it is, or serves the next one.
+    """
     c = s.ctl[0]
     conn = s.conn[k]
     conn.events -= 1

@@ -1,8 +1,7 @@
 """Istio's standard metrics of a run: each proxy's series with their labels, at an instant or second by second.
 
 DEVIATION: of the standard metrics those of requests are told, without bytes and gRPC messages. Bytes are those on the
-wire with all headers, of which a run knows the bodies alone; TCP connections of applications are not modelled, so that
-what goes through TCP proxies counts nowhere.
+wire with all headers, of which a run knows the bodies alone. What goes through TCP proxies counts nowhere.
 """
 
 from __future__ import annotations

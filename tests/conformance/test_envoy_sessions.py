@@ -62,7 +62,7 @@ CASES = {
     "refused": Case((CLOSED,), {}, {}),
     "refused three times": Case((CLOSED,), {"max_connect_attempts": 3}, {}),
     "refused with one connection": Case((CLOSED,), {"max_connect_attempts": 2}, limits(max_connections=1)),
-    "no host": Case((), {}, {}),
+    "no host": Case((), {}, {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}),
     "too long": Case((UP,), {"max_downstream_connection_duration": "0.1s"}, {}, (0,), 300),
     "idle": Case((UP,), {"idle_timeout": "0.1s"}, {}, (0,), 300),
     "ejected": Case(

@@ -10,7 +10,7 @@ from meshsim.scenario import load_text
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.model import RunOptions, World
 
-from .conftest import APP, MemorySink, run, seconds
+from .conftest import APP, HEAD, MemorySink, run, seconds
 
 STRICT = """
   - apiVersion: security.istio.io/v1
@@ -196,6 +196,33 @@ def test_pods_do_what_is_asked_of_them(sender: str) -> None:
     for call, time in (("GET /count/7", 2), ("POST /reserve", 1), ("GET /reserve", 9)):
         assert {row["done"] - row["served"] for row in rows if row["call"] == call} == {time * MILLISECOND}, call
     assert all(row["done"] - row["served"] > 12 * MILLISECOND for row in rows if row["call"].startswith("GET /items"))
+
+
+LIMITED = """
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: stock, namespace: shop}
+    spec: {host: stock, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}}
+"""
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_what_a_tcp_proxy_forwards_are_sessions(limited: bool) -> None:
+    """Requests of 25 ms every 10 ms: each has an upstream connection of its own, the third at once is one too many."""
+    text = HEAD.format(duration="4s", sender="front", timeline="") + APP + STRICT + (LIMITED if limited else "")
+    text = text.replace("5ms", "25ms").replace('"name": "http"', '"name": "tcp"')
+    sink = MemorySink()
+    World(load_text(text, "sessions.yaml"), 7, sink, RunOptions(mode="plain", steps=4)).run()
+    found = Counter((row["status"], row["flags"]) for row in sink.rows if row["last"])
+    counted: Counter[str] = Counter()
+    for row in sink.counters:
+        if row["cluster"] == "outbound|80||stock.shop.svc.cluster.local":
+            counted[row["stat"]] = max(counted[row["stat"]], row["value"])
+    assert set(found) == ({(200, ""), (0, "UO")} if limited else {(200, "")})
+    assert found[200, ""] > 100
+    assert counted["upstream_cx_overflow"] == found[0, "UO"]
+    assert 0 <= counted["upstream_cx_total"] - found[200, ""] <= 3
+    assert counted["upstream_cx_http1_total"] == counted["upstream_rq_completed"] == 0
 
 
 # -- balancing ----------------------------------------------------------------------------------------------------
