@@ -2098,6 +2098,21 @@ def test_outlier_detection_hears_of_connections_not_of_what_is_said_in_them() ->
     assert ejected == [0, 1]
 
 
+def test_a_session_is_a_success_when_it_is_connected_not_when_it_ends() -> None:
+    engine = make()
+    cluster = {"outlier": replace(OUTLIER, consecutive_5xx=2)}
+    service = session_service(engine, cluster=cluster, handler={"service": fixed(100 * MS)})
+    [(key, host)] = service.hosts
+    for at, inbound in ((0, InboundKind.REFUSE), (5 * MS, InboundKind.SERVE), (15 * MS, InboundKind.REFUSE)):
+        engine.set_hosts(service.cluster, [(key, replace(host, inbound=inbound))], at)
+    add_requests(engine, service.flow, [1 * MS, 10 * MS, 20 * MS, 200 * MS])
+    ejected = []
+    for until in (190 * MS, SECOND):
+        engine.run_until(until)
+        ejected.append(engine.count_clusters().of(service.cluster)["outlier_detection.ejections_active"])
+    assert ejected == [0, 1]
+
+
 def test_an_application_that_stops_listening_ends_sessions_without_answer() -> None:
     engine = make()
     service = session_service(engine, sidecar=PROXY, handler={"service": fixed(10 * MS)})
