@@ -143,9 +143,10 @@ class ScriptedTables(PlainTables):
             self._core["push"](self.state, core.DO_FINISH, row)
 
     def cut(self, pod: int) -> None:
-        """A host closes all its connections. The caller learns it when the last segment reaches it: what it sends until
-        then is lost with them. For use inside `at`."""
+        """A host closes all its connections, those of health checks too. The caller learns it when the last segment
+        reaches it: what it sends until then is lost with them. For use inside `at`."""
         s, functions = self.state, self._core
+        functions["forget_checks"](s, pod)
         for a, t in enumerate(s.att):
             there = core.OUTWARD <= t.phase <= core.CALLING or t.phase in (core.AWAITING, core.LOST)
             if t.pod == pod and t.open == 1 and t.killed == 0 and there:

@@ -43,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import envoy_jwt
 import shrinking
+from remembered import nothing_remembered
 
 TABLES = int(os.environ.get("MESHSIM_JWT_TABLES", "120"))
 REQUESTS = int(os.environ.get("MESHSIM_JWT_REQUESTS", "70"))
@@ -242,7 +243,7 @@ def mistaken(
     """For each request, whether a mistake changes the answer."""
     _, active = config_of(router, case, FIRST_PORT)
     right = [modelled(active, FIRST_PORT, one, now) for one in sent]
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, nothing_remembered():
         patched.setattr(*NAIVE[mistake])
         _, active = config_of(router, case, FIRST_PORT)
         return [modelled(active, FIRST_PORT, one, now) != before for one, before in zip(sent, right)]

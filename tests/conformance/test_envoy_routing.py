@@ -27,7 +27,6 @@ from meshsim.dataplane.decide import (
     Request,
     decide_direct,
     downstream,
-    route_decoding,
     route_match,
     routing,
 )
@@ -51,6 +50,7 @@ from meshsim.xds.packing import from_json
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import shrinking
+from remembered import forget, nothing_remembered
 
 Patch = tuple[Any, str, Callable[..., Any]]
 
@@ -279,11 +279,10 @@ def differs_by(router: ModuleType, monkeypatch: pytest.MonkeyPatch, mistake: str
     try:
         table, sent = parts_of(router, case, FIRST_PORT)
         right = modelled(router, config_of(router, table), FIRST_PORT, sent)
-        with monkeypatch.context() as patched:
+        with monkeypatch.context() as patched, nothing_remembered():
             patched.setattr(*NAIVE[mistake])
-            route_decoding._match.cache_clear()
             config = config_of(router, table)
-            route_decoding._match.cache_clear()
+            forget()
             return bool(modelled(router, config, FIRST_PORT, sent) != right)
     except NO_SENSE:
         return False
@@ -299,11 +298,10 @@ def test_the_generator_catches(router: ModuleType, mistake: str, monkeypatch: py
         requests = [router.request(rng) for _ in range(REQUESTS)]
         config = config_of(router, table)
         right = [modelled(router, config, table.port, sent) for sent in requests]
-        with monkeypatch.context() as patched:
+        with monkeypatch.context() as patched, nothing_remembered():
             patched.setattr(*NAIVE[mistake])
-            route_decoding._match.cache_clear()
             config = config_of(router, table)
-            route_decoding._match.cache_clear()
+            forget()
             wrong = [modelled(router, config, table.port, sent) for sent in requests]
         if wrong != right:
             at = next(n for n, pair in enumerate(zip(wrong, right)) if pair[0] != pair[1])

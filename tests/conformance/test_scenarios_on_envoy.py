@@ -38,12 +38,13 @@ class ConfigSink:
     def add_record(self, record: Record) -> None:
         """Not of interest."""
 
-    def add_config(self, time: Nanos, proxy: str, type_url: str, name: str, body: bytes | None) -> None:
+    def add_config(
+        self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]
+    ) -> None:
         resources = self.current.setdefault(proxy, {}).setdefault(type_url, {})
-        if body is None:
+        resources.update(changed)
+        for name in removed:
             resources.pop(name, None)
-        else:
-            resources[name] = body
 
     def keep(self) -> None:
         """Remember the present state of every proxy."""
