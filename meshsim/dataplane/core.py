@@ -447,8 +447,9 @@ MORE_FAULTS = 1 << 24
 HOLDERS = 1024
 """Most faults under way that are counted."""
 SLOW_TICK = 51_800_000
-"""Between two pieces of a slow answer: a timer of 50 ms (StreamRateLimiter::DefaultFillInterval), which an event loop
-whose clock ticks every 4 ms takes for that long on average (measured)."""
+"""Between two pieces of a slow answer: a timer of 50 ms (StreamRateLimiter::DefaultFillInterval).
+
+DEVIATION: the timer of slow answers takes 51.8 ms, as one recorded machine had it; its event loop's clock decides."""
 SLOW_START = 50
 """Milliseconds' worth of bytes that may pass at once."""
 RTO_BASE = 200_000_000

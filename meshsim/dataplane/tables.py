@@ -33,7 +33,7 @@ from meshsim.dataplane import core, storage
 from meshsim.dataplane.core import State
 from meshsim.dataplane.machine_code import HELPERS, EntryCode, link_entries, pack_entries, unpack_entries
 from meshsim.dataplane.storage import DTYPES, WIDTHS, ArrayTables, Compiled, Mode, PlainTables, Tables
-from meshsim.errors import UsageError
+from meshsim.errors import InternalError, UsageError
 
 Notice = Callable[[str], None]
 
@@ -211,12 +211,16 @@ def _compile(numba: Any, mode: Mode) -> dict[str, EntryCode]:
 
 
 def _entry(dispatcher: Any) -> EntryCode:
-    """An entry's code. Raises `NotImplementedError` when it calls what only numba has: it would not be there later."""
+    """An entry's code. Raises `InternalError` when it calls what only numba has: it would not be there later."""
     (compiled,) = dispatcher.overloads.values()
     called = [function.name for function in compiled.library._final_module.functions if function.is_declaration]
     strange = [name for name in called if name.startswith(("numba_", "NRT_", "Py")) and name not in HELPERS]
     if strange:
-        raise NotImplementedError(f"the core calls {', '.join(strange)}: see machine_code.HELPERS")
+        raise InternalError(
+            f"the compiled engine would need {', '.join(strange)} of numba {version('numba')}",
+            None,
+            "MESHSIM_ENGINE=plain runs without the compiler",
+        )
     return EntryCode(compiled.fndesc.llvm_func_name, compiled.library._get_compiled_object())
 
 

@@ -134,11 +134,7 @@ def forward_route(
         follows=() if policies.redirects is None else tuple(sorted(policies.redirects.codes)),
     )
     if policies.connect_attempts:
-        # DEVIATION: the idle time of a TCP session begins when it is accepted, not when its connection is up.
-        tries = policies.connect_attempts - 1
-        return replace(
-            spec, idle_timeout=policies.idle_timeout, timeout_status=0, retries=tries, request_classes=classes
-        )
+        return _session_route(spec, policies, classes)
     if body:
         spec = replace(with_body(spec, policies, body), large=policies.large)
     # What is too large to be kept is known to be so before anything can be retried, when it comes with its headers.
@@ -167,6 +163,17 @@ def forward_route(
         if len(frozenset(keys)) > 1:
             spec = replace(spec, hash=None, session=True, session_keys=keys)
     return with_fault(with_limit(spec, policies), policies)
+
+
+def _session_route(spec: RouteSpec, policies: Policies, classes: tuple[int, ...]) -> RouteSpec:
+    """The route of a TCP proxy's sessions, whose retries are attempts to connect.
+
+    DEVIATION: the idle time of a TCP session begins when it is accepted, not when its connection is up.
+    """
+    attempts = policies.connect_attempts
+    return replace(
+        spec, idle_timeout=policies.idle_timeout, timeout_status=0, retries=attempts - 1, request_classes=classes
+    )
 
 
 def _hash(decision: Decision, client: str | None) -> RequestHash:
