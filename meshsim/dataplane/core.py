@@ -254,6 +254,9 @@ CX_IDLE = 1002
 """Connections that were closed because they had no stream for too long."""
 CX_ATTEMPTS = 1003
 """Sessions that no host could be connected to in as many attempts as there may be."""
+SESSION_IDLE = 1004
+"""Sessions that a TCP proxy ended because nothing had passed for too long, and those that had lasted too long."""
+SESSION_LONG = 1005
 UNATTACHED = 2024
 UNCHARGED = 2025
 CONNECT_TIMEOUT = 2026
@@ -5665,6 +5668,9 @@ def end_session(s: State, a: i64) -> None:
             note(s, t.cluster, CX_ATTEMPTS)
     elif how == MAX_DURATION:
         flags = DT
+        note(s, t.cluster, SESSION_LONG)
+    elif how == IDLE_TIMEOUT:
+        note(s, t.cluster, SESSION_IDLE)
     elif how == ABANDONED and t.attached == 0:
         note(s, t.cluster, CANCELLED)
     q.status = 0

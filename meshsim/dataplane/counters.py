@@ -88,6 +88,12 @@ _RARE: Final[Mapping[int, str]] = {
     **{core.DETECTED + i: f"outlier_detection.ejections_detected_{name}" for i, name in enumerate(_DETECTORS)},
     **{core.ENFORCED + i: f"outlier_detection.ejections_enforced_{name}" for i, name in enumerate(_DETECTORS)},
 }
+SESSIONS: Final = "tcp."
+"""Before the names of statistics that are a TCP proxy's, of its sessions to a cluster; there once they were seen."""
+_OF_SESSIONS: Final[Mapping[int, str]] = {
+    core.SESSION_IDLE: f"{SESSIONS}idle_timeout",
+    core.SESSION_LONG: f"{SESSIONS}max_downstream_connection_duration",
+}
 DERIVED: Final = (
     "upstream_cx_http1_total",
     "upstream_cx_http2_total",
@@ -151,6 +157,7 @@ def count_clusters(tables: Tables, cluster_of: Sequence[int], clusters: int) -> 
     found["upstream_cx_destroy"] = found["upstream_cx_total"] - found["upstream_cx_active"]
     rare = _rare(tables, owner, clusters)
     found |= {name: rare.get(what, np.zeros(clusters, np.int64)) for what, name in _RARE.items()}
+    found |= {name: rare[what] for what, name in _OF_SESSIONS.items() if what in rare}
     limited = found["upstream_rq_retry_backoff_ratelimited"]
     found["upstream_rq_retry_backoff_exponential"] = found["upstream_rq_retry"] - limited
     sessions = by_cluster(np.where(tcp, column("rq_total") - column("active"), 0))

@@ -1,7 +1,8 @@
-"""Envoy's statistics of one proxy at an instant, by their full names: clusters and HTTP connection managers.
+"""Envoy's statistics of one proxy at an instant, by their full names: clusters, HTTP connection managers, TCP proxies.
 
-Names: Envoy docs/root/configuration/upstream/cluster_manager/cluster_stats.rst and http/http_conn_man/stats.rst (1.40);
-labels in Prometheus text as Istio's bootstrap extracts them (istio tools/packaging/common/envoy_bootstrap.json).
+Names: Envoy docs/root/configuration/upstream/cluster_manager/cluster_stats.rst, http/http_conn_man/stats.rst and
+listeners/network_filters/tcp_proxy_filter.rst (1.40); labels in Prometheus text as Istio's bootstrap extracts them
+(istio tools/packaging/common/envoy_bootstrap.json).
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ from typing import Final, NamedTuple
 
 import pyarrow.compute as pc
 
+from meshsim.metrics.connections import NO_SESSION, sessions
 from meshsim.metrics.requests import Group, Side, request_groups
 from meshsim.metrics.rules import ProxyRules
 from meshsim.recording import InstanceInfo, Run
 from meshsim.units import Nanos
 
 _GAUGE: Final = re.compile(r"(_active|_open|membership_(total|healthy|degraded))$")
+_TCP: Final = (
+    *("downstream_cx_total", "downstream_cx_no_route", "idle_timeout", "max_downstream_connection_duration"),
+    *("upstream_flush_total", "upstream_flush_active"),
+)
+"""Statistics of TCP proxies that a run can tell."""
+_SESSIONS: Final = "tcp."
+"""Before the names of those that a proxy counts by the cluster of a session."""
 _STATUS: Final = re.compile(r"^(?P<stem>.*_rq)_(?P<status>\d\d\d|\dxx)$")
 
 
@@ -36,19 +45,25 @@ class Stat(NamedTuple):
 
 def envoy_stats(run: Run, proxy: InstanceInfo, rules: ProxyRules, at: Nanos | None = None) -> list[Stat]:
     """Statistics of a proxy of the first replication by name, as of an instant or the end."""
-    found = [*_cluster_stats(run, proxy, rules, at), *_http_stats(run, proxy, rules, at)]
-    return sorted(found, key=lambda stat: stat.name)
+    counted = _counters(run, proxy, at)
+    found = [*_cluster_stats(counted, rules), *_http_stats(run, proxy, rules, at)]
+    return sorted([*found, *_tcp_stats(run, proxy, rules, counted, at)], key=lambda stat: stat.name)
 
 
-def _cluster_stats(run: Run, proxy: InstanceInfo, rules: ProxyRules, at: Nanos | None) -> Iterator[Stat]:
+def _counters(run: Run, proxy: InstanceInfo, at: Nanos | None) -> dict[tuple[str, str], int]:
+    """What the proxy had counted by cluster and name."""
     table = run.parts[0].counters()
     table = table.filter(pc.equal(table["proxy"], f"{proxy.pod}.{proxy.namespace}"))
     if at is not None:
         table = table.filter(pc.less_equal(table["time"], at))
-    last = {(row["cluster"], row["stat"]): row["value"] for row in table.to_pylist()}
-    for (cluster, stat), value in last.items():
-        name = rules.stat_names.get(cluster, cluster)
-        yield named("cluster", name, "cluster_name", stat, value)
+    return {(row["cluster"], row["stat"]): row["value"] for row in table.to_pylist()}
+
+
+def _cluster_stats(counted: dict[tuple[str, str], int], rules: ProxyRules) -> Iterator[Stat]:
+    for (cluster, stat), value in counted.items():
+        if not stat.startswith(_SESSIONS):
+            name = rules.stat_names.get(cluster, cluster)
+            yield named("cluster", name, "cluster_name", stat, value)
 
 
 def named(root: str, scope: str, label: str, stat: str, value: int) -> Stat:
@@ -108,3 +123,44 @@ def _counted(group: Group) -> Iterable[tuple[str, int]]:
         yield "no_route", group.requests
     if "NC" in flags:
         yield "no_cluster", group.requests
+
+
+def _tcp_stats(
+    run: Run, proxy: InstanceInfo, rules: ProxyRules, counted: dict[tuple[str, str], int], at: Nanos | None
+) -> Iterator[Stat]:
+    """What its TCP proxies took in, from the recorded requests, and how sessions ended, as the proxy had counted.
+
+    Nothing waits to be written when a client goes, so nothing is flushed.
+    """
+    found: dict[str, dict[str, float]] = {}
+    part = run.parts[0]
+    weight = 1 / part.manifest.sampling
+    for side in Side:
+        for cluster, route, flags, begun in _sessions(part, side, proxy, rules):
+            taker = rules.tcp_filter(cluster, route)
+            if taker is not None and (at is None or begun <= at):
+                stats = found.setdefault(taker.prefix, dict.fromkeys(_TCP, 0.0))
+                stats["downstream_cx_total"] += weight
+                stats["downstream_cx_no_route"] += weight * ("NC" in flags)
+    for (cluster, stat), value in counted.items():
+        if stat.startswith(_SESSIONS) and cluster in rules.tcp:
+            stats = found.setdefault(rules.tcp[cluster].prefix, dict.fromkeys(_TCP, 0.0))
+            stats[stat.removeprefix(_SESSIONS)] += value
+    for prefix, stats in found.items():
+        for stat, count in stats.items():
+            yield named("tcp", prefix, "tcp_prefix", stat, round(count))
+
+
+def _sessions(run: Run, side: Side, proxy: InstanceInfo, rules: ProxyRules) -> Iterator[tuple[str, str, str, Nanos]]:
+    """The sessions of a proxy: cluster, route, flags, and when they began."""
+    inbound = side is Side.DESTINATION
+
+    def reports(namespace: str, pod: str, there: str, route: str) -> Nanos:
+        cluster, route = (rules.inbound_cluster(there), "") if inbound else (there, route)
+        own = (namespace, pod) == (proxy.namespace, proxy.pod)
+        return NO_SESSION if not own or rules.tcp_filter(cluster, route) is None else 0
+
+    table = sessions(run, side, reports)
+    for row in table.select(["cluster", "endpoint", "route", "flags", "time", "duration"]).to_pylist():
+        where = (rules.inbound_cluster(row["endpoint"]), "") if inbound else (row["cluster"], row["route"])
+        yield *where, row["flags"], row["time"] - row["duration"]

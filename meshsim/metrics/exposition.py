@@ -7,11 +7,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
+from meshsim.metrics.connections import CLOSED, OPENED
 from meshsim.metrics.envoy import Stat
 from meshsim.metrics.histogram import BOUNDS, below, total
 from meshsim.metrics.istio import DURATION, REQUESTS, Sample
 from meshsim.metrics.labels import Labels
 
+COUNTERS: Final = (REQUESTS, OPENED, CLOSED)
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
@@ -28,12 +30,13 @@ def labelled(name: str, labels: Iterable[tuple[str, str]]) -> str:
 
 def prometheus_page(samples: Iterable[Sample], stats: Iterable[Stat]) -> Iterator[str]:
     """The lines of a proxy's /stats/prometheus on port 15090: Istio's metrics, then Envoy's by name."""
-    by_metric: dict[str, list[Sample]] = {REQUESTS: [], DURATION: []}
+    by_metric: dict[str, list[Sample]] = {metric: [] for metric in (*COUNTERS, DURATION)}
     for sample in samples:
         by_metric[sample.metric].append(sample)
-    if by_metric[REQUESTS]:
-        yield "# TYPE istio_requests_total counter"
-        yield from (f"{labelled('istio_requests_total', s.labels)} {number(s.requests)}" for s in by_metric[REQUESTS])
+    for name in COUNTERS:
+        if by_metric[name]:
+            yield f"# TYPE istio_{name} counter"
+            yield from (f"{labelled(f'istio_{name}', s.labels)} {number(s.requests)}" for s in by_metric[name])
     if by_metric[DURATION]:
         yield f"# TYPE istio_{DURATION} histogram"
         for sample in by_metric[DURATION]:
@@ -65,13 +68,14 @@ def openmetrics(samples: Iterable[Sample], begin: float) -> Iterator[str]:
     series: dict[tuple[str, Labels], list[Sample]] = {}
     for sample in map(scraped, samples):
         series.setdefault((sample.metric, sample.labels), []).append(sample)
-    yield "# TYPE istio_requests counter"
-    for (metric, labels), steps in series.items():
-        if metric == REQUESTS:
-            count = 0.0
-            for sample in steps:
-                count += sample.requests
-                yield f"{labelled('istio_requests_total', labels)} {number(count)} {number(begin + sample.second)}"
+    for name in COUNTERS:
+        yield f"# TYPE istio_{name.removesuffix('_total')} counter"
+        for (metric, labels), steps in series.items():
+            if metric == name:
+                count = 0.0
+                for sample in steps:
+                    count += sample.requests
+                    yield f"{labelled(f'istio_{name}', labels)} {number(count)} {number(begin + sample.second)}"
     yield f"# TYPE istio_{DURATION} histogram"
     for (metric, labels), steps in series.items():
         if metric == DURATION:

@@ -1,7 +1,7 @@
 """Istio's standard metrics of a run: each proxy's series with their labels, at an instant or second by second.
 
-DEVIATION: of the standard metrics those of requests are told, without bytes and gRPC messages. Bytes are those on the
-wire with all headers, of which a run knows the bodies alone. What goes through TCP proxies counts nowhere.
+DEVIATION: of the standard metrics requests, their durations and TCP connections are told, no bytes and gRPC messages.
+Bytes are those on the wire with all headers, of which a run knows the bodies alone.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+from meshsim.metrics.connections import NO_SESSION, connection_groups
 from meshsim.metrics.histogram import total
 from meshsim.metrics.labels import (
     CLUSTER_ID,
@@ -42,11 +43,11 @@ class Sample(NamedTuple):
     """Without ``istio_``."""
     labels: Labels
     bins: dict[int, float]
-    """Requests by the bin of their duration (`histogram.bins_of`)."""
+    """Requests by the bin of their duration (`histogram.bins_of`); sessions are in that of 0."""
 
     @property
     def requests(self) -> float:
-        """How many."""
+        """How many, or how many sessions."""
         return sum(self.bins.values())
 
     @property
@@ -95,17 +96,47 @@ def istio_samples(
     mesh = Mesh(run, at)
     weight = 1 / run.manifest.sampling
     found: dict[tuple[int, str, str, str, Labels], Sample] = {}
-    for side in Side:
-        report = lru_cache(maxsize=None)(_Reporter(mesh, side, chosen))
-        for group in request_groups(run, side, until, step):
-            for proxy, metric, labels in report(group._replace(second=0, bin=0, requests=0)):
-                key = (group.second, proxy.namespace, proxy.pod, metric, labels)
-                sample = found.get(key)
-                if sample is None:
-                    sample = found[key] = Sample(group.second, proxy, metric, labels, {})
-                sample.bins[group.bin] = sample.bins.get(group.bin, 0) + group.requests * weight
+    for (metrics, group), report in _reports(mesh, until, step, chosen):
+        for proxy, metric, labels in report(metrics, group._replace(second=0, bin=0, requests=0)):
+            key = (group.second, proxy.namespace, proxy.pod, metric, labels)
+            sample = found.get(key)
+            if sample is None:
+                sample = found[key] = Sample(group.second, proxy, metric, labels, {})
+            sample.bins[group.bin] = sample.bins.get(group.bin, 0) + group.requests * weight
     for key in sorted(found):
         yield found[key]
+
+
+_Metrics: TypeAlias = tuple[str, ...]
+_Report: TypeAlias = Callable[[_Metrics, Group], tuple[tuple[InstanceInfo, str, Labels], ...]]
+
+
+def _reports(
+    mesh: Mesh, until: Nanos, step: Nanos, chosen: Callable[[InstanceInfo], bool] | None
+) -> Iterator[tuple[tuple[_Metrics, Group], _Report]]:
+    """What counts into which metrics, and who tells the series."""
+    for side in Side:
+        report = lru_cache(maxsize=None)(_Reporter(mesh, side, chosen))
+        for group in request_groups(mesh.run, side, until, step):
+            yield ((REQUESTS, DURATION), group), report
+        told = lru_cache(maxsize=None)(_TcpReporter(mesh, side, chosen))
+        for metric, group in connection_groups(mesh.run, side, until, session_reports(mesh, side), step):
+            yield ((metric,), group), told
+
+
+def session_reports(mesh: Mesh, side: Side) -> Callable[[str, str, str, str], Nanos]:
+    """How often a proxy reports a session while it lasts (`connections.Reports`)."""
+
+    def reports(namespace: str, pod: str, there: str, route: str) -> Nanos:
+        own = mesh.pods.get((namespace, pod))
+        if own is None or not own.kind:
+            return NO_SESSION
+        known = mesh.rules(own)
+        cluster, route = (there, route) if side is Side.SOURCE else (known.inbound_cluster(there), "")
+        found = known.tcp_filter(cluster, route)
+        return NO_SESSION if found is None else known.reports(cluster, found)
+
+    return reports
 
 
 @dataclass(slots=True)
@@ -116,67 +147,84 @@ class _Reporter:
     side: Side
     chosen: Callable[[InstanceInfo], bool] | None
 
-    def __call__(self, group: Group) -> tuple[tuple[InstanceInfo, str, Labels], ...]:
+    def __call__(self, metrics: _Metrics, group: Group) -> tuple[tuple[InstanceInfo, str, Labels], ...]:
         source = self.mesh.pods.get((group.source_namespace, group.source_pod))
         destination = self.mesh.pods.get((group.destination_namespace, group.pod)) if group.pod else None
         own = source if self.side is Side.SOURCE else destination
         if own is None or not own.kind or (self.chosen is not None and not self.chosen(own)):
             return ()
         known = self.mesh.rules(own)
-        rules = known.source if self.side is Side.SOURCE else known.destination
+        rules = self._rules(group, known)
         if rules is None:
             return ()
         if self.side is Side.SOURCE:
-            if known.is_tcp(group.cluster, group.route):
-                return ()
-            stream = _as_source(group, own, destination, known)
+            stream = self._as_source(group, own, destination, known)
             labels = source_labels(stream)
         else:
-            if known.is_tcp(_inbound_cluster(group, known), ""):
-                return ()
-            stream = _as_destination(group, own, source, known)
+            stream = self._as_destination(group, own, source, known)
             labels = destination_labels(stream)
-        return tuple(_series(own, labels, rules, stream))
+        return tuple(_series(metrics, own, labels, rules, stream))
+
+    def _rules(self, group: Group, known: ProxyRules) -> MetricRules | None:
+        if self.side is Side.SOURCE:
+            closed = not (group.status or group.cluster or "DC" in group.flags)
+            return None if closed or known.is_tcp(group.cluster, group.route) else known.source
+        return None if known.is_tcp(known.inbound_cluster(group.endpoint), "") else known.destination
+
+    def _connected(self, group: Group) -> bool:
+        return bool(group.pod) and not {"UF", "UO", "UH", "NC"} & set(group.flags.split(","))
+
+    def _as_source(self, group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+        secured = self._connected(group) and group.security == "mutual_tls"
+        host = group.service if own.kind == "sidecar" else ""
+        return _stream(
+            source=own_workload(own, secured),
+            destination=_NOBODY if peer is None else _peer(peer, secured, told=group.heard and bool(peer.kind)),
+            service=service_of(known.services, group.cluster, group.route, host),
+            secured=secured,
+            group=group,
+        )
+
+    def _as_destination(self, group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+        secured = group.security == "mutual_tls"
+        return _stream(
+            source=_peer(peer, secured, told=True) if peer is not None and peer.kind else _NOBODY,
+            destination=own_workload(own, secured),
+            service=service_of(known.services, known.inbound_cluster(group.endpoint), "", ""),
+            secured=secured,
+            group=group,
+        )
+
+
+class _TcpReporter(_Reporter):
+    """Which series a group of sessions counts into: peers tell who they are over mutual TLS alone."""
+
+    __slots__ = ()
+
+    def _rules(self, group: Group, known: ProxyRules) -> MetricRules | None:
+        inbound = self.side is Side.DESTINATION
+        found = known.tcp_filter(known.inbound_cluster(group.endpoint) if inbound else group.cluster, "")
+        return None if found is None else found.rules
+
+    def _connected(self, group: Group) -> bool:
+        return group.heard
+
+    def _as_source(self, group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+        told = group._replace(heard=group.heard and group.security == "mutual_tls", service="")
+        return super()._as_source(told, own, peer, known)._replace(tcp=True)
+
+    def _as_destination(self, group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
+        known_peer = peer if group.security == "mutual_tls" else None
+        return super()._as_destination(group, own, known_peer, known)._replace(tcp=True)
 
 
 def _series(
-    own: InstanceInfo, labels: Labels, rules: MetricRules, stream: Stream
+    metrics: _Metrics, own: InstanceInfo, labels: Labels, rules: MetricRules, stream: Stream
 ) -> Iterator[tuple[InstanceInfo, str, Labels]]:
-    for metric in (REQUESTS, DURATION):
+    for metric in metrics:
         final = overridden(labels, rules, metric, stream)
         if final is not None:
             yield own, metric, final
-
-
-def _as_source(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
-    connected = bool(group.pod) and not {"UF", "UO", "UH", "NC"} & set(group.flags.split(","))
-    secured = connected and group.security == "mutual_tls"
-    sidecar = own.kind == "sidecar"
-    service = service_of(known.services, group.cluster, group.route, group.service if sidecar else "")
-    return _stream(
-        source=own_workload(own, secured),
-        destination=_NOBODY if peer is None else _peer(peer, secured, told=group.heard and bool(peer.kind)),
-        service=service,
-        secured=secured,
-        group=group,
-    )
-
-
-def _as_destination(group: Group, own: InstanceInfo, peer: InstanceInfo | None, known: ProxyRules) -> Stream:
-    secured = group.security == "mutual_tls"
-    told = peer is not None and bool(peer.kind)
-    return _stream(
-        source=_peer(peer, secured, told=True) if peer is not None and told else _NOBODY,
-        destination=own_workload(own, secured),
-        service=service_of(known.services, _inbound_cluster(group, known), "", ""),
-        secured=secured,
-        group=group,
-    )
-
-
-def _inbound_cluster(group: Group, known: ProxyRules) -> str:
-    port = group.endpoint.rpartition(":")[2]
-    return next((name for name in known.services if name.startswith(f"inbound|{port}|")), "InboundPassthroughCluster")
 
 
 def _stream(*, source: Workload, destination: Workload, service: Service, secured: bool, group: Group) -> Stream:

@@ -58,6 +58,8 @@ class Stream(NamedTuple):
     path: str
     port: str
     """Of the destination."""
+    tcp: bool = False
+    """Whether it is a connection through a TCP proxy."""
 
 
 def service_of(services: Mapping[str, Service], cluster: str, route: str, host: str) -> Service:
@@ -100,6 +102,8 @@ def destination_labels(stream: Stream) -> Labels:
 
 
 def _answer(stream: Stream) -> Labels:
+    if stream.tcp:
+        return ("request_protocol", "tcp"), ("response_flags", stream.flags or "-")
     return (
         ("request_protocol", "http"),
         ("response_code", str(stream.status)),
@@ -123,6 +127,8 @@ def overridden(labels: Labels, rules: MetricRules, metric: str, stream: Stream) 
 
 def attributes_of(stream: Stream) -> dict[str, str]:
     """The CEL attributes that a run knows."""
+    if stream.tcp:
+        return {"destination.port": stream.port}
     return {
         "request.method": stream.method,
         "request.path": stream.path,

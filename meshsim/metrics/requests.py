@@ -67,17 +67,25 @@ def request_groups(run: Run, side: Side, until: Nanos, step: Nanos = 0) -> Itera
     has answered or the caller has gone.
     DEVIATION: a server's sidecar reports durations without its own CPU time.
     """
+    table = reported(run, side)
+    if table.num_rows:
+        duration = table["duration"].to_numpy() // MILLISECOND
+        yield from grouped(table.append_column("bin", pa.array(bins_of(duration))), until, step)
+
+
+def reported(run: Run, side: Side) -> Any:
+    """The rows of what proxies of one side report: when (`time`), after how long, and whether the peer has `heard`."""
     table = run.requests(list(_COLUMNS))
-    table = _of_source(table, run) if side is Side.SOURCE else _of_destination(table)
-    if not table.num_rows:
-        return
+    return _of_source(table, run) if side is Side.SOURCE else _of_destination(table)
+
+
+def grouped(table: Any, until: Nanos, step: Nanos) -> Iterator[Group]:
+    """Rows that have a `time`, before `until`, and a `bin` as groups, in order."""
     time = table["time"].to_numpy()
-    duration = table["duration"].to_numpy() // MILLISECOND
     second = np.zeros(len(time), np.int64) if not step else (time // step + 1) * (step // SECOND)
-    table = table.append_column("second", pa.array(second)).append_column("bin", pa.array(bins_of(duration)))
-    table = table.filter(pc.less(table["time"], until))
-    grouped = table.group_by(["second", "bin", *_KEYS], use_threads=False).aggregate([([], "count_all")])
-    columns = [grouped[name].to_pylist() for name in ("second", "bin", "count_all", *_KEYS)]
+    table = table.append_column("second", pa.array(second)).filter(pc.less(table["time"], until))
+    groups = table.group_by(["second", "bin", *_KEYS], use_threads=False).aggregate([([], "count_all")])
+    columns = [groups[name].to_pylist() for name in ("second", "bin", "count_all", *_KEYS)]
     yield from sorted(Group(*values) for values in zip(*columns, strict=True))
 
 
@@ -95,7 +103,7 @@ def _plain(table: Any) -> Any:
     return table
 
 
-def _mapped(column: Any, function: Callable[[str], T]) -> np.ndarray[Any, np.dtype[Any]]:
+def mapped(column: Any, function: Callable[[str], T]) -> np.ndarray[Any, np.dtype[Any]]:
     """A function of each name of a column, called once for each different one."""
     coded = pc.dictionary_encode(column).combine_chunks()
     values = np.array([function(name) for name in coded.dictionary.to_pylist()])
@@ -112,9 +120,9 @@ def _of_source(table: Any, run: Run) -> Any:
     if not table.num_rows:
         return table
     ways = {row["traffic"]: row["way"] for row in run.traffic().to_pylist() if row["gateway"]}
-    way = _mapped(table["traffic"], lambda name: ways.get(name, 0))
+    way = mapped(table["traffic"], lambda name: ways.get(name, 0))
     duration = np.maximum(table["end"].to_numpy() - table["start"].to_numpy() - way, 0)
-    heard = (table["done"].to_numpy() >= 0) & ~_mapped(table["flags"], _is_broken)
+    heard = (table["done"].to_numpy() >= 0) & ~mapped(table["flags"], _is_broken)
     return _with(table, table["end"].to_numpy(), duration, heard)
 
 
@@ -123,15 +131,16 @@ def _of_destination(table: Any) -> Any:
     table = _plain(table.filter(arrived))
     table = table.filter(pc.not_equal(table["pod"], ""))
     # A connection that breaks under an attempt is that of a pod that has died, its sidecar with it.
-    table = table.filter(pa.array(~_mapped(table["flags"], lambda flags: "UC" in flags.split(","))))
+    table = table.filter(pa.array(~mapped(table["flags"], lambda flags: "UC" in flags.split(","))))
     if not table.num_rows:
         return table
     done, end = table["done"].to_numpy(), table["end"].to_numpy()
-    gone = _mapped(table["flags"], _is_broken) | (done < 0)
+    gone = mapped(table["flags"], _is_broken) | (done < 0)
     status = np.where(gone, 0, table["status"].to_numpy())
     unserved = (status == 503) & (table["served"].to_numpy() < 0)
-    own = _mapped(table["flags"], lambda flags: ",".join(f for f in flags.split(",") if f in _SERVERS))
+    own = mapped(table["flags"], lambda flags: ",".join(f for f in flags.split(",") if f in _SERVERS))
     flags = np.where(gone, "DC", np.where(unserved, "UF", own))
+    table = table.append_column("caller_flags", table["flags"])
     table = table.set_column(table.schema.get_field_index("flags"), "flags", pa.array(flags.tolist(), pa.string()))
     table = table.set_column(table.schema.get_field_index("status"), "status", pa.array(status))
     time = np.where(gone, end, done)

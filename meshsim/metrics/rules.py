@@ -8,21 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from meshsim.recording import ConfigEntry
+from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.xds import type_urls
 from meshsim.xds.istio_messages import StatsPluginConfig
-from meshsim.xds.messages import cluster_pb2, http_connection_manager_pb2, listener_pb2, route_pb2, tcp_proxy_pb2
+from meshsim.xds.messages import (
+    cluster_pb2,
+    http_connection_manager_pb2,
+    listener_components_pb2,
+    listener_pb2,
+    route_pb2,
+    tcp_proxy_pb2,
+)
 from meshsim.xds.packing import unpack
 
 STATS_FILTER: Final = "istio.stats"
-METRICS: Final = ("requests_total", "request_duration_milliseconds")
-"""The standard metrics of requests that a run can tell, less their prefix ``istio_``."""
+EXCHANGE: Final = "istio.metadata_exchange"
+METRICS: Final = (
+    *("requests_total", "request_duration_milliseconds"),
+    *("tcp_connections_opened_total", "tcp_connections_closed_total"),
+)
+"""The standard metrics that a run can tell, less their prefix ``istio_``."""
+_REPORTS: Final = 5 * SECOND
+"""Between two reports of a connection, where nothing else is configured."""
 _INBOUND: Final = 1
 _CATCHING: Final = ("PassthroughCluster", "BlackHoleCluster")
 _TCP: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_Filter: TypeAlias = listener_components_pb2.Filter | http_connection_manager_pb2.HttpFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,18 @@ class Service(NamedTuple):
     name: str
 
 
+class TcpFilter(NamedTuple):
+    """A TCP proxy, and the filters before it."""
+
+    prefix: str
+    """Of its statistics."""
+    rules: MetricRules | None
+    """`None` where nothing reports its connections."""
+    interval: Nanos
+    """Between two reports of a connection that lasts; 0 = it is reported when it ends."""
+    inbound: bool
+
+
 @dataclass(slots=True)
 class ProxyRules:
     """All of a proxy."""
@@ -57,16 +84,37 @@ class ProxyRules:
     inbound_prefixes: dict[int, str] = field(default_factory=dict)
     """Statistics prefixes of its HTTP connection managers, by the port they are for."""
     outbound_prefixes: dict[int, str] = field(default_factory=dict)
-    tcp_clusters: dict[str, None] = field(default_factory=dict)
-    """Clusters that TCP proxies lead to."""
+    tcp: dict[str, TcpFilter] = field(default_factory=dict)
+    """TCP proxies by the clusters they lead to."""
+    exchanging: dict[str, None] = field(default_factory=dict)
+    """Clusters whose connections tell peers who they are."""
     http_clusters: dict[str, None] = field(default_factory=dict)
     """Clusters that routes lead to."""
 
     def is_tcp(self, cluster: str, route: str) -> bool:
         """Whether a TCP proxy led there: nothing else does, or what is for everything did, whose routes have names."""
-        if cluster not in self.tcp_clusters:
+        if cluster not in self.tcp:
             return False
         return cluster not in self.http_clusters or (cluster in _CATCHING and not route)
+
+    def inbound_cluster(self, endpoint: str) -> str:
+        """The cluster for what came to an address and port of the pod."""
+        port = endpoint.rpartition(":")[2]
+        return next((n for n in self.services if n.startswith(f"inbound|{port}|")), "InboundPassthroughCluster")
+
+    def tcp_filter(self, cluster: str, route: str) -> TcpFilter | None:
+        """The TCP proxy that led to a cluster, or to one that the proxy does not have: of that the host is known, as
+        ``|host``."""
+        if cluster.startswith("|"):
+            return next((found for name, found in self.tcp.items() if name.endswith(cluster)), None)
+        return self.tcp[cluster] if self.is_tcp(cluster, route) else None
+
+    def reports(self, cluster: str, found: TcpFilter) -> Nanos:
+        """How often a connection to a cluster is reported while it lasts, 0 = when it ends.
+
+        That needs a peer that has told who it is, or that it will not (`peerInfoRead`).
+        """
+        return found.interval if found.inbound or cluster in self.exchanging else 0
 
 
 def proxy_rules(entries: Iterable[ConfigEntry]) -> ProxyRules:
@@ -89,23 +137,14 @@ def _read_listener(listener: listener_pb2.Listener, found: ProxyRules) -> None:
         *([listener.default_filter_chain] if listener.default_filter_chain.filters else []),
     ]
     for chain in chains:
+        _read_tcp(chain, inbound, found)
         for item in chain.filters:
-            if item.typed_config.type_url.endswith(_TCP):
-                proxy = unpack(item.typed_config, tcp_proxy_pb2.TcpProxy)
-                names = [proxy.cluster, *(part.name for part in proxy.weighted_clusters.clusters)]
-                found.tcp_clusters.update(dict.fromkeys(name for name in names if name))
             if not item.typed_config.type_url.endswith(_HTTP):
                 continue
             manager = unpack(item.typed_config, http_connection_manager_pb2.HttpConnectionManager)
             _read_routes(manager.route_config, found)
-            rules = next(
-                (
-                    metric_rules(unpack(part.typed_config, StatsPluginConfig))
-                    for part in manager.http_filters
-                    if part.name == STATS_FILTER
-                ),
-                None,
-            )
+            config = _stats_config(manager.http_filters)
+            rules = None if config is None else metric_rules(config)
             if inbound:
                 port = chain.filter_chain_match.destination_port.value
                 found.inbound_prefixes.setdefault(port, manager.stat_prefix)
@@ -113,6 +152,29 @@ def _read_listener(listener: listener_pb2.Listener, found: ProxyRules) -> None:
             else:
                 found.outbound_prefixes.setdefault(listener.address.socket_address.port_value, manager.stat_prefix)
                 found.source = found.source or rules
+
+
+def _read_tcp(chain: listener_components_pb2.FilterChain, inbound: bool, found: ProxyRules) -> None:
+    """The TCP proxy of a chain, if it ends with one."""
+    item = chain.filters[-1] if chain.filters else None
+    if item is None or not item.typed_config.type_url.endswith(_TCP):
+        return
+    proxy = unpack(item.typed_config, tcp_proxy_pb2.TcpProxy)
+    config = _stats_config(chain.filters)
+    interval = _REPORTS
+    if config is not None and config.HasField("tcp_reporting_duration"):
+        interval = config.tcp_reporting_duration.ToNanoseconds() // MILLISECOND * MILLISECOND
+    if inbound and not any(part.name == EXCHANGE for part in chain.filters):
+        interval = 0
+    ours = TcpFilter(proxy.stat_prefix, None if config is None else metric_rules(config), interval, inbound)
+    for name in (proxy.cluster, *(part.name for part in proxy.weighted_clusters.clusters)):
+        if name:
+            found.tcp.setdefault(name, ours)
+
+
+def _stats_config(filters: Iterable[_Filter]) -> StatsPluginConfig | None:
+    """The first of the filters that report metrics."""
+    return next((unpack(part.typed_config, StatsPluginConfig) for part in filters if part.name == STATS_FILTER), None)
 
 
 def _read_routes(table: route_pb2.RouteConfiguration, found: ProxyRules) -> None:
@@ -138,6 +200,8 @@ def metric_rules(config: StatsPluginConfig) -> MetricRules:
 
 
 def _read_cluster(cluster: cluster_pb2.Cluster, found: ProxyRules) -> None:
+    if any(part.name == EXCHANGE for part in cluster.filters):
+        found.exchanging[cluster.name] = None
     found.stat_names[cluster.name] = (cluster.alt_stat_name or cluster.name).replace(":", "_")
     services = cluster.metadata.filter_metadata["istio"].fields["services"].list_value.values
     if services:

@@ -325,7 +325,7 @@ class Router:
         DEVIATION: where a runtime fraction guards a route with a mirror for a share of the requests, both are drawn on
         numbers of their own; Envoy has one for both.
         """
-        if decision.disposition is not Disposition.FORWARDED:
+        if decision.disposition is not Disposition.FORWARDED and not decision.policies.connect_attempts:
             return local_route(decision)
         upstreams = decision.upstreams
         shadows = [mirror for mirror in decision.policies.mirrors if mirror.upstream.known]

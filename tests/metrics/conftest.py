@@ -60,3 +60,47 @@ def pod(run: Run, app: str) -> InstanceInfo:
     """The pod of an application."""
     (row,) = [row for row in run.instances().to_pylist() if row["app"] == app]
     return InstanceInfo(*(row[name] for name in InstanceInfo._fields))
+
+
+STORES = """\
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: store, namespace: shop}
+    spec: {selector: {app: stock}, ports: [{name: tcp-store, port: 5432, targetPort: 5432}]}
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: empty, namespace: shop}
+    spec: {selector: {app: nobody}, ports: [{name: tcp-store, port: 5433, targetPort: 5432}]}
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: slow, namespace: shop}
+    spec: {selector: {app: slow}, ports: [{name: tcp-slow, port: 5434, targetPort: 5432}]}
+  - apiVersion: v1
+    kind: Service
+    metadata: {name: idle, namespace: shop}
+    spec: {selector: {app: slow}, ports: [{name: tcp-idle, port: 5435, targetPort: 5433}]}
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: idle, namespace: shop}
+    spec: {host: idle, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 1s}}}}
+"""
+SESSIONS = """\
+  - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 20/s}
+  - {name: bare-sql, from: {match: {app: plain}}, request: {host: "store.shop:5432", path: /}, rate: 5/s}
+  - {name: nobody, from: {match: {app: front}}, request: {host: "empty.shop:5433", path: /}, rate: 3/s}
+  - {name: slow, from: {match: {app: front}}, request: {host: "slow.shop:5434", path: /}, rate: 2/s}
+  - {name: idle, from: {match: {app: front}}, request: {host: "idle.shop:5435", path: /}, rate: 2/s}
+"""
+
+
+@pytest.fixture(scope="session")
+def tcp_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The mesh with sessions of TCP proxies besides: short ones, ones of 7 s, and ones that are cut when idle."""
+    more = STORES + deployment_item("slow", "shop", account="slow", port=5432)
+    slow = "  - match: {app: slow}\n    serve: {time: 7s}\ntraffic:\n"
+    text = SCENARIO.replace("duration: 5s", "duration: 10s").replace("traffic:\n", slow + SESSIONS)
+    folder = tmp_path_factory.mktemp("tcp")
+    loaded = load_text(text + APPS + more, str(folder / "small.yaml"), folder)
+    outcome = run_loaded(loaded, RunRequest(settings=RunSettings(), results=folder))
+    assert outcome.run is not None
+    return outcome.run

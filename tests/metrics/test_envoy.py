@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from meshsim.metrics.envoy import envoy_stats, named
 from meshsim.metrics.rules import proxy_rules
 from meshsim.recording import Run
@@ -36,6 +38,27 @@ def test_an_instant(run: Run) -> None:
     assert 0 < early < late
     ended = [row for row in run.requests().to_pylist() if row["traffic"] == "ask" and row["attempt_start"] < 2 * SECOND]
     assert abs(early - len(ended)) <= 1
+
+
+def test_tcp_proxies_count_sessions(tcp_run: Run) -> None:
+    sent = Counter(row["traffic"] for row in tcp_run.requests(["traffic"]).to_pylist())
+    front = stats(tcp_run, "front")
+    prefix = "tcp.outbound|{}||{}.shop.svc.cluster.local"
+    assert front[prefix.format(5432, "store") + ".downstream_cx_total"] == sent["sql"] > 0
+    assert front[prefix.format(5432, "store") + ".idle_timeout"] == 0
+    assert front[prefix.format(5433, "empty") + ".downstream_cx_total"] == sent["nobody"] > 0
+    assert front["cluster.outbound|5433||empty.shop.svc.cluster.local;.upstream_cx_none_healthy"] == sent["nobody"]
+    idle = prefix.format(5435, "idle")
+    assert front[f"{idle}.idle_timeout"] == front[f"{idle}.downstream_cx_total"] == sent["idle"] > 0
+    assert front[f"{idle}.upstream_flush_total"] == front[f"{idle}.downstream_cx_no_route"] == 0
+    assert stats(tcp_run, "stock")["tcp.inbound|5432||.downstream_cx_total"] == sent["sql"] + sent["bare-sql"]
+    assert not any(".tcp." in name for name in front)
+
+
+def test_tcp_proxies_at_an_instant(tcp_run: Run) -> None:
+    name = "tcp.outbound|5434||slow.shop.svc.cluster.local.downstream_cx_total"
+    begun = [row["start"] for row in tcp_run.requests().to_pylist() if row["traffic"] == "slow"]
+    assert stats(tcp_run, "front", 2 * SECOND)[name] == sum(start <= 2 * SECOND for start in begun) > 0
 
 
 def test_names_in_prometheus_text() -> None:

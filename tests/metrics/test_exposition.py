@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from meshsim.metrics.connections import CLOSED, OPENED
 from meshsim.metrics.envoy import named
 from meshsim.metrics.exposition import histogram_lines, labelled, number, openmetrics, prometheus_page, scraped
 from meshsim.metrics.istio import DURATION, REQUESTS, istio_samples
@@ -40,6 +41,20 @@ def test_a_page_has_istios_metrics_and_envoys_by_name(run: Run) -> None:
     ]
     assert all(LINE.fullmatch(line) for line in lines if not line.startswith("#"))
     assert list(prometheus_page([], [])) == []
+
+
+def test_connections_are_counters_of_their_own(tcp_run: Run) -> None:
+    page = list(prometheus_page(istio_samples(tcp_run), []))
+    types = [line.split()[2:] for line in page if line.startswith("#")]
+    counters = [f"istio_{metric}" for metric in (REQUESTS, OPENED, CLOSED)]
+    assert types == [*([name, "counter"] for name in counters), [f"istio_{DURATION}", "histogram"]]
+    lines = list(openmetrics(istio_samples(tcp_run, step=SECOND), 1000.0))
+    assert [line for line in lines if line.startswith("#")][:3] == [
+        f"# TYPE {name.removesuffix('_total')} counter" for name in counters
+    ]
+    last = {line.rsplit(" ", 2)[0]: line.rsplit(" ", 2)[1] for line in lines if line.startswith(counters[2])}
+    told = {line.rsplit(" ", 1)[0]: line.rsplit(" ", 1)[1] for line in page if line.startswith(counters[2])}
+    assert sorted(last.values()) == sorted(told.values())
 
 
 def test_a_histogram_grows_with_its_bounds() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from meshsim.metrics.connections import CLOSED, OPENED
 from meshsim.metrics.istio import DURATION, REQUESTS, Mesh, Sample, istio_samples
 from meshsim.recording import Run
 from meshsim.units import SECOND
@@ -109,19 +111,32 @@ def test_a_share_of_the_requests_gives_estimates(tmp_path: Path) -> None:
     assert total > 3 * kept
 
 
-TCP = """\
-  - apiVersion: v1
-    kind: Service
-    metadata: {name: store, namespace: shop}
-    spec: {selector: {app: stock}, ports: [{name: tcp-store, port: 5432, targetPort: 5432}]}
-"""
+def test_sessions_of_tcp_proxies_are_connections_and_no_requests(tcp_run: Run) -> None:
+    samples = list(istio_samples(tcp_run))
+    asked = {dict(s.labels)["destination_service"] for s in samples if s.metric in (REQUESTS, DURATION)}
+    assert asked == {"stock.shop.svc.cluster.local", "plain.bare.svc.cluster.local"}
+    store = {"destination_service": "store.shop.svc.cluster.local", "request_protocol": "tcp"}
+    (client,) = find(samples, CLOSED, reporter="source", **store)
+    (server,) = find(samples, CLOSED, reporter="destination", source_workload="front", **store)
+    (plain,) = find(samples, CLOSED, reporter="destination", source_workload="unknown", **store)
+    sent = Counter(row["traffic"] for row in tcp_run.requests(["traffic"]).to_pylist())
+    assert client.requests == server.requests == sent["sql"] > 0
+    assert plain.requests == sent["bare-sql"] > 0
+    for sample in (client, server, plain):
+        assert not {"response_code", "grpc_response_status"} & dict(sample.labels).keys()
+    assert dict(client.labels)["destination_principal"] == "spiffe://cluster.local/ns/shop/sa/stock"
+    assert dict(client.labels)["destination_app"] == "stock"
+    assert dict(server.labels)["connection_security_policy"] == "mutual_tls"
+    assert dict(plain.labels)["connection_security_policy"] == "none"
+    (none,) = find(samples, OPENED, response_flags="UH")
+    assert none.requests == sent["nobody"] > 0
+    assert dict(none.labels)["destination_workload"] == "unknown"
+    assert dict(none.labels)["destination_service"] == "empty.shop.svc.cluster.local"
 
 
-def test_what_goes_through_tcp_proxies_is_no_request(tmp_path: Path) -> None:
-    """Envoy reports streams of TCP proxies as connections alone; the same mesh with requests besides reports those."""
-    more = '  - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 50/s}\n'
-    run = record(tmp_path, TCP, traffic=more)
-    sent = [row for row in run.requests(["traffic", "cluster", "route"]).to_pylist() if row["traffic"] == "sql"]
-    assert {(row["cluster"], row["route"]) for row in sent} == {("outbound|5432||store.shop.svc.cluster.local", "")}
-    services = {dict(sample.labels)["destination_service"] for sample in istio_samples(run)}
-    assert services == {"stock.shop.svc.cluster.local", "plain.bare.svc.cluster.local"}
+def test_a_session_is_open_before_it_is_closed(tcp_run: Run) -> None:
+    slow = {"reporter": "source", "destination_service_name": "slow", "response_flags": "-"}
+    first = min(row["start"] for row in tcp_run.requests().to_pylist() if row["traffic"] == "slow")
+    samples = list(istio_samples(tcp_run, first + 6 * SECOND))
+    assert not find(samples, CLOSED, **slow)
+    assert sum(s.requests for s in find(samples, OPENED, **slow)) > 0

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from meshsim.metrics.rules import METRICS, MetricRules, Service, metric_rules, proxy_rules
 from meshsim.recording import Run
+from meshsim.units import SECOND
 from meshsim.xds.istio_messages import StatsMetricConfig, StatsPluginConfig
 
-from .conftest import pod, record
+from .conftest import STORES, pod, record
 
 OFF = """\
   - apiVersion: telemetry.istio.io/v1
@@ -53,6 +54,40 @@ def test_overrides_without_a_metric_are_for_all() -> None:
     config = StatsPluginConfig(metrics=[StatsMetricConfig(tags_to_remove=["source_app"], dimensions={"a": "1"})])
     rules = metric_rules(config)
     assert all(rules.removed[name] == {"source_app"} and rules.changed[name] == {"a": "1"} for name in METRICS)
+
+
+def test_a_tcp_proxy_and_how_often_it_reports(tcp_run: Run) -> None:
+    front, stock = (
+        proxy_rules(tcp_run.config(f"{own.pod}.{own.namespace}"))
+        for own in (pod(tcp_run, "front"), pod(tcp_run, "stock"))
+    )
+    store = "outbound|5432||store.shop.svc.cluster.local"
+    found = front.tcp_filter(store, "")
+    assert found is not None
+    assert found == front.tcp_filter("|store.shop.svc.cluster.local", "")
+    assert (found.prefix, found.rules, found.inbound) == (store, MetricRules(), False)
+    assert front.reports(store, found) == 5 * SECOND
+    assert front.reports("PassthroughCluster", front.tcp["PassthroughCluster"]) == 5 * SECOND
+    # Where nobody tells who he is, nothing is reported before the end.
+    assert front.reports("somewhere", found) == 0
+    inbound = stock.inbound_cluster("10.0.0.1:5432")
+    served = stock.tcp_filter(inbound, "")
+    assert served is not None
+    assert stock.reports(inbound, served) == 5 * SECOND
+    assert stock.tcp_filter(stock.inbound_cluster("10.0.0.1:8080"), "") is None
+
+
+def test_the_telemetry_api_says_how_often(tmp_path: Path) -> None:
+    often = """\
+  - apiVersion: telemetry.istio.io/v1
+    kind: Telemetry
+    metadata: {name: mesh, namespace: istio-system}
+    spec: {metrics: [{providers: [{name: prometheus}], reportingInterval: 2s500ms}]}
+"""
+    run = record(tmp_path, STORES + often)
+    front = pod(run, "front")
+    rules = proxy_rules(run.config(f"{front.pod}.{front.namespace}"))
+    assert rules.tcp["outbound|5432||store.shop.svc.cluster.local"].interval == 2500 * SECOND // 1000
 
 
 def test_tcp_is_told_from_what_also_routes_lead_to(run: Run) -> None:

@@ -95,20 +95,21 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     if context.trail:
         for upstream in upstreams:
             context.trail.add("cluster", upstream.name, describe_choice(upstream, http=False))
+    policies = Policies(
+        idle_timeout=proxy.idle_timeout,
+        max_stream_duration=proxy.max_duration or None,
+        connect_attempts=0 if proxy.tunnel_host else proxy.max_connect_attempts,
+    )
     if not any(u.known for u in upstreams):
-        return _closed(context, "", upstreams, Flag.NO_CLUSTER)
+        return _closed(context, "", upstreams, Flag.NO_CLUSTER)._replace(policies=policies)
     if not any(has_host(u) for u in upstreams):
-        return _closed(context, "", upstreams, Flag.NO_HEALTHY_UPSTREAM)
+        return _closed(context, "", upstreams, Flag.NO_HEALTHY_UPSTREAM)._replace(policies=policies)
     return Decision(
         Disposition.FORWARDED,
         *context.place,
         config=_config(context, upstreams),
         upstreams=upstreams,
-        policies=Policies(
-            idle_timeout=proxy.idle_timeout,
-            max_stream_duration=proxy.max_duration or None,
-            connect_attempts=0 if proxy.tunnel_host else proxy.max_connect_attempts,
-        ),
+        policies=policies,
         authority=proxy.tunnel_host,
         sni=context.sni,
         handshake=context.handshake,
