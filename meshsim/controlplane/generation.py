@@ -14,6 +14,7 @@ from meshsim.controlplane.timing import PilotTiming
 from meshsim.units import Nanos
 from meshsim.xds import type_urls
 from meshsim.xds.ads_server import Received, RequestKind
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.wire import count_virtual_hosts
 
 
@@ -32,7 +33,7 @@ class Step:
 class Generated:
     """The content of one response."""
 
-    resources: tuple[Resource, ...]
+    resources: Bodies[Resource]
     removed: tuple[str, ...]
     cost: Nanos
     """CPU time of generation."""
@@ -82,12 +83,14 @@ def generate_step(push: PushContext, connection: Connection, step: Step, timing:
     names = tuple(watch.names) if step.names is None else step.names
     if not names and not watch.wildcard and step.type_url != type_urls.EXTENSION:
         return None
-    made = generate(push, connection.proxy, step.type_url, names, None if step.delta is None else step.delta.hosts)
+    hosts = None if step.delta is None else step.delta.hosts
+    made = Bodies.of(generate(push, connection.proxy, step.type_url, names, hosts))
     removed: tuple[str, ...] = ()
     if watch.wildcard:
         candidates = watch.names if step.delta is None else step.delta.candidates
-        present = {r.name for r in made} if candidates else ()
-        removed = tuple(sorted(n for n in candidates if n in watch.names and n not in present))
+        if candidates:
+            gone = set(candidates).difference(made.table)
+            removed = tuple(sorted([name for name in gone if name in watch.names]))
     return Generated(made, removed, _cost(step.type_url, made, timing))
 
 

@@ -311,7 +311,7 @@ class Pilot:
                     self._env.instant,
                     len(generated.resources),
                     len(generated.removed),
-                    sum([len(r.body) for r in generated.resources]),
+                    generated.resources.size,
                 )
             )
             self._later(self._timing.network, lambda: self._arrive(connection, response))

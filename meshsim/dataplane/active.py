@@ -15,9 +15,8 @@ configurations count as present (a listener or cluster of a real Envoy waits for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 from meshsim.dataplane.decide.chains import ListenerIndex
@@ -50,6 +49,20 @@ class Unmodelled(NamedTuple):
     what: str
 
 
+class ClusterWaits(NamedTuple):
+    """How long clusters that warm wait for their endpoints."""
+
+    warming: Mapping[str, Warming[Cluster]]
+    limited: Mapping[WaitKey, Wait]
+    """Those that do not wait for ever."""
+
+    @classmethod
+    def of(cls, warming: Mapping[str, Warming[Cluster]]) -> ClusterWaits:
+        """The waits of these."""
+        limited = [w.resource for w in warming.values() if w.resource.endpoints_timeout]
+        return cls(warming, {(type_urls.CLUSTER, c.name): Wait(c.endpoints_timeout, c) for c in limited})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ActiveConfig:
     """One state of one proxy's configuration; every change gives a new one, compared by identity."""
@@ -68,6 +81,8 @@ class ActiveConfig:
     route_names: tuple[str, ...] = ()
     index: ListenerIndex = field(default=ListenerIndex({}), repr=False)
     """The listeners by where connections reach them; follows `listeners` by itself."""
+    cluster_waits: ClusterWaits = field(default=ClusterWaits({}, {}), repr=False)
+    """Follows `warming_clusters` by itself."""
     workers_started: bool = True
     """False until every listener of the first LDS response is ready: none accepts before."""
     addresses: frozenset[str] | None = None
@@ -84,6 +99,8 @@ class ActiveConfig:
     def __post_init__(self) -> None:
         if self.index.listeners is not self.listeners:
             object.__setattr__(self, "index", ListenerIndex(self.listeners))
+        if self.cluster_waits.warming is not self.warming_clusters:
+            object.__setattr__(self, "cluster_waits", ClusterWaits.of(self.warming_clusters))
 
     def assignment_of(self, cluster: Cluster) -> LoadAssignment | None:
         """Hosts of a cluster: its endpoints by EDS, or those written into it."""
@@ -105,8 +122,9 @@ class ActiveConfig:
             effective += ended
         else:
             state = replace(state, versions={**self.versions, type_url: version})
-        return state, state._applied(effective, rejected)._replace(
-            rewatched=any(self.warming_clusters.get(n) is not w for n, w in state.warming_clusters.items()),
+        return state, state.applied(effective, rejected)._replace(
+            rewatched=state.warming_clusters is not self.warming_clusters
+            and any(self.warming_clusters.get(n) is not w for n, w in state.warming_clusters.items()),
             warm_meanwhile=type_url == type_urls.CLUSTER
             and _warm_meanwhile(self, cast("Mapping[str, Cluster]", decoded)),
         )
@@ -138,7 +156,7 @@ class ActiveConfig:
                     del decoded[name]
         return decoded
 
-    def _applied(self, effective: Sequence[Change], rejected: Sequence[Rejected]) -> Applied:
+    def applied(self, effective: Sequence[Change], rejected: Sequence[Rejected]) -> Applied:
         """What a client has to know of the state that a response led to."""
         waits, draining = bool(self.warming_clusters), bool(self.draining_routes)
         return Applied(
@@ -147,10 +165,7 @@ class ActiveConfig:
 
     def _limited_waits(self) -> Mapping[WaitKey, Wait]:
         """What is waited for no longer than its configuration says."""
-        found: dict[WaitKey, Wait] = {}
-        for name, pending in self.warming_clusters.items():
-            if pending.resource.endpoints_timeout:
-                found[type_urls.CLUSTER, name] = Wait(pending.resource.endpoints_timeout, pending.resource)
+        found = dict(self.cluster_waits.limited)
         for listener, _ in self.warming_listeners.values():
             for name, timeout in listener.route_timeouts.items():
                 if name not in self.routes and name not in self.missed_routes:
@@ -173,7 +188,7 @@ class ActiveConfig:
             state, effective = _settle_listeners(state, state.listeners, state.warming_listeners, state.routes)
         elif type_url == type_urls.LISTENER:
             state = replace(self, workers_started=True)
-        return state, state._applied(effective, ())._replace(rewatched=rewatched)
+        return state, state.applied(effective, ())._replace(rewatched=rewatched)
 
     @property
     def wanted(self) -> Mapping[str, tuple[str, ...]]:
@@ -189,7 +204,7 @@ class ActiveConfig:
     def _refuse(self, type_url: str, reason: str, version: str) -> tuple[ActiveConfig, Applied]:
         """What becomes of a response of which nothing is applied."""
         state, ended = _stop_waiting(self, type_url, version)
-        return state, state._applied(ended, (Rejected("", reason),))
+        return state, state.applied(ended, (Rejected("", reason),))
 
     def unmodelled(self, among: Mapping[str, Sequence[str]] | None = None) -> Iterator[Unmodelled]:
         """Everything in the active resources (`among`: in those of these types and names) that decisions leave out."""
@@ -212,24 +227,32 @@ def _apply_clusters(
 ) -> tuple[ActiveConfig, list[Change]]:
     active, warming = dict(state.clusters), dict(state.warming_clusters)
     effective: list[Change] = []
+    others = bool(removed)
     for resource in cast("Mapping[str, Cluster]", decoded).values():
         name = resource.name
         waiting = warming.get(name)
-        if (waiting.resource if waiting else active.get(name)) is resource:
+        known = waiting.resource if waiting else active.get(name)
+        if known is resource:
             continue
         if resource.eds_name:
+            others = True
             warming[name] = Warming(resource, version)
         else:
+            others = others or known is not None
             warming.pop(name, None)
             active[name] = resource
             effective.append(Change(type_urls.CLUSTER, name, version))
+    if not others:
+        return replace(state, clusters=active), effective
     for name in removed:
-        known = active.pop(name, None) is not None
-        if warming.pop(name, None) is not None or known:
+        had = active.pop(name, None) is not None
+        if warming.pop(name, None) is not None or had:
             effective.append(Change(type_urls.CLUSTER, name, version, removed=True))
     used = dict.fromkeys([c.eds_name for c in active.values() if c.eds_name])
     used.update(dict.fromkeys(map(_eds_name, warming.values())))
-    assignments = {n: a for n, a in state.assignments.items() if n in used}
+    assignments = state.assignments
+    if not assignments.keys() <= used.keys():
+        assignments = {n: a for n, a in assignments.items() if n in used}
     names = tuple(used) if tuple(used) != state.endpoint_names else state.endpoint_names
     return (
         replace(state, clusters=active, warming_clusters=warming, assignments=assignments, endpoint_names=names),
@@ -433,25 +456,8 @@ _STEPS: Final = {
 }
 
 
-class SharedSteps:
-    """What responses lead to, for proxies of one world: from one state the same response leads to one state.
-
-    The last few are remembered: replicas of a workload have the same configuration and start one after another.
-    """
-
-    def __init__(self) -> None:
-        self.take = lru_cache(maxsize=64)(_step)
-
-
-def _step(
-    state: ActiveConfig,
-    type_url: str,
-    names: tuple[str, ...],
-    bodies: tuple[bytes, ...],
-    removed: tuple[str, ...],
-    version: str,
-) -> tuple[ActiveConfig, Applied]:
-    return state.apply(type_url, dict(zip(names, bodies, strict=True)), removed, version)
+Step = Callable[[ActiveConfig, str, Mapping[str, bytes], tuple[str, ...], str], tuple[ActiveConfig, Applied]]
+"""What a response leads to, as `ActiveConfig.apply`."""
 
 
 class ProxyConfig:
@@ -468,13 +474,13 @@ class ProxyConfig:
         self.active = ActiveConfig(
             cache, workers_started=False, addresses=addresses, reads_all=reads_all, drains=drains
         )
-        self._steps: SharedSteps | None = None
+        self._step: Step = ActiveConfig.apply
 
     @classmethod
-    def beginning(cls, state: ActiveConfig, steps: SharedSteps) -> ProxyConfig:
-        """A proxy in a state that others may have too, which takes the same steps as they do."""
+    def beginning(cls, state: ActiveConfig, step: Step) -> ProxyConfig:
+        """A proxy in a state that others may have too, which comes from one to the next by `step`."""
         made = cls(state.cache)
-        made.active, made._steps = state, steps
+        made.active, made._step = state, step
         return made
 
     def drained(self) -> Mapping[str, tuple[str, ...]]:
@@ -484,13 +490,7 @@ class ProxyConfig:
 
     def __call__(self, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:
         """Take one response in."""
-        if self._steps is None:
-            self.active, applied = self.active.apply(type_url, changed, removed, version)
-        else:
-            bodies = tuple(changed.values())
-            self.active, applied = self._steps.take(
-                self.active, type_url, tuple(changed), bodies, tuple(removed), version
-            )
+        self.active, applied = self._step(self.active, type_url, changed, tuple(removed), version)
         return applied
 
     def expire(self, key: WaitKey) -> Applied:

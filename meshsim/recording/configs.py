@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,8 +22,19 @@ from meshsim.recording.schema import CONFIG_BLOBS, CONFIG_INDEX, CONFIG_SETS
 from meshsim.units import Nanos
 
 FOLDER: Final = "config"
+_MANY: Final = 32
+_REMEMBERED: Final = 64
 _Pair = tuple[str, bytes | None]
 """A resource's name and its body, `None` where it was removed."""
+
+
+class _Known(NamedTuple):
+    """Resources that were noted before."""
+
+    changed: Mapping[str, bytes]
+    moves: int
+    """How often sets had been replaced then."""
+    sets: list[int]
 
 
 class ConfigLog:
@@ -34,21 +45,44 @@ class ConfigLog:
         self._sets: list[tuple[_Pair, ...]] = []
         self._home: dict[_Pair, int] = {}
         """The set that proxies to come have a resource in."""
+        self._moves = 0
+        """How often resources came into another set."""
+        self._known: dict[int, _Known] = {}
+        """By identity, many resources at once."""
 
     def add(self, time: Nanos, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]) -> None:
-        """Note that a proxy has these resources from `time` on, and others no longer."""
-        pairs: list[_Pair] = [*changed.items(), *((name, None) for name in removed)]
+        """Note that a proxy has these resources from `time` on, and others no longer.
+
+        Many resources that come as one object again are those of before: whoever gave them does not change them.
+        """
+        if removed or len(changed) < _MANY:
+            numbers = self._sets_of([*changed.items(), *((name, None) for name in removed)])
+        else:
+            known = self._known.get(id(changed))
+            if known is None or known.moves != self._moves:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                numbers = self._sets_of(list(changed.items()))
+                known = self._known[id(changed)] = _Known(changed, self._moves, numbers)
+            numbers = known.sets
+        self._index += [(time, proxy, type_url, number) for number in numbers]
+
+    def _sets_of(self, pairs: Sequence[_Pair]) -> list[int]:
+        """The sets that these resources make up together."""
+        numbers: list[int] = []
         homes = list(map(self._home.get, pairs))
         for home, count in Counter(homes).items():
             number = home
             if number is None or len(self._sets[number]) != count:
                 number = self._make_set(pair for pair, known in zip(pairs, homes, strict=True) if known == home)
-            self._index.append((time, proxy, type_url, number))
+            numbers.append(number)
+        return numbers
 
     def _make_set(self, pairs: Iterator[_Pair]) -> int:
         number = len(self._sets)
         made = tuple(pairs)
         self._sets.append(made)
+        self._moves += made[0] in self._home
         self._home.update(dict.fromkeys(made, number))
         return number
 

@@ -36,6 +36,7 @@ from meshsim.world.traffic import TrafficControl
 from meshsim.world.unmodelled import UnmodelledLog
 from meshsim.world.webhook import SidecarWebhook
 from meshsim.xds import type_urls
+from meshsim.xds.bodies import BodyTable
 
 Observed = ConfigChange | Push | PushSent | PushAnswer | ProxyEffective | PodPhase | TimelineMark
 
@@ -238,7 +239,10 @@ class World:
             self.kube.kubelets.set_answering(key, PROXY_CONTAINER, True)
 
     def _on_config(self, proxy: str, type_url: str, changed: Mapping[str, bytes], removed: Sequence[str]) -> None:
-        self.sink.add_config(self.env.instant, proxy, type_url, changed, removed)
+        *shared, last = BodyTable.of(changed).parts
+        for part in shared:
+            self.sink.add_config(self.env.instant, proxy, type_url, part, ())
+        self.sink.add_config(self.env.instant, proxy, type_url, last, removed)
 
     def on_links_changed(self) -> None:
         """Latencies and reachability hold anew from now on."""

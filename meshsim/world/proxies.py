@@ -10,8 +10,9 @@ from operator import attrgetter
 
 from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.pilot import Pilot
-from meshsim.dataplane.active import ActiveConfig, ProxyConfig, SharedSteps
+from meshsim.dataplane.active import ActiveConfig, ProxyConfig
 from meshsim.dataplane.resource_cache import ResourceCache
+from meshsim.dataplane.shared_steps import SharedSteps
 from meshsim.kernel import Environment, below
 from meshsim.trace import ProxyEffective, Taps
 from meshsim.units import Nanos
@@ -91,7 +92,7 @@ class Fleet:
 
     def start(self, proxy: Proxy) -> None:
         """A proxy process begins; its first request leaves after its start-up time."""
-        config = ProxyConfig.beginning(self._beginning, self._steps)
+        config = ProxyConfig.beginning(self._beginning, self._steps.take)
         name = proxy.id
 
         def apply(type_url: str, changed: Mapping[str, bytes], removed: Sequence[str], version: str) -> Applied:

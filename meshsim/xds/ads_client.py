@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
 from meshsim.units import Nanos
 from meshsim.xds import type_urls
+from meshsim.xds.bodies import BodyTable
 from meshsim.xds.client import (
     Applied,
     Applier,
@@ -30,8 +32,10 @@ from meshsim.xds.client import (
 )
 from meshsim.xds.delta_response import DeltaResponse, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
-from meshsim.xds.sharing import share
+from meshsim.xds.sharing import Same, share
 
+_REMEMBERED: Final = 64
+"""Results that are kept: proxies of a mesh come to the same ones, one after another."""
 DeltaReaction: TypeAlias = Reaction[discovery_pb2.DeltaDiscoveryRequest]
 
 
@@ -61,26 +65,25 @@ class Subscription:
         if names is self.followed:
             return
         self.followed = names
-        wanted = dict.fromkeys(names)
-        known = self.versions
-        for name in wanted:
-            if name not in known:
-                self.dropped.pop(name, None)
-                self.added[name] = None
-        for name in known:
-            if name not in wanted:
-                self.added.pop(name, None)
-                self.dropped[name] = None
-        kept = {name: version for name, version in known.items() if name in wanted}
-        self.versions = share(kept | {name: None for name in wanted if name not in kept})
+        new, gone, self.versions = _follow(Same(self.versions), Same(names))
+        for name in new if self.dropped else ():
+            self.dropped.pop(name, None)
+        self.added.update(dict.fromkeys(new))
+        for name in gone:
+            self.added.pop(name, None)
+            self.dropped[name] = None
 
-    def accept(self, versions: Mapping[str, str], removed: Sequence[str]) -> None:
-        """Remember the versions of a response that was applied as a whole."""
+    def accept(self, bodies: BodyTable, versions: Mapping[str, str], removed: Sequence[str]) -> None:
+        """Remember the versions of a response that was applied as a whole; resources without have an empty one."""
+        if not versions and not removed:
+            self.versions = _accept(Same(self.versions), Same(bodies), self.wildcard)
+            return
         now = dict(self.versions)
+        arrived = {**dict.fromkeys(bodies, ""), **versions}
         if self.wildcard:
-            now.update(versions)
+            now.update(arrived)
         else:
-            now.update({name: version for name, version in versions.items() if name in now})
+            now.update({name: version for name, version in arrived.items() if name in now})
         for name in removed:
             if self.wildcard:
                 now.pop(name, None)
@@ -102,6 +105,27 @@ class Subscription:
         request.resource_names_unsubscribe.extend(self.dropped)
         self.added, self.dropped = {}, {}
         return request
+
+
+_Versions: TypeAlias = Mapping[str, str | None]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _follow(known: Same[_Versions], names: Same[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...], _Versions]:
+    """Names that are new among those to follow, those that go, and the versions of what is followed then."""
+    had, wanted = known.value, dict.fromkeys(names.value)
+    new = tuple([name for name in wanted if name not in had])
+    gone = tuple([name for name in had if name not in wanted])
+    kept = {name: version for name, version in had.items() if name in wanted} if gone else had
+    return new, gone, share({**kept, **dict.fromkeys(new)})
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _accept(known: Same[_Versions], bodies: Same[BodyTable], wildcard: bool) -> _Versions:
+    """The versions after a response without any that was applied as a whole."""
+    now: dict[str, str | None] = dict(known.value)
+    now.update(dict.fromkeys(bodies.value if wildcard else [name for name in bodies.value if name in now], ""))
+    return share(now)
 
 
 class _Answer(NamedTuple):
@@ -177,7 +201,7 @@ class AdsClient(ProxyClient):
         self._arrived(response.type_url, applied, now)
         send = self._follow(applied, now)
         if not applied.rejected:
-            subscription.accept({**dict.fromkeys(bodies, ""), **response.versions}, removed)
+            subscription.accept(bodies, response.versions, removed)
         self._answers.append(
             _Answer(response.type_url, response.nonce, error_text(response.type_url, applied.rejected))
         )

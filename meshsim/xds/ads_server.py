@@ -16,7 +16,8 @@ from google.protobuf import any_pb2
 from meshsim.trace import Tap, XdsEvent
 from meshsim.units import Nanos
 from meshsim.xds import type_urls
-from meshsim.xds.delta_response import DeltaResponse, NamedBody
+from meshsim.xds.bodies import Bodies, NamedBody
+from meshsim.xds.delta_response import DeltaResponse
 from meshsim.xds.messages import discovery_pb2
 from meshsim.xds.sharing import share
 
@@ -147,8 +148,10 @@ class AdsServerStream(_Stream):
         return Received(kind, type_url, tuple(added), request.response_nonce)
 
     def _first(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Received:
-        names = [n for n in request.resource_names_subscribe if n != "*"]
-        wildcard = request.type_url in type_urls.WILDCARD or "*" in request.resource_names_subscribe
+        names = list(request.resource_names_subscribe)
+        wildcard = request.type_url in type_urls.WILDCARD or "*" in names
+        if "*" in names:
+            names = [name for name in names if name != "*"]
         known = dict(request.initial_resource_versions)
         watch = Watch(wildcard or request.type_url == type_urls.NAME_TABLE, share(dict.fromkeys([*names, *known])))
         self.watches[request.type_url] = watch
@@ -184,12 +187,13 @@ class AdsServerStream(_Stream):
         held = dict(watch.names)
         for name in gone:
             held.pop(name, None)
+        bodies = Bodies.of(resources)
         if watch.wildcard:
-            held.update(dict.fromkeys([r.name for r in resources]))
+            held.update(dict.fromkeys(bodies.names))
         watch.names = share(held)
         if self._log:
-            self._note("send", type_url, nonce, version, (r.name for r in resources), gone)
-        return DeltaResponse(type_url, nonce, version, resources, gone, versions or {})
+            self._note("send", type_url, nonce, version, bodies.names, gone)
+        return DeltaResponse(type_url, nonce, version, bodies, gone, versions or {})
 
 
 class SotwServerStream(_Stream):

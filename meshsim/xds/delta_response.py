@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from google.protobuf import any_pb2
 
+from meshsim.xds.bodies import Bodies, BodyTable, NamedBody
 from meshsim.xds.messages import discovery_pb2
-
-
-class NamedBody(Protocol):
-    """A generated resource: its name and its deterministic serialization."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
 
 
 class ReceivedBody(NamedTuple):
@@ -43,13 +35,19 @@ class DeltaResponse:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version by name of a resource; absent ones are empty. A name without a resource comes with no body."""
 
-    def bodies(self) -> dict[str, bytes]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "resources", Bodies.of(self.resources))
+
+    def bodies(self) -> BodyTable:
         """Serialized resources by name."""
-        return {resource.name: resource.body for resource in self.resources}
+        return Bodies.of(self.resources).table
 
     def problem(self) -> str:
         """What makes Envoy refuse a response before it looks at any resource, or an empty text."""
-        names = [resource.name for resource in self.resources]
+        bodies = Bodies.of(self.resources)
+        if bodies.distinct and not self.versions and not self.removed_resources:
+            return ""
+        names = list(bodies.names)
         if self.versions:
             held = set(names)
             names += [name for name in self.versions if name not in held]

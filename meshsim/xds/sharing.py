@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+T = TypeVar("T")
 V = TypeVar("V")
 
 _FEW: Final = 32
@@ -22,3 +23,18 @@ def share(table: Mapping[str, V]) -> Mapping[str, V]:
     if len(_pool) >= _KEPT:
         _pool.clear()
     return _pool.setdefault((tuple(table), tuple(table.values())), table)
+
+
+class Same(Generic[T]):
+    """A value that stands for itself alone where results are remembered, however equal another may be."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.value is self.value

@@ -11,7 +11,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from xds_bodies import FILTERS, HCM, TCP, encode
 
-from meshsim.dataplane.active import ActiveConfig, ProxyConfig, SharedSteps, load_config
+from meshsim.dataplane.active import ActiveConfig, ProxyConfig, load_config
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.testing import ads_resources as resources
@@ -495,30 +495,3 @@ def test_an_address_of_another_host_cannot_be_bound() -> None:
         body["address"]["socket_address"]["address"] = address
         _, applied = config.active.apply(LDS, {"l": encode(LDS, body)}, (), "1")
         assert bool(applied.rejected) is refused, address
-
-
-def test_steps_that_are_shared_lead_where_others_lead() -> None:
-    """Two proxies with shared steps and one without: the same states, those of the two being the same objects."""
-    steps = SharedSteps()
-    cache = ResourceCache()
-    beginning = ActiveConfig(cache, workers_started=False, drains=True)
-    shared = [ProxyConfig.beginning(beginning, steps) for _ in range(2)]
-    alone = ProxyConfig(cache, drains=True)
-    script: list[tuple[str, dict[str, bytes], tuple[str, ...]]] = [
-        (CDS, {"a": eds_cluster("a"), "b": eds_cluster("b")}, ()),
-        (EDS, {"a": assignment("a", "10.0.0.1"), "b": assignment("b", "10.0.0.2")}, ()),
-        (LDS, {"l": rds_listener("l", 80, "80")}, ()),
-        (RDS, {"80": table("80")}, ()),
-        (LDS, {"m": rds_listener("m", 80, "80"), "n": b"\x0a\xff"}, ()),
-        (CDS, {"a": eds_cluster("a", "2s")}, ("b",)),
-        (LDS, {}, ("l",)),
-    ]
-    for number, (type_url, changed, removed) in enumerate(script):
-        expected = alone(type_url, changed, removed, str(number))
-        assert [config(type_url, dict(changed), list(removed), str(number)) for config in shared] == [expected] * 2
-        assert shared[0].active is shared[1].active
-        for field in ("listeners", "clusters", "assignments", "routes", "versions", "warming_clusters"):
-            assert getattr(shared[0].active, field) == getattr(alone.active, field)
-    shared[0](CDS, {}, ("a",), "9")
-    assert "a" in shared[1].active.clusters
-    assert "a" not in shared[0].active.clusters

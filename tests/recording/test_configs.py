@@ -81,3 +81,15 @@ def test_scopes_that_overlap_come_to_rest(tmp_path: Path) -> None:
 def test_nothing_was_told(tmp_path: Path) -> None:
     folder = _written(tmp_path, [(0, "p", CDS, {}, ())])
     assert (configured_proxies(folder), read_config(folder, "p")) == ([], [])
+
+
+def test_resources_that_come_as_one_object_again_are_found_where_they_went(tmp_path: Path) -> None:
+    """Also after a part of them has come to stand in another set."""
+    shared = {f"n{i}": b"%d" % i for i in range(90)}
+    part = {name: shared[name] for name in list(shared)[:40]}
+    told: Told = [(0, "p0", CDS, shared, ()), (0, "p1", CDS, shared, ()), (0, "p2", CDS, part, ())]
+    told += [(0, "p3", CDS, shared, ()), (0, "p4", CDS, part, ()), (0, "p5", CDS, shared, ())]
+    folder = _written(tmp_path, told)
+    assert _rows(folder, "sets") == 90 + 40 + 50
+    assert _rows(folder, "index") == 1 + 1 + 1 + 2 + 1 + 2
+    assert all(list(map(tuple, read_config(folder, f"p{i}"))) == _expected(told, f"p{i}", 0) for i in range(6))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshsim.xds.sharing import share
+from meshsim.xds.sharing import Same, share
 
 NAMES = [f"n{i}" for i in range(100)]
 
@@ -25,3 +25,11 @@ def test_small_tables_and_more_than_are_remembered() -> None:
     assert share(small) is small
     tables = [share(dict.fromkeys(NAMES, number)) for number in range(600)]
     assert tables == [dict.fromkeys(NAMES, number) for number in range(600)]
+
+
+def test_a_value_may_stand_for_itself_alone() -> None:
+    one, other = {"a": "1"}, {"a": "1"}
+    assert Same(one) == Same(one)
+    assert hash(Same(one)) == hash(Same(one))
+    assert Same(one) != Same(other)
+    assert Same(one) != one

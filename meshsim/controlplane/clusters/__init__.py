@@ -19,6 +19,7 @@ from meshsim.controlplane.model import Protocol, Resolution, Service, ServicePor
 from meshsim.controlplane.networks import NO_GATEWAYS
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.views import ProxyView
+from meshsim.xds.bodies import Bodies
 
 if TYPE_CHECKING:
     from meshsim.controlplane.destination_rules import MergedDestinationRule
@@ -125,11 +126,13 @@ def build_clusters(push: PushContext, proxy: Proxy, hosts: frozenset[str] | None
     if not scope.reads_place:
         view = view.without_place()
     shape = _Shape(view, push.envoy_filters(proxy), scope.selected_labels(proxy.labels), False)
-    found = push.response(("cds", scope, shape, hosts), lambda: _of_hosts(_all_outbound(push, scope, shape), hosts))
+    found = push.response(
+        ("cds", scope, shape, hosts), lambda: Bodies.of(_of_hosts(_all_outbound(push, scope, shape), hosts))
+    )
     own = (_gateway_clusters if proxy.is_router else _sidecar_clusters)(push, proxy, scope, shape)
     for name in own.duplicates:
         _count_duplicate(push, proxy, name)
-    return found + _of_hosts(own.resources, hosts)
+    return Bodies.joined(found, _of_hosts(own.resources, hosts))
 
 
 def _of_hosts(resources: tuple[Resource, ...], hosts: frozenset[str] | None) -> tuple[Resource, ...]:
@@ -250,7 +253,7 @@ def _build_outbound(
         if held is None or held.rule is not rule or held.endpoints is not endpoints or held.identities != identities:
             held = _of_service(push, shape, service, rule, identities, endpoints)
         found[service] = held
-    resources = tuple(resource for held in found.values() for resource in held.resources)
+    resources = Bodies([resource for held in found.values() for resource in held.resources])
     return _OutboundClusters(policies, gateways, found, resources)
 
 

@@ -13,6 +13,7 @@ from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.traffic_policies import effective_policy
 from meshsim.controlplane.views import NOWHERE, PlaceView
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.messages import endpoint_pb2
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def build_endpoints(push: PushContext, proxy: Proxy, names: Sequence[str]) -> tu
     asked = tuple(names)
 
     def make() -> tuple[Resource, ...]:
-        return tuple(_assignment(push, scope, place, dict(labels), name) for name in asked)
+        return Bodies([_assignment(push, scope, place, dict(labels), name) for name in asked])
 
     services, rules = ByIdentity(scope.services), ByIdentity(scope.destination_rules)
     return push.response(("eds", services, rules, scope.rules_namespace, place, labels, asked), make)

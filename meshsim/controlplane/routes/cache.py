@@ -10,6 +10,7 @@ from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.routes.gateway import GatewayRoutes, GatewayView, gateway_view
 from meshsim.controlplane.routes.sharing import RouteSharing
 from meshsim.controlplane.routes.sidecar import SidecarRoutes, label_keys, sidecar_view
+from meshsim.xds.bodies import Bodies
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext
@@ -45,7 +46,7 @@ class RouteCache:
             for name in names:
                 for host, message in routes.duplicates(name):
                     push.status.add(_DUPLICATE_DOMAIN, host, proxy.id, message)
-            return tuple(Resource(name, routes.body(name)) for name in names)
+            return Bodies([Resource(name, routes.body(name)) for name in names])
 
         return push.response(("routes", routes, tuple(names)), make)
 

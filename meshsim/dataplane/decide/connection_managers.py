@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from meshsim.dataplane.decide.durations import fetch_timeout, nanos, optional_nanos
@@ -230,6 +231,19 @@ def _note_unmodelled(message: http_connection_manager_pb2.HttpConnectionManager,
 
 
 def _http_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) -> HttpFilter:
+    decoded, noted = _decoded_filter(message.SerializeToString())
+    notes.extend(noted)
+    return decoded
+
+
+@lru_cache(maxsize=1024)
+def _decoded_filter(body: bytes) -> tuple[HttpFilter, tuple[str, ...]]:
+    """A filter and what it notes; connection managers of a mesh have most of theirs in common."""
+    notes: Notes = []
+    return _new_filter(http_connection_manager_pb2.HttpFilter.FromString(body), notes), tuple(notes)
+
+
+def _new_filter(message: http_connection_manager_pb2.HttpFilter, notes: Notes) -> HttpFilter:
     if not message.HasField("config_discovery"):
         check_registered(message.name, message.typed_config)
     if message.HasField("config_discovery"):

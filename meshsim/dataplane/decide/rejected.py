@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import ClassVar, TypeVar
 
 from google.protobuf import any_pb2
@@ -38,7 +39,10 @@ class NotModelledError(InputError):
 
 def check_constraints(message: Message, checked_later: Collection[str] = ()) -> None:
     """Raise `MalformedResourceError` when the message breaks a constraint of its own definition."""
-    reason = violation(message, checked_later)
+    _assert_none(violation(message, checked_later))
+
+
+def _assert_none(reason: str) -> None:
     if reason.startswith("Invalid duration"):
         raise MalformedResourceError(reason)
     if reason:
@@ -51,5 +55,11 @@ def unpack_valid(packed: any_pb2.Any, into: type[M]) -> M:
     Raises `MalformedResourceError` for a broken constraint, `meshsim.errors.InternalError` for another message.
     """
     message = unpack(packed, into)
-    check_constraints(message)
+    _assert_none(_violation(into, packed.value))  # type: ignore[arg-type]  # classes can be hashed
     return message
+
+
+@lru_cache(maxsize=1024)
+def _violation(kind: type[Message], value: bytes) -> str:
+    """What is packed is mostly the same for all listeners of a mesh, so it is looked at once."""
+    return violation(kind.FromString(value))
