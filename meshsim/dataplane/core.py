@@ -425,6 +425,12 @@ P_MOVE = P_REPORT + 2
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
 UNIT = 2.168404344971009e-19
+LAYERS = 256
+"""Layers that the density of an exponential number is cut into; a power of two up to 512."""
+LAYER_UNIT = 1.5407439555097887e-33
+"""2^-109: what a share of 2^53 times an edge of `layer` is counted in."""
+TAIL = 7.69711747013105
+"""Where the last of 256 layers ends and the tail begins."""
 """One 2^62nd."""
 MIX_A = 0x2F58476D1CE4E5B9
 MIX_B = 0x14D049BB133111EB
@@ -1496,6 +1502,8 @@ class State(NamedTuple):
     """For each request its generation and downstream connection, where they are asked for."""
     att_gen: list[int]
     """`gen` of each attempt: most timers ask for nothing else when they are due."""
+    layer: list[int]
+    """For each of `LAYERS` how many of 2^53 places lie under the curve for certain, and its edge (`ziggurat`)."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1534,6 +1542,39 @@ def normal(identity: i64, purpose: i64) -> float:
     first = unit(draw(identity, purpose))
     second = unit(draw(identity + 1, purpose))
     return math.sqrt(-2.0 * math.log(first)) * math.cos(6.283185307179586 * second)
+
+
+def exponential(s: State, number: i64) -> float:
+    """A standard exponential number from a drawn one (Marsaglia and Tsang 2000, "The ziggurat method").
+
+    The drawn number chooses a layer of the density and a place in it; nearly all places lie under the curve wherever
+    it runs, so that neither a logarithm nor another number is needed.
+    """
+    at = number & (LAYERS - 1)
+    place = number >> 9
+    if place < s.layer[2 * at]:
+        return place * (s.layer[2 * at + 1] * LAYER_UNIT)
+    return at_edge(s, number)
+
+
+def at_edge(s: State, number: i64) -> float:
+    """What `exponential` gives for a place at the edge of its layer, where the curve decides, or in the tail."""
+    for _ in range(64):
+        at = number & (LAYERS - 1)
+        place = number >> 9
+        edge = s.layer[2 * at + 1] * LAYER_UNIT
+        x = place * edge
+        if place < s.layer[2 * at]:
+            return x
+        number = mix(number + STEP)
+        if at == 0:
+            return TAIL - math.log(unit(number))
+        low = math.exp(-edge * 9007199254740992.0)
+        high = math.exp(-s.layer[2 * at + 3] * LAYER_UNIT * 9007199254740992.0)
+        if low + unit(number) * (high - low) < math.exp(-x):
+            return x
+        number = mix(number + STEP)
+    return x
 
 
 def gamma(shape: float, identity: i64, purpose: i64) -> float:
@@ -1581,7 +1622,7 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
     if d.family == FIXED:
         return d.scale
     if d.family == EXPONENTIAL:
-        return int(-math.log((draw(identity, purpose) + 0.5) * UNIT) * d.scale)
+        return int(exponential(s, draw(identity, purpose)) * d.scale)
     if d.family == EMPIRICAL:
         return quantile_of(s, d.scale, d.spread, draw(identity, purpose))
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
@@ -2163,7 +2204,7 @@ def plan_arrival(s: State, i: i64) -> None:
     if src.piece_n > 0:
         src.next = due_in_pieces(s, i)
     elif src.arrivals == POISSON:
-        wait = -math.log(unit(draw(mix(src.id + src.n * STEP), P_ARRIVAL)))
+        wait = exponential(s, draw(mix(src.id + src.n * STEP), P_ARRIVAL))
         src.next = c.now + int(wait * src.interval * 1e-3 + 0.5)
     else:
         src.next = src.origin + (src.n - src.origin_n) * src.interval // 1000
@@ -2191,7 +2232,7 @@ def due_in_pieces(s: State, i: i64) -> i64:
             return src.origin + s.instant[src.piece_at + src.n]
         return NEVER
     if src.arrivals == POISSON:
-        src.rest += int(-math.log(unit(draw(mix(src.id + src.n * STEP), P_ARRIVAL))) * 1e9 + 0.5)
+        src.rest += int(exponential(s, draw(mix(src.id + src.n * STEP), P_ARRIVAL)) * 1e9 + 0.5)
     elif src.arrivals == CONSTANT:
         src.rest = src.n * SECOND
     else:
@@ -2365,7 +2406,7 @@ def start_source(s: State, i: i64) -> None:
     elif src.interval > 0:
         plan_arrival(s, i)
     else:
-        src.rest = int(-math.log(unit(draw(mix(src.id), P_ARRIVAL))) * 1e9)
+        src.rest = int(exponential(s, draw(mix(src.id), P_ARRIVAL)) * 1e9)
 
 
 def start_users(s: State, i: i64) -> None:
@@ -4165,7 +4206,7 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
         age.due = begin + host.rtts * 2 * link.latency
         if link.jitter > 0:
             for i in range(2 * host.rtts):
-                age.due += int(-math.log(unit(draw(identity + i, P_HANDSHAKE))) * link.jitter)
+                age.due += int(exponential(s, draw(identity + i, P_HANDSHAKE)) * link.jitter)
         if host.rtts > 1:
             here = -1
             if cl.proxy >= 0:
@@ -4411,7 +4452,7 @@ def leg(s: State, h: i64, identity: i64, purpose: i64) -> i64:
     """Network time of one message between a caller and a host."""
     link = s.link[s.host[h].link]
     if link.jitter > 0:
-        return link.latency + int(-math.log(unit(draw(identity, purpose))) * link.jitter)
+        return link.latency + int(exponential(s, draw(identity, purpose)) * link.jitter)
     return link.latency
 
 
@@ -7107,7 +7148,7 @@ def inject(s: State, first: i64, n: i64) -> None:
 
 
 INLINE = (
-    *("mix", "draw", "unit", "below", "schedule", "push", "take", "find_flow", "leg", "inbound_of"),
+    *("mix", "draw", "unit", "below", "exponential", "schedule", "push", "take", "find_flow", "leg", "inbound_of"),
     *("viewed", "take_request", "give_request", "take_attempt", "give_attempt", "set_timer", "write_log", "judge"),
     *("decide", "forward", "choose_host", "pick", "attach", "send", "leave_upstream", "release_connection"),
 )

@@ -35,6 +35,7 @@ from meshsim.dataplane.specs import (
     WakeSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
+from meshsim.dataplane.ziggurat import layer_words
 from meshsim.units import MILLISECOND, SECOND, Nanos
 
 Row = tuple[int, ...]
@@ -74,8 +75,10 @@ class Layout:
             for name in (
                 *("free", "turn", "hosts", "seen", "cluster_row", "holder"),
                 *("handler_call", "source_flow", "code", "payload", "quantile", "instant", "outcome", "session_key"),
+                "layer",
             )
         }
+        self.columns["layer"].extend(layer_words())
         self._dists: dict[Distribution, int] = {}
         self._wakes: dict[WakeSpec, int] = {}
         self._routes: dict[tuple[RouteSpec, int, bool], int] = {}
