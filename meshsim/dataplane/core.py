@@ -425,10 +425,12 @@ P_MOVE = P_REPORT + 2
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
 UNIT = 2.168404344971009e-19
-LAYERS = 256
-"""Layers that the density of an exponential number is cut into; a power of two up to 512."""
-LAYER_UNIT = 1.5407439555097887e-33
-"""2^-109: what a share of 2^53 times an edge of `layer` is counted in."""
+LAYER = 510
+"""Bits of a drawn number that choose one of 256 layers of an exponential number's density: where its words begin."""
+PLACE = 1.3877787807814457e-17
+"""2^-56: what a place in a layer, of 2^30, times its edge is counted in."""
+EDGE = 1.4901161193847656e-08
+"""2^-26: what edges of `layer` are counted in."""
 TAIL = 7.69711747013105
 """Where the last of 256 layers ends and the tail begins."""
 """One 2^62nd."""
@@ -1503,7 +1505,7 @@ class State(NamedTuple):
     att_gen: list[int]
     """`gen` of each attempt: most timers ask for nothing else when they are due."""
     layer: list[int]
-    """For each of `LAYERS` how many of 2^53 places lie under the curve for certain, and its edge (`ziggurat`)."""
+    """For each layer how many of its 2^30 places lie under the curve for certain, and its edge (`ziggurat`)."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1548,29 +1550,29 @@ def exponential(s: State, number: i64) -> float:
     """A standard exponential number from a drawn one (Marsaglia and Tsang 2000, "The ziggurat method").
 
     The drawn number chooses a layer of the density and a place in it; nearly all places lie under the curve wherever
-    it runs, so that neither a logarithm nor another number is needed.
+    it runs, so that neither a logarithm nor another number is needed. `sample` and `leg` have this written out.
     """
-    at = number & (LAYERS - 1)
-    place = number >> 9
-    if place < s.layer[2 * at]:
-        return place * (s.layer[2 * at + 1] * LAYER_UNIT)
+    at = number & LAYER
+    place = number >> 32
+    if place < s.layer[at]:
+        return place * s.layer[at + 1] * PLACE
     return at_edge(s, number)
 
 
 def at_edge(s: State, number: i64) -> float:
     """What `exponential` gives for a place at the edge of its layer, where the curve decides, or in the tail."""
+    x = 0.0
     for _ in range(64):
-        at = number & (LAYERS - 1)
-        place = number >> 9
-        edge = s.layer[2 * at + 1] * LAYER_UNIT
-        x = place * edge
-        if place < s.layer[2 * at]:
+        at = number & LAYER
+        place = number >> 32
+        x = place * s.layer[at + 1] * PLACE
+        if place < s.layer[at]:
             return x
         number = mix(number + STEP)
         if at == 0:
             return TAIL - math.log(unit(number))
-        low = math.exp(-edge * 9007199254740992.0)
-        high = math.exp(-s.layer[2 * at + 3] * LAYER_UNIT * 9007199254740992.0)
+        low = math.exp(-s.layer[at + 1] * EDGE)
+        high = math.exp(-s.layer[at + 3] * EDGE)
         if low + unit(number) * (high - low) < math.exp(-x):
             return x
         number = mix(number + STEP)
@@ -1622,7 +1624,13 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
     if d.family == FIXED:
         return d.scale
     if d.family == EXPONENTIAL:
-        return int(exponential(s, draw(identity, purpose)) * d.scale)
+        number = draw(identity, purpose)
+        at = number & LAYER
+        place = number >> 32
+        layer = s.layer
+        if place < layer[at]:
+            return int(place * layer[at + 1] * PLACE * d.scale)
+        return int(at_edge(s, number) * d.scale)
     if d.family == EMPIRICAL:
         return quantile_of(s, d.scale, d.spread, draw(identity, purpose))
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
@@ -4452,7 +4460,13 @@ def leg(s: State, h: i64, identity: i64, purpose: i64) -> i64:
     """Network time of one message between a caller and a host."""
     link = s.link[s.host[h].link]
     if link.jitter > 0:
-        return link.latency + int(exponential(s, draw(identity, purpose)) * link.jitter)
+        number = draw(identity, purpose)
+        at = number & LAYER
+        place = number >> 32
+        layer = s.layer
+        if place < layer[at]:
+            return link.latency + int(place * layer[at + 1] * PLACE * link.jitter)
+        return link.latency + int(at_edge(s, number) * link.jitter)
     return link.latency
 
 

@@ -63,7 +63,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__)
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)
 WIDTHS: Final[Mapping[str, int]] = {
     "fill": 1,
-    **dict.fromkeys(("att_gen", "hosts", "seen", "cluster_row", "call_flow", "member", "tried"), 4),
+    **dict.fromkeys(("att_gen", "hosts", "seen", "cluster_row", "call_flow", "member", "tried", "layer"), 4),
 }
 """Bytes of a number in the columns whose numbers are small; the others have 8."""
 CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from meshsim.dataplane.core import LAYERS, TAIL
+from meshsim.dataplane.core import EDGE, TAIL
 
-PLACES: Final = 1 << 53
+LAYERS: Final = 256
+PLACES: Final = 1 << 30
 """Places that a layer has from 0 to its edge."""
-_EDGE: Final = 1 << 56
 
 
 def edges() -> list[float]:
@@ -33,5 +33,5 @@ def layer_words() -> list[int]:
     found = edges()
     words: list[int] = []
     for edge, following in zip(found, [*found[1:], 0.0]):
-        words += [int(following / edge * PLACES) if edge else 0, round(edge * _EDGE)]
+        words += [int(following / edge * PLACES) if edge else 0, round(edge / EDGE)]
     return words

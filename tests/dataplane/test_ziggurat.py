@@ -9,8 +9,8 @@ from typing import NamedTuple, cast
 import pytest
 
 from meshsim.dataplane import core
-from meshsim.dataplane.core import LAYERS, TAIL, State, draw, exponential, mix
-from meshsim.dataplane.ziggurat import PLACES, edges, layer_words
+from meshsim.dataplane.core import TAIL, State, draw, exponential, mix
+from meshsim.dataplane.ziggurat import LAYERS, PLACES, edges, layer_words
 
 _N = 200_000
 _CRITICAL = 1.95
@@ -57,19 +57,20 @@ def test_numbers_are_exponential() -> None:
 
 
 def test_the_tail_is_exponential_too() -> None:
-    beyond = sorted(x - TAIL for i in range(_N) if (x := core.at_edge(_STATE, (PLACES - 1 - i) << 9)) >= TAIL)
+    beyond = sorted(x - TAIL for i in range(_N) if (x := core.at_edge(_STATE, (PLACES - 1 - i) << 32)) >= TAIL)
     assert len(beyond) == _N
     assert _distance(beyond) < _CRITICAL
 
 
 def test_edges_follow_the_curve() -> None:
     """Of the places between a layer's edge and the next the share under the curve counts; others draw anew."""
+    words = layer_words()
     for at in (1, 100, LAYERS - 1):
         edge, inner = edges()[at : at + 2]
         kept = 0
         for i in range(20_000):
             place = int(inner / edge * PLACES) + int((i + 0.5) / 20_000 * (1 - inner / edge) * PLACES)
-            kept += core.at_edge(_STATE, place << 9 | at) == place * (edge / PLACES)
+            kept += core.at_edge(_STATE, place << 32 | at << 1) == place * words[2 * at + 1] * core.PLACE
         low, high = math.exp(-edge), math.exp(-inner)
         under = (high - low - low * (edge - inner)) / ((edge - inner) * (high - low))
         assert kept / 20_000 == pytest.approx(under, abs=0.015)
