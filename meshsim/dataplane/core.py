@@ -241,6 +241,9 @@ UMSDR = 131072
 DO = 262144
 UDO = 524288
 DT = 1048576
+DIGIT_BITS = 11
+DIGITS = 2048
+"""Values of a digit by which cells are sorted."""
 FLAG_BITS = 21
 """So many of them there are, where they stand beside a status of HTTP and whether it is a mirrored request."""
 GRPC = 1000
@@ -1427,6 +1430,20 @@ class Cell:
     total: i64
 
 
+class Series:
+    """What a cell says, for whoever reads it (`series.SERIES_DTYPE`)."""
+
+    second: i32
+    edge: i32
+    workload: i32
+    mirror: i8
+    status: i16
+    flags: i32
+    bucket: i32
+    requests: i64
+    total: i64
+
+
 class State(NamedTuple):
     """All tables and columns; lists when interpreted, numpy arrays when compiled."""
 
@@ -1504,6 +1521,12 @@ class State(NamedTuple):
     """For each request its generation and downstream connection, where they are asked for."""
     att_gen: list[int]
     """`gen` of each attempt: most timers ask for nothing else when they are due."""
+    kept: list[Cell]
+    """Cells that were set aside to make room, in no order."""
+    series: list[Series]
+    sorting: list[int]
+    """Two lists of pairs, the place of a cell and its row in `kept`: sorting moves them from one to the other."""
+    digit: list[int]
     layer: list[int]
     """For each layer how many of its 2^30 places lie under the curve for certain, and its edge (`ziggurat`)."""
 
@@ -1760,6 +1783,11 @@ def drop(s: State, base: i64, n: i64) -> None:
 
 def fetch(table: Sequence[object], row: i64) -> None:
     """Ask the memory for a row that will be needed soon. Interpreted there is nothing to ask for."""
+
+
+def octave(number: i64) -> i64:
+    """The largest power of two that is not above a number from 1 on; compiled it is one instruction."""
+    return number.bit_length() - 1
 
 
 def look_far(s: State, b: i64) -> None:
@@ -6058,8 +6086,10 @@ def bucket(span: i64) -> i64:
     """Number of a latency's bucket: eight equal ones in each octave of nanoseconds."""
     if span < 1:
         return 0
-    mantissa, exponent = math.frexp(float(span))
-    return (exponent - 1) * 8 + int(mantissa * 16.0) - 8
+    power = octave(span)
+    if power < 3:
+        return power * 8 + ((span << (3 - power)) & 7)
+    return power * 8 + ((span >> (power - 3)) & 7)
 
 
 def count_request(s: State, r: i64, end: i64) -> None:
@@ -7105,6 +7135,95 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
         on_user(s, row)
 
 
+def arrange(s: State, n: i64) -> i64:
+    """Turn `n` kept cells into rows of the series, by second, edge, bucket and outcome, equal ones added.
+
+    Returns how many rows there are. Interpreted, `series.merge_cells` does the same.
+    """
+    first = NEVER
+    for i in range(n):
+        first = least(first, s.kept[i].place)
+    first = (first >> 36) << 36
+    bits = 0
+    for i in range(n):
+        place = s.kept[i].place - first
+        s.sorting[2 * i] = place
+        s.sorting[2 * i + 1] = i
+        bits = bits | place
+    here = 0
+    shift = 0
+    while bits >> shift > 0:
+        if (bits >> shift) & (DIGITS - 1) > 0:
+            sort_digit(s, n, here, shift)
+            here = 2 * n - here
+        shift += DIGIT_BITS
+    sort_outcomes(s, n, here)
+    return write_series(s, n, here)
+
+
+def sort_digit(s: State, n: i64, here: i64, shift: i64) -> None:
+    """Move `n` pairs from one list to the other, sorted by one digit of their places; equal ones keep their order."""
+    for d in range(DIGITS):
+        s.digit[d] = 0
+    for i in range(n):
+        d = (s.sorting[here + 2 * i] >> shift) & (DIGITS - 1)
+        s.digit[d] += 1
+    at = 2 * n - here
+    for d in range(DIGITS):
+        counted = s.digit[d]
+        s.digit[d] = at
+        at += 2 * counted
+    for i in range(n):
+        place = s.sorting[here + 2 * i]
+        d = (place >> shift) & (DIGITS - 1)
+        to = s.digit[d]
+        s.digit[d] = to + 2
+        s.sorting[to] = place
+        s.sorting[to + 1] = s.sorting[here + 2 * i + 1]
+
+
+def sort_outcomes(s: State, n: i64, here: i64) -> None:
+    """Sort pairs of equal places, of which there are few, by their cells' outcomes."""
+    for i in range(1, n):
+        at = here + 2 * i
+        place = s.sorting[at]
+        if s.sorting[at - 2] != place:
+            continue
+        row = s.sorting[at + 1]
+        outcome = s.kept[row].outcome
+        while at > here and s.sorting[at - 2] == place and s.kept[s.sorting[at - 1]].outcome > outcome:
+            s.sorting[at + 1] = s.sorting[at - 1]
+            at -= 2
+        s.sorting[at + 1] = row
+
+
+def write_series(s: State, n: i64, here: i64) -> i64:
+    """Decode the cells of sorted pairs, equal ones into one row; returns how many rows there are."""
+    rows = 0
+    place = -1
+    outcome = -1
+    for i in range(n):
+        cell = s.kept[s.sorting[here + 2 * i + 1]]
+        if cell.place != place or cell.outcome != outcome:
+            place = cell.place
+            outcome = cell.outcome
+            row = s.series[rows]
+            rows += 1
+            row.second = place >> 36
+            row.edge = (place >> 10) & 67_108_863
+            row.bucket = place & 1023
+            row.workload = (outcome >> 32) - 1
+            row.mirror = (outcome >> 31) & 1
+            row.status = (outcome >> FLAG_BITS) & 1023
+            row.flags = outcome & ((1 << FLAG_BITS) - 1)
+            row.requests = 0
+            row.total = 0
+        row = s.series[rows - 1]
+        row.requests += cell.requests
+        row.total += cell.total
+    return rows
+
+
 def run(s: State, until: i64) -> i64:
     """Process every event strictly before `until`.
 
@@ -7175,6 +7294,6 @@ OFTEN = (
     *("failure", "make_calls", "answered", "launch", "join_calls", "respond", "send_back", "on_back"),
     *("on_response", "retriable", "note", "count_note", "note_stream", "note_end", "end_attempt", "beside"),
     *("retry_limit", "client_time", "bucket", "count_request", "finish", "on_request_event", "room", "do_step"),
-    *("do_event", "run", "inject"),
+    *("do_event", "run", "inject", "arrange", "sort_digit", "sort_outcomes", "write_series"),
 )
 """Functions that most requests need; the code of those in neither list is kept out of the way of the others."""

@@ -21,7 +21,6 @@ from meshsim.dataplane.readings import Counters as Counters
 from meshsim.dataplane.readings import CpuUse as CpuUse
 from meshsim.dataplane.readings import HostState as HostState
 from meshsim.dataplane.readings import PodLoad as PodLoad
-from meshsim.dataplane.series import SERIES_DTYPE, merge_cells
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
@@ -110,7 +109,6 @@ class Engine:
         self.on_rows: Callable[[npt.NDArray[np.void]], None] | None = None
         """Gets log rows as soon as many have come, in order; without it they wait for `drain`."""
         self._logs: list[npt.NDArray[np.void]] = []
-        self._cells: list[npt.NDArray[np.void]] = []
         self._injected = 0
         self._contexts = Contexts(self._tables, self._layout, self._planner, self._change, self._cluster_of)
         self._now: Nanos = 0
@@ -306,7 +304,7 @@ class Engine:
             elif answer == core.LOGFULL:
                 self._keep_rows(self._tables.take_log())
             elif answer == core.CELLFULL:
-                self._cells.append(self._tables.take_cells())
+                self._tables.keep_cells()
             else:
                 self._next = answer
         self._now = max(self._now, until)
@@ -335,10 +333,9 @@ class Engine:
 
     def drain_series(self) -> npt.NDArray[np.void]:
         """Finished requests since the last call (`series.SERIES_DTYPE`), one row a second, edge, destination workload,
-        outcome and latency bucket; a second that is not over yet goes on in the next call's rows."""
-        chunks = [*self._cells, self._tables.take_cells()]
-        self._cells = []
-        return merge_cells(chunks) if chunks else np.zeros(0, SERIES_DTYPE)
+        outcome and latency bucket; a second that is not over yet goes on in the next call's rows. They are there until
+        then."""
+        return self._tables.take_series()
 
     @property
     def digest(self) -> int:

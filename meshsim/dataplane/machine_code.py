@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import io
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -16,13 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from meshsim.dataplane.storage import Compiled
 
-_SIGNATURES: Final = {"run": 2, "inject": 3}
+_SIGNATURES: Final = {"run": 2, "inject": 3, "arrange": 2}
 """The entries, and how many numbers each takes; the first is the address of the directory of tables."""
-
-
-HELPERS: Final = {"numba_frexp": "frexp"}
-"""Functions of numba's own that the core's code calls, and what stands for them: of the C library, for finite numbers
-the same (numba 0.68, numba/_helperlib.c)."""
 
 
 class EntryCode(NamedTuple):
@@ -70,9 +64,6 @@ def link_entries(entries: Mapping[str, EntryCode]) -> Compiled:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    library = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
-    for name, same in HELPERS.items():
-        binding.add_symbol(name, ctypes.cast(library[same], ctypes.c_void_p).value)
     machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine()
     # Entries bring the functions they share each for itself: they must not see each other's.
     linkers = {name: binding.create_mcjit_compiler(binding.parse_assembly(""), machine) for name in entries}

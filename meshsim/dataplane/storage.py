@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from meshsim.dataplane import core
 from meshsim.dataplane.core import State
+from meshsim.dataplane.series import CELL_DTYPE, merge_cells
 
 Ints = npt.NDArray[np.int64]
 
@@ -52,6 +53,8 @@ ROWS: Final[Mapping[str, type]] = {
     "tally": core.Tally,
     "rare": core.Rare,
     "cell": core.Cell,
+    "kept": core.Cell,
+    "series": core.Series,
     "piece": core.Piece,
     "bound": core.Bound,
     "wake": core.Wake,
@@ -66,7 +69,6 @@ WIDTHS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("att_gen", "hosts", "seen", "cluster_row", "call_flow", "member", "tried", "layer"), 4),
 }
 """Bytes of a number in the columns whose numbers are small; the others have 8."""
-CELL_DTYPE: Final = np.dtype([(name, np.int64) for name in FIELDS["cell"]])
 
 
 class Mode(StrEnum):
@@ -145,8 +147,12 @@ class Tables(ABC):
         """Rows that `take_log` gave are needed no longer."""
 
     @abstractmethod
-    def take_cells(self) -> npt.NDArray[np.void]:
-        """A copy of the series cells, which are then gone."""
+    def keep_cells(self) -> None:
+        """Set the series cells aside, so that there is room for others."""
+
+    @abstractmethod
+    def take_series(self) -> npt.NDArray[np.void]:
+        """All cells since the last call as rows of the series (`series.SERIES_DTYPE`), there until the next call."""
 
     def length(self, name: str) -> int:
         """Length of a table or column."""
@@ -178,6 +184,7 @@ class PlainTables(Tables):
         self.mode = Mode.PLAIN
         lists: dict[str, list[Any]] = {name: [] for name in State._fields}
         self.state = State(**lists)
+        self._kept: list[npt.NDArray[np.void]] = []
 
     def run(self, until: int) -> int:
         return core.run(self.state, until)
@@ -236,12 +243,17 @@ class PlainTables(Tables):
     def reuse_log(self, rows: npt.NDArray[np.void]) -> None:
         """Python takes back by itself what nobody needs."""
 
-    def take_cells(self) -> npt.NDArray[np.void]:
+    def keep_cells(self) -> None:
         ctl = self._list("ctl")[0]
         rows = [tuple(getattr(row, f) for f in FIELDS["cell"]) for row in self._list("cell")[: ctl.cell_n]]
+        self._kept.append(np.array(rows, CELL_DTYPE))
         ctl.cell_n = 0
         self._list("cell_at")[:] = [0] * self.length("cell_at")
-        return np.array(rows, CELL_DTYPE)
+
+    def take_series(self) -> npt.NDArray[np.void]:
+        self.keep_cells()
+        kept, self._kept = self._kept, []
+        return merge_cells(np.concatenate(kept))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -253,7 +265,7 @@ _LINE: Final = 64
 _PIECE: Final = 1 << 25
 """Bytes that are asked for at once; what is not used yet costs nothing."""
 _SIZES: Final = {"i64": 8, "i32": 4, "i16": 2, "i8": 1}
-_IN_SEQUENCE: Final = frozenset({"ctl", "log", "tally", "cell", "timer", "change"})
+_IN_SEQUENCE: Final = frozenset({"ctl", "log", "tally", "cell", "kept", "series", "timer", "change"})
 """Tables that are walked through, whose rows lie close; rows of the others are on as few cache lines as possible."""
 
 
@@ -306,6 +318,7 @@ class Compiled(NamedTuple):
 
     run: Callable[[int, int], int]
     inject: Callable[[int, int, int], object]
+    arrange: Callable[[int, int], int]
 
 
 class ArrayTables(Tables):
@@ -325,6 +338,7 @@ class ArrayTables(Tables):
         self._arena = _Arena()
         self._compiled = compiled
         self._spare_logs: list[npt.NDArray[np.void]] = []
+        self._kept = 0
         self._directory = np.zeros((len(State._fields), 2), np.int64)
 
     def run(self, until: int) -> int:
@@ -397,11 +411,22 @@ class ArrayTables(Tables):
         if isinstance(log, np.ndarray) and log.dtype == LOG_DTYPE and len(log) == self.length("log"):
             self._spare_logs.append(log)
 
-    def take_cells(self) -> npt.NDArray[np.void]:
-        rows = self._array("cell")[: self.get("ctl", 0, "cell_n")].copy()
+    def keep_cells(self) -> None:
+        n = self.get("ctl", 0, "cell_n")
+        self.reserve("kept", self._kept + n)
+        self._array("kept")[self._kept : self._kept + n] = self._array("cell")[:n]
+        self._kept += n
         self._array("cell_at")[:] = 0
         self.set("ctl", 0, "cell_n", 0)
-        return rows
+
+    def take_series(self) -> npt.NDArray[np.void]:
+        self.keep_cells()
+        self.reserve("series", self._kept)
+        self.reserve("sorting", 4 * self._kept)
+        self.reserve("digit", core.DIGITS)
+        rows = self._compiled.arrange(self._directory.ctypes.data, self._kept)
+        self._kept = 0
+        return self._array("series")[:rows]
 
 
 _EXACT: Final = frozenset(

@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from meshsim.dataplane import core, storage
 from meshsim.dataplane.core import State
-from meshsim.dataplane.machine_code import HELPERS, EntryCode, link_entries, pack_entries, unpack_entries
+from meshsim.dataplane.machine_code import EntryCode, link_entries, pack_entries, unpack_entries
 from meshsim.dataplane.storage import DTYPES, WIDTHS, ArrayTables, Compiled, Mode, PlainTables, Tables
 from meshsim.errors import InternalError, UsageError
 
@@ -192,9 +192,10 @@ def _compile(numba: Any, mode: Mode) -> dict[str, EntryCode]:
     def compile_parts(part: Any) -> None:
         inner = {**plain, "pipeline_class": part}
         state = _state_type(numba, mode is Mode.CHECKED)
-        namespace["fetch"] = _fetch(numba, state)
+        intrinsics = {"fetch": _fetch(numba, state), "octave": _octave(numba)}
+        namespace.update(intrinsics)
         for name in _callees_first():
-            if name == "fetch":
+            if name in intrinsics:
                 continue
             function = getattr(core, name)
             signature = _signature(numba, function, state)
@@ -207,6 +208,7 @@ def _compile(numba: Any, mode: Mode) -> dict[str, EntryCode]:
     return {
         "run": _entry(numba.njit("int64(int64, int64)", **entry)(_twin(_run_at, namespace))),
         "inject": _entry(numba.njit("void(int64, int64, int64)", **entry)(_twin(_inject_at, namespace))),
+        "arrange": _entry(numba.njit("int64(int64, int64)", **entry)(_twin(_arrange_at, namespace))),
     }
 
 
@@ -214,7 +216,7 @@ def _entry(dispatcher: Any) -> EntryCode:
     """An entry's code. Raises `InternalError` when it calls what only numba has: it would not be there later."""
     (compiled,) = dispatcher.overloads.values()
     called = [function.name for function in compiled.library._final_module.functions if function.is_declaration]
-    strange = [name for name in called if name.startswith(("numba_", "NRT_", "Py")) and name not in HELPERS]
+    strange = [name for name in called if name.startswith(("numba_", "NRT_", "Py"))]
     if strange:
         raise InternalError(
             f"the compiled engine would need {', '.join(strange)} of numba {version('numba')}",
@@ -371,6 +373,10 @@ def _inject_at(directory: int, first: int, n: int) -> None:
     inject(as_state(directory), first, n)  # type: ignore[name-defined]  # noqa: F821
 
 
+def _arrange_at(directory: int, n: int) -> int:
+    return arrange(as_state(directory), n)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+
 def _state_at(numba: Any, state_type: Any) -> Any:
     """An intrinsic that takes a directory's address for the state."""
 
@@ -403,6 +409,20 @@ def _fetch(numba: Any, state_type: Any) -> Any:
         return numba.types.none(table, numba.types.int64), lower
 
     return numba.extending.intrinsic(fetch)
+
+
+def _octave(numba: Any) -> Any:
+    """An intrinsic that counts the zeros before a number's first bit."""
+    from llvmlite import ir
+
+    def octave(context: Any, number: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+            return builder.sub(ir.Constant(ir.IntType(64), 63), zeros)
+
+        return numba.types.int64(numba.types.int64), lower
+
+    return numba.extending.intrinsic(octave)
 
 
 def _state_type(numba: Any, checked: bool) -> Any:

@@ -22,7 +22,11 @@ engine.run_until(1_000_000_000)
 print(engine.digest, "numba" in sys.modules)
 """
 
-ENTRIES = {"run": EntryCode("run_at", b"\x7fELF"), "inject": EntryCode("inject_at", bytes(1000))}
+ENTRIES = {
+    "run": EntryCode("run_at", b"\x7fELF"),
+    "inject": EntryCode("inject_at", bytes(1000)),
+    "arrange": EntryCode("arrange_at", bytes(10)),
+}
 
 needs_numba = pytest.mark.skipif(tables.choose_mode("numba") is Mode.PLAIN, reason="numba is not installed")
 

@@ -12,7 +12,7 @@ def arrays() -> Tables:
     def nothing(*_: int) -> int:
         return 0
 
-    return ArrayTables(Mode.NUMBA, Compiled(nothing, nothing))
+    return ArrayTables(Mode.NUMBA, Compiled(nothing, nothing, lambda _, cells: cells))
 
 
 @pytest.mark.parametrize("make", [PlainTables, arrays])
@@ -42,8 +42,21 @@ def test_log_and_cells_are_taken_once(make: type[Tables]) -> None:
     tables.set("cell", 0, "requests", 5)
     tables.set("ctl", 0, "cell_n", 1)
     assert tables.take_log()["status"].tolist() == [200]
-    assert tables.take_cells()["requests"].tolist() == [5]
-    assert (len(tables.take_log()), len(tables.take_cells())) == (0, 0)
+    assert len(tables.take_series()) == 1
+    assert (len(tables.take_log()), len(tables.take_series())) == (0, 0)
+
+
+def test_cells_that_were_set_aside_are_in_the_series() -> None:
+    tables = PlainTables()
+    tables.reserve("ctl", 1)
+    tables.reserve("cell", 4)
+    tables.reserve("cell_at", 8)
+    for second in (7, 8):
+        tables.set("cell", 0, "place", second << 36)
+        tables.set("cell", 0, "requests", 5)
+        tables.set("ctl", 0, "cell_n", 1)
+        tables.keep_cells()
+    assert tables.take_series()[["second", "requests"]].tolist() == [(7, 5), (8, 5)]
 
 
 def test_a_full_log_is_given_away_and_its_memory_may_come_back() -> None:
