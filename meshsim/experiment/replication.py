@@ -24,6 +24,9 @@ _PACKAGES: Final = ("meshsim", "simpy", "numpy", "numba", "pyarrow", "xds-protos
 Advance = Callable[[int, Nanos, int], None]
 """Told the seed, the simulated time and the number of finished requests, now and then."""
 
+Doing = Callable[[str, int, int], None]
+"""Told what is done before simulated time passes, and how much of how much, if that is known."""
+
 
 class Runner(Protocol):
     """What runs one replication: the model, or the real thing in its place."""
@@ -51,6 +54,7 @@ def replicate(
     advance: Advance | None = None,
     notice: Callable[[str], None] | None = None,
     runner: Runner | None = None,
+    doing: Doing | None = None,
 ) -> Manifest:
     """Run one replication and record it into a folder; returns the manifest it wrote there."""
     from meshsim.world.model import RunOptions
@@ -61,6 +65,7 @@ def replicate(
         sampling=settings.sampling,
         until=settings.until,
         notice=notice,
+        doing=doing,
         progress=(lambda now, requests: advance(seed, now, requests)) if advance is not None else None,
     )
     began = time.perf_counter()
@@ -89,6 +94,8 @@ def replicate(
         versions=versions(),
         notes=(*_notes(settings), *outcome.notes),
     )
+    if doing is not None:
+        doing("writing the recording", 0, 0)
     writer.finish(manifest)
     return manifest
 

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from dataclasses import replace
 from pathlib import Path
 
-from meshsim.experiment.replication import Advance, Runner, RunSettings, command, replicate
+from meshsim.experiment.replication import Advance, Doing, Runner, RunSettings, command, replicate
 from meshsim.recording import Manifest, PendingRecording
 from meshsim.scenario import LoadedScenario
 
@@ -24,14 +24,17 @@ def run_replications(
     executor: Executor | None = None,
     advance: Advance | None = None,
     notice: Callable[[str], None] | None = None,
+    doing: Doing | None = None,
     runner: Runner | None = None,
 ) -> Manifest:
     """Record every seed into a recording that is being made; without an executor in this process, one by one."""
     chosen = settings or RunSettings()
     folders = {seed: recording.seed_folder(seed, len(seeds)) for seed in seeds}
     if executor is None:
-        parts = [replicate(loaded, seed, folders[seed], chosen, advance, notice, runner) for seed in seeds]
+        parts = [replicate(loaded, seed, folders[seed], chosen, advance, notice, runner, doing) for seed in seeds]
     else:
+        if doing is not None:
+            doing(f"{len(seeds)} replications side by side", 0, 0)
         parts = _side_by_side(loaded, folders, chosen, executor, advance, runner)
     if len(parts) == 1:
         return parts[0]

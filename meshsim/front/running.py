@@ -45,11 +45,16 @@ class RunRequest:
 def run_file(file: Path, request: RunRequest, progress: Progress | None = None) -> ScenarioOutcome:
     """Load, run and judge a scenario file; what is wrong with it is part of the outcome."""
     began = time.perf_counter()
+    doing = progress.doing if progress is not None else _nothing
     try:
+        doing(f"reading {file}")
         loaded = load_scenario(file)
         return run_loaded(loaded, request, progress)
     except MeshsimError as error:
         return ScenarioOutcome(file=str(file), error=error, wall_seconds=time.perf_counter() - began)
+    finally:
+        if progress is not None:
+            progress.close()
 
 
 def run_loaded(
@@ -67,9 +72,11 @@ def run_loaded(
     until = request.settings.until
     if until is not None and not 0 < until <= loaded.scenario.duration:
         raise UsageError("--until must lie within the scenario's duration", loaded.position("duration"))
-    configuration = _configuration(loaded)
+    doing = progress.doing if progress is not None else _nothing
     if progress is not None:
         progress.begin(loaded.name, until or loaded.scenario.duration, len(seeds))
+    doing("checking the configuration")
+    configuration = _configuration(loaded)
     pending = _begin(loaded, request)
     try:
         with _pool(request, len(seeds), executor) as workers:
@@ -81,14 +88,17 @@ def run_loaded(
                 executor=workers,
                 advance=progress.advance if progress is not None else None,
                 notice=progress.note if progress is not None else None,
+                doing=doing,
                 runner=request.runner,
             )
         notes = configuration_notes(configuration, loaded.file)
         replace(manifest, notes=(*manifest.notes, *notes)).write(pending.folder)
         run = Run(pending.folder)
+        doing("judging")
         verdicts = judge(run, loaded)
         save_verdicts(pending.folder, verdicts)
         if request.record:
+            doing("writing the report")
             write_report(run, verdicts, time.perf_counter() - began)
         run.moved(pending.commit())
     except BaseException:
@@ -106,6 +116,10 @@ def run_loaded(
         findings=(*loaded.findings, *check_capacity(loaded)),
         configuration=configuration,
     )
+
+
+def _nothing(what: str, done: int = 0, of: int = 0) -> None:
+    """Nobody wants to know what is being done."""
 
 
 def _configuration(loaded: LoadedScenario) -> tuple[Finding, ...]:

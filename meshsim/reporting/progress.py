@@ -28,8 +28,9 @@ class Progress:
         self._total: Nanos = 1
         self._done: dict[int, tuple[Nanos, int]] = {}
         self._began = time.monotonic()
-        self._last = 0.0
+        self._last = self._began
         self._drawn = False
+        self._what = ""
 
     def begin(self, name: str, duration: Nanos, replications: int) -> None:
         """A scenario begins; `duration` is the simulated time of each replication."""
@@ -37,8 +38,18 @@ class Progress:
         self._total = max(duration * replications, 1)
         self._done = {}
         self._began = self._last = time.monotonic()
+        self._what = ""
         if self._live and not self._quiet:
             self._draw(self._last)
+
+    def doing(self, what: str, done: int = 0, of: int = 0) -> None:
+        """Something happens before simulated time passes, or after it; `done` of a number of things, if any."""
+        moment = time.monotonic()
+        if self._quiet or (moment - self._last < self._wait and (not self._live or what == self._what)):
+            return
+        self._last, self._what = moment, what
+        text = f"{self._name}  {what}" if self._name else what
+        self._write(f"{text}, {count(done)} of {count(of)}" if of else text)
 
     def advance(self, replication: int, now: Nanos, requests: int) -> None:
         """A replication has come to `now`, with so many requests finished."""
@@ -64,9 +75,13 @@ class Progress:
 
     def _show(self) -> None:
         moment = time.monotonic()
-        if self._quiet or moment - self._last < (_REDRAW if self._live else _LINE_EVERY):
+        if self._quiet or moment - self._last < self._wait:
             return
         self._draw(moment)
+
+    @property
+    def _wait(self) -> float:
+        return _REDRAW if self._live else _LINE_EVERY
 
     def _draw(self, moment: float) -> None:
         self._last = moment
@@ -76,12 +91,13 @@ class Progress:
         left = (moment - self._began) * (1 - share) / share if share > 0.02 else None
         rest = f", {left:.0f} s left" if left is not None else ""
         text = f"{clock(simulated // 1_000_000_000 * 1_000_000_000)} simulated, {count(requests)} requests{rest}"
-        if self._live:
-            filled = round(share * _BAR)
-            self._stream.write(f"\r\x1b[K{self._name}  [{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}  {text}")
-            self._drawn = True
-        else:
-            self._stream.write(f"{self._name}  {share:.0%}  {text}\n")
+        filled = round(share * _BAR)
+        shown = f"[{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}" if self._live else f"{share:.0%}"
+        self._write(f"{self._name}  {shown}  {text}")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"\r\x1b[K{line}" if self._live else f"{line}\n")
+        self._drawn = self._live
         self._stream.flush()
 
     def _clear(self) -> None:

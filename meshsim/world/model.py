@@ -59,6 +59,8 @@ class RunOptions:
     """Stop earlier than the scenario says."""
     notice: Callable[[str], None] | None = None
     """Hears the one line about compiling."""
+    doing: Callable[[str, int, int], None] | None = None
+    """Hears what is done before time zero, and how much of how much of it, if that is known."""
     progress: Progress | None = None
     steps: int = 200
     """How often progress is told and the engine's log may be drained."""
@@ -128,6 +130,7 @@ class World:
 
     def _build(self) -> None:
         scenario = self.loaded.scenario
+        self._doing("starting pods")
         self.kube.load(self.webhook.labelled(self.loaded.objects, scenario.mesh.inject))
         self.kube.settle()
         objects = self.kube.server.objects
@@ -138,7 +141,8 @@ class World:
         pods = [pod for pod in objects.select("Pod") if pod.status.text("podIP")]
         entries = [self._enter(pod) for pod in pods]
         proxied = [pod for pod, entry in zip(pods, entries, strict=True) if entry.has_proxy]
-        self.fleet.settle([proxy_of_pod(pod, objects, self.mesh) for pod in proxied])
+        self.fleet.settle([proxy_of_pod(pod, objects, self.mesh) for pod in proxied], self._connecting)
+        self._doing("finding the routes of requests")
         for entry in entries:
             self.router.add_calls(entry)
         self.traffic.start()
@@ -153,6 +157,13 @@ class World:
         if self._autoscaled:
             self.kube.autoscale(EngineReadings(self.engine, self.directory))
         Timeline(self, self.loaded.actions)
+
+    def _doing(self, what: str, done: int = 0, of: int = 0) -> None:
+        if self.options.doing is not None:
+            self.options.doing(what, done, of)
+
+    def _connecting(self, done: int, of: int) -> None:
+        self._doing("connecting proxies", done, of)
 
     def _enter(self, pod: ApiObject) -> PodEntry:
         """Give a pod its place in the engine."""

@@ -77,11 +77,16 @@ class Fleet:
         assert self._pilot is not None, "attach a Pilot first"
         return self._pilot
 
-    def settle(self, proxies: Sequence[Proxy]) -> None:
-        """Connect proxies that have run since long before the start: everything applied at once."""
+    def settle(self, proxies: Sequence[Proxy], told: Callable[[int, int], None] | None = None) -> None:
+        """Connect proxies that have run since long before the start: everything applied at once.
+
+        `told` hears how many of how many are connected.
+        """
 
         def start_all() -> None:
-            for proxy in proxies:
+            for number, proxy in enumerate(proxies):
+                if told is not None:
+                    told(number, len(proxies))
                 self.start(proxy)
 
         self._settling = True

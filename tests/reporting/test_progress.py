@@ -96,3 +96,37 @@ def test_replications_that_are_told_of_when_they_are_done(clock: list[float]) ->
     clock[0] += 10
     bar.advance(1, 60 * SECOND, 10)
     assert "50%  1m00s simulated, 10 requests, 10 s left" in stream.getvalue()
+
+
+def test_what_is_done_before_time_passes_is_said_on_a_terminal(clock: list[float]) -> None:
+    stream = io.StringIO()
+    bar = Progress(stream, live=True)
+    bar.doing("reading shop.yaml")
+    assert stream.getvalue() == "\r\x1b[Kreading shop.yaml"
+    bar.begin("shop", 60 * SECOND, 1)
+    bar.doing("connecting proxies", 0, 2000)
+    assert stream.getvalue().endswith("\r\x1b[Kshop  connecting proxies, 0 of 2,000")
+    bar.doing("connecting proxies", 1, 2000)
+    assert stream.getvalue().endswith("0 of 2,000"), "not for each of them"
+    clock[0] += 0.2
+    bar.doing("connecting proxies", 1234, 2000)
+    assert stream.getvalue().endswith("\r\x1b[Kshop  connecting proxies, 1,234 of 2,000")
+    bar.close()
+    assert stream.getvalue().endswith("\r\x1b[K")
+
+
+def test_what_is_done_long_before_time_passes_is_said_in_a_log(clock: list[float]) -> None:
+    stream = io.StringIO()
+    log = Progress(stream, live=False)
+    log.begin("shop", 60 * SECOND, 1)
+    for done in range(12):
+        log.doing("connecting proxies", done, 12)
+        clock[0] += 1
+    log.doing("judging")
+    assert stream.getvalue() == "shop  connecting proxies, 10 of 12\n"
+
+
+def test_quiet_says_nothing_of_what_is_done(clock: list[float]) -> None:
+    stream = io.StringIO()
+    Progress(stream, live=True, quiet=True).doing("judging")
+    assert stream.getvalue() == ""
