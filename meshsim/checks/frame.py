@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -89,6 +90,17 @@ class Names:
         return [self.names[code] for code in self.codes[rows].tolist()]
 
 
+class _Combined(NamedTuple):
+    """Names of several columns taken together."""
+
+    values: Times
+    """Combinations that there are: the numbers of their names as digits of one."""
+    codes: np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]
+    """Which of them each row has."""
+    sizes: Sequence[int]
+    """How many names each column has."""
+
+
 class Frame(ABC):
     """Requests as their callers see them, without mirrored copies; each row stands for one or more."""
 
@@ -99,6 +111,7 @@ class Frame(ABC):
         self.run = run
         self._table = table
         self._names: dict[str, Names] = {}
+        self._combinations: dict[tuple[str, ...], _Combined] = {}
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -250,46 +263,56 @@ class Frame(ABC):
 
     def combinations(self, *columns: str, rows: Mask | None = None) -> list[tuple[str, ...]]:
         """The distinct combinations of names in these columns that some request has, in order of the names."""
-        combined, sizes = self._combined(columns)
-        chosen = combined if rows is None else combined[rows]
-        total = int(np.prod(sizes, dtype=np.int64)) if sizes else 1
-        small = total <= _SMALL
-        present = np.flatnonzero(np.bincount(chosen, minlength=1)) if small else np.unique(chosen)
-        return sorted({self._split(value, columns, sizes) for value in present.tolist()})
+        found = self._combined(columns)
+        chosen = found.codes if rows is None else found.codes[rows]
+        present = found.values[np.flatnonzero(np.bincount(chosen, minlength=len(found.values)))]
+        return sorted({self._split(value, columns, found.sizes) for value in present.tolist()})
 
     def groups(self, *columns: str, rows: Mask) -> dict[tuple[str, ...], np.ndarray[Any, np.dtype[np.intp]]]:
         """The numbers of these rows by their combination of names in these columns, in order of the names."""
-        combined, sizes = self._combined(columns)
+        combined = self._combined(columns)
         numbers = np.flatnonzero(rows)
-        order = numbers[np.argsort(combined[numbers], kind="stable")]
-        present, first = np.unique(combined[order], return_index=True)
-        parts = np.split(order, first[1:]) if len(first) else []
+        codes = combined.codes[numbers]
+        ends = np.cumsum(np.bincount(codes, minlength=len(combined.values)))
+        parts = np.split(numbers[np.argsort(codes, kind="stable")], ends[:-1])
         found: dict[tuple[str, ...], np.ndarray[Any, np.dtype[np.intp]]] = {}
-        for value, part in zip(present.tolist(), parts, strict=True):
-            names = self._split(value, columns, sizes)
-            found[names] = np.sort(np.concatenate([found[names], part])) if names in found else part
+        for value, part in zip(combined.values.tolist(), parts, strict=True):
+            names = self._split(value, columns, combined.sizes)
+            if len(part):
+                found[names] = np.sort(np.concatenate([found[names], part])) if names in found else part
         return dict(sorted(found.items()))
 
     def combined_counts(self, *columns: str) -> dict[tuple[str, ...], int]:
         """How many requests have each combination of names in these columns, in order of the names."""
-        combined, sizes = self._combined(columns)
-        present, place = np.unique(combined, return_inverse=True)
-        counts = np.bincount(place, weights=self.counts, minlength=len(present))
+        combined = self._combined(columns)
+        counts = np.bincount(combined.codes, weights=self.counts, minlength=len(combined.values))
         found: dict[tuple[str, ...], int] = {}
-        for value, count in zip(present.tolist(), counts.tolist(), strict=True):
-            names = self._split(value, columns, sizes)
+        for value, count in zip(combined.values.tolist(), counts.tolist(), strict=True):
+            names = self._split(value, columns, combined.sizes)
             found[names] = found.get(names, 0) + round(count)
         return dict(sorted(found.items()))
 
-    def _combined(self, columns: Sequence[str]) -> tuple[Times, list[int]]:
-        """One number for the names of each row, and how many names each column has."""
-        combined = np.zeros(len(self), np.int64)
+    def _combined(self, columns: Sequence[str]) -> _Combined:
+        """The combination of names in these columns that each row has."""
+        key = tuple(columns)
+        if key not in self._combinations:
+            self._combinations[key] = self._new_combined(columns)
+        return self._combinations[key]
+
+    def _new_combined(self, columns: Sequence[str]) -> _Combined:
+        values = np.zeros(len(self), np.int64)
         sizes = []
         for column in columns:
             names = self.names(column)
             sizes.append(max(len(names.names), 1))
-            combined = combined * sizes[-1] + names.codes
-        return combined, sizes
+            values = values * sizes[-1] + names.codes
+        if math.prod(sizes) <= _SMALL:
+            known = np.bincount(values, minlength=1) > 0
+            present, codes = np.flatnonzero(known), (np.cumsum(known) - 1)[values]
+        else:
+            present, codes = np.unique(values, return_inverse=True)
+        # Sorting, which groups do, takes a pass a byte of small integers.
+        return _Combined(present, codes.astype(np.min_scalar_type(len(present))), sizes)
 
     def _split(self, value: int, columns: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
         parts: list[str] = []

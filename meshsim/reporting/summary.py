@@ -44,7 +44,7 @@ class Summary:
     @cached_property
     def edges(self) -> list[Edge]:
         """Who called whom."""
-        return edges(self.frame)
+        return self.run.once("edges", lambda run: edges(counted(run)))
 
     @cached_property
     def waves(self) -> list[Wave]:
