@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from meshsim.checks.context import Context
@@ -48,3 +49,19 @@ def test_quantiles_by_bin(context: Context) -> None:
     values = frame.quantiles(mask, Grid.of(60 * SECOND, SECOND), 0.5)
     inside = mask & (frame.start >= 41 * SECOND) & (frame.start < 42 * SECOND)
     assert values[41] == np.sort(frame.latency[inside])[int(np.ceil(inside.sum() * 0.5)) - 1]
+
+
+def test_earlier_attempts_and_mirrored_copies_are_no_requests(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, table = rows(context), context.run.requests()
+    number = np.arange(len(whole))
+    marked = table.drop_columns(["last", "mirror"])
+    marked = marked.append_column("last", pa.array(number % 3 > 0)).append_column("mirror", pa.array(number % 5 == 0))
+    monkeypatch.setattr(context.run, "requests", lambda columns: marked.select(list(columns)))
+    found, kept = Rows(context.run), (number % 3 > 0) & (number % 5 > 0)
+    assert len(found) == kept.sum()
+    assert (found.latency == whole.latency[kept]).all()
+    assert found.names("destination").values(found.all()) == whole.names("destination").values(kept)
+    reviews = found.groups("source", "destination", rows=found.all())["productpage", "reviews"]
+    assert (reviews == np.flatnonzero(whole.to_end(End(app="reviews"))[kept])).all()
