@@ -14,6 +14,9 @@ from meshsim.errors import InputError
 from meshsim.units import Nanos, parse_duration
 
 _EMPTY: Final[Mapping[str, object]] = {}
+MAPPINGS: Final = (dict, Mapping)
+"""What a mapping may be; a plain one, as nearly all are, is found at once."""
+_LISTS: Final = (list, Sequence)
 
 
 class Fields:
@@ -60,11 +63,9 @@ class Fields:
     def text(self, key: str, default: str = "") -> str:
         """A string; numbers and booleans as YAML prints them."""
         value = self._body.get(key)
-        if value is None:
-            return default
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return value if isinstance(value, str) else str(value)
+        if isinstance(value, str):
+            return value
+        return default if value is None else _text(value)
 
     def integer(self, key: str, default: int = 0) -> int:
         """A whole number; protobuf JSON also writes 64-bit numbers as strings.
@@ -108,46 +109,46 @@ class Fields:
     def fields(self, key: str) -> Fields:
         """A sub-message; empty when absent. Ask ``key in self`` where presence matters."""
         value = self._body.get(key)
-        return Fields(value if isinstance(value, Mapping) else None, self.at(key))
+        return Fields(value if value is not None and isinstance(value, MAPPINGS) else None, self.at(key))
 
     def items(self, key: str) -> tuple[Fields, ...]:
         """A list of sub-messages."""
         value = self._body.get(key)
-        if not isinstance(value, Sequence) or isinstance(value, str):
+        if value is None or not isinstance(value, _LISTS) or isinstance(value, str):
             return ()
         here = self.at(key)
         return tuple(
-            Fields(item if isinstance(item, Mapping) else None, f"{here}[{index}]") for index, item in enumerate(value)
+            Fields(item if isinstance(item, MAPPINGS) else None, f"{here}[{index}]") for index, item in enumerate(value)
         )
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
         value = self._body.get(key)
-        if not isinstance(value, Sequence) or isinstance(value, str):
+        if value is None or not isinstance(value, _LISTS) or isinstance(value, str):
             return ()
         return tuple(item if isinstance(item, str) else str(item) for item in value)
 
     def integers(self, key: str) -> tuple[int, ...]:
         """A list of whole numbers."""
         value = self._body.get(key)
-        if not isinstance(value, Sequence) or isinstance(value, str):
+        if value is None or not isinstance(value, _LISTS) or isinstance(value, str):
             return ()
         return tuple(int(item) for item in value if isinstance(item, int | float | str))
 
     def text_map(self, key: str) -> dict[str, str]:
         """A map from strings to strings, in the order written."""
         value = self._body.get(key)
-        if not isinstance(value, Mapping):
+        if value is None or not isinstance(value, MAPPINGS):
             return {}
         return {str(k): _text(v) for k, v in value.items()}
 
     def fields_map(self, key: str) -> dict[str, Fields]:
         """A map from strings to sub-messages, in the order written."""
         value = self._body.get(key)
-        if not isinstance(value, Mapping):
+        if value is None or not isinstance(value, MAPPINGS):
             return {}
         here = self.at(key)
-        return {str(k): Fields(v if isinstance(v, Mapping) else None, f"{here}.{k}") for k, v in value.items()}
+        return {str(k): Fields(v if isinstance(v, MAPPINGS) else None, f"{here}.{k}") for k, v in value.items()}
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from meshsim.api.fields import Fields
+from meshsim.api.fields import MAPPINGS, Fields
 from meshsim.errors import Position
 from meshsim.units import Nanos
 
@@ -70,12 +70,12 @@ class ApiObject:
     @property
     def spec(self) -> Fields:
         value = self.body.get("spec")
-        return Fields(value if isinstance(value, Mapping) else None, "spec")
+        return Fields(value if isinstance(value, MAPPINGS) else None, "spec")
 
     @property
     def status(self) -> Fields:
         value = self.body.get("status")
-        return Fields(value if isinstance(value, Mapping) else None, "status")
+        return Fields(value if isinstance(value, MAPPINGS) else None, "status")
 
     @property
     def fields(self) -> Fields:
@@ -85,7 +85,7 @@ class ApiObject:
     @property
     def metadata(self) -> Fields:
         value = self.body.get("metadata")
-        return Fields(value if isinstance(value, Mapping) else None, "metadata")
+        return Fields(value if isinstance(value, MAPPINGS) else None, "metadata")
 
     def position(self, path: str = "") -> Position | None:
         """Where a path of this object was written; ``None`` for objects made by a controller."""

@@ -38,4 +38,4 @@ def collect_rarely() -> None:
     A world is millions of objects that stay, and hardly one is in a cycle; looking through them as often as Python does
     by itself takes a quarter of the time of a large mesh.
     """
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(200_000, 200, 100)

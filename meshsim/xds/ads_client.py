@@ -36,6 +36,8 @@ from meshsim.xds.sharing import Same, share
 
 _REMEMBERED: Final = 64
 """Results that are kept: proxies of a mesh come to the same ones, one after another."""
+_Versions: TypeAlias = Mapping[str, str | None]
+_NOTHING: Final[_Versions] = {}
 DeltaReaction: TypeAlias = Reaction[discovery_pb2.DeltaDiscoveryRequest]
 
 
@@ -45,7 +47,7 @@ class Subscription:
 
     type_url: str
     wildcard: bool
-    versions: Mapping[str, str | None] = field(default_factory=dict)
+    versions: _Versions = field(default_factory=lambda: _NOTHING)
     """Version by name; None = subscribed to, nothing received yet."""
     added: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
@@ -105,9 +107,6 @@ class Subscription:
         request.resource_names_unsubscribe.extend(self.dropped)
         self.added, self.dropped = {}, {}
         return request
-
-
-_Versions: TypeAlias = Mapping[str, str | None]
 
 
 @lru_cache(maxsize=_REMEMBERED)
