@@ -22,23 +22,19 @@ B = TypeVar("B", bound=NamedBody, covariant=True)
 class TableKey:
     """Stands for a table: two are equal whose tables have the same entries in the same order and parts."""
 
-    __slots__ = ("_content", "_hash", "table")
+    __slots__ = ("table",)
 
     def __init__(self, table: BodyTable) -> None:
         self.table = table
-        parts = table.parts
-        self._content: tuple[object, ...] = (
-            tuple([part.key for part in parts]) if len(parts) > 1 else (tuple(table), tuple(table.values()))
-        )
-        self._hash = hash(self._content)
 
     def __hash__(self) -> int:
-        return self._hash
+        return self.table.content_hash
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, TableKey) and self._hash == other._hash and self._content == other._content
-        )
+        if not isinstance(other, TableKey):
+            return False
+        one, another = self.table, other.table
+        return one is another or (one.content_hash == another.content_hash and one.content == another.content)
 
 
 class BodyTable(dict[str, bytes]):
@@ -66,10 +62,20 @@ class BodyTable(dict[str, bytes]):
         """Tables of which it is made up, in order, with no name in two of them; itself where there are none."""
         return self._parts or (self,)
 
-    @cached_property
+    @property
     def key(self) -> TableKey:
         """What stands for it where results are remembered."""
         return TableKey(self)
+
+    @cached_property
+    def content(self) -> tuple[object, ...]:
+        """What tables are compared by."""
+        return tuple([part.key for part in self._parts]) or (tuple(self), tuple(self.values()))
+
+    @cached_property
+    def content_hash(self) -> int:
+        """Of equal tables it is equal."""
+        return hash(self.content)
 
 
 class Bodies(tuple[B, ...]):
