@@ -156,10 +156,21 @@ class Contexts:
         for number in self._families.get(book.number, _Family()).contexts:
             self._change(core.CH_CLUSTER, number, at, value=-1)
 
-    def drop(self, book: Book, parts_per_million: int, at: Nanos | None) -> None:
-        """What a cluster drops, it drops of the requests in its contexts too."""
-        for context in self._families.get(book.number, _Family()).contexts.values():
-            self._change(core.CH_DROP, context.row, at, value=parts_per_million)
+    def set_policy(self, book: Book, drop: int, overprovisioning: int, at: Nanos | None) -> bool:
+        """Write what an assignment says beside its endpoints; returns whether it overprovisions by another factor.
+
+        What a cluster drops, it drops of the requests in its contexts too.
+        """
+        if book.drop != drop:
+            book.drop = drop
+            contexts = self._families.get(book.number, _Family()).contexts.values()
+            for row in (book.row, *(context.row for context in contexts)):
+                self._change(core.CH_DROP, row, at, value=drop)
+        if book.spec.overprovisioning == overprovisioning:
+            return False
+        book.spec = replace(book.spec, overprovisioning=overprovisioning)
+        self._change(core.CH_FACTOR, book.row, at, value=overprovisioning)
+        return True
 
     def plan(self, book: Book, at: Nanos | None) -> None:
         """Subsets have as many priorities as their cluster."""

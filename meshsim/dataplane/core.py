@@ -301,6 +301,7 @@ CH_PLAN = 8
 CH_DROP = 9
 CH_SUBSET = 10
 CH_CHAIN = 11
+CH_FACTOR = 12
 
 DROPS = 1
 IN_CONTEXT = 2
@@ -913,6 +914,8 @@ class Cluster:
     """Thousandths: streams that a pool is to have connections for, for each that it has; 0 = 1."""
     rest_class: i32
     """Timers of connections without streams, -1 where `idle_timeout` is none or long."""
+    next_drop: i32
+    """`drop` from the next change of its hosts or their health on."""
 
 
 class Plan:
@@ -938,6 +941,8 @@ class Plan:
     """1 / aggression of the slow start in 1e-9."""
     floor: i64
     """Its least factor in 1e-9."""
+    factor: i32
+    """Percent that its assignment overprovisions by."""
 
 
 class Level:
@@ -1302,6 +1307,7 @@ class Att:
     waiting: i16
     launching: i8
     failed: i8
+    """Once the headers of its answer have passed: whether its time is over."""
     req_id: i64
     """This and the next five: of attempts in a sampled trace."""
     root: i64
@@ -2040,6 +2046,8 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
     elif s.req[s.att[row].req].decided != STARTED or tc.kind == TIMER_UPSTREAM:
         return True
     elif tc.kind == TIMER_TRY:
+        return s.route[s.req[s.att[row].req].route].try_idle_class >= 0
+    elif tc.kind == TIMER_TRY_IDLE and s.att[row].failed == 1:
         return False
     # The headers of the answer have started idle timers anew.
     return t.time - tc.span >= s.att[row].done
@@ -2106,7 +2114,14 @@ def on_timer(s: State, k: i64) -> None:
 
 
 def end_try(s: State, a: i64, how: i64) -> None:
-    """The time of an attempt is over: it ends, or goes on beside its retry where the route hedges."""
+    """The time of an attempt is over: it ends, or goes on beside its retry where the route hedges.
+
+    Once the headers have passed its time means nothing, but that between the parts of the answer is not looked at any
+    more (measured on 1.40).
+    """
+    if how == TRY_TIMEOUT and s.req[s.att[a].req].decided == STARTED:
+        s.att[a].failed = 1
+        return
     if s.route[s.req[s.att[a].req].route].hedge == 1:
         push(s, DO_HEDGE, a)
     else:
@@ -3573,6 +3588,8 @@ def view_hosts(s: State, row: i64) -> None:
     140 % of the healthy share reaches 100; otherwise panic below the threshold, 0 = never.
     """
     cl = s.cluster[row]
+    if cl.drops & DROPS != 0:
+        take_drop(s, row)
     n = 0
     for i in range(cl.host_at, cl.host_at + cl.host_n):
         host = s.host[s.hosts[i]]
@@ -3593,6 +3610,17 @@ def view_hosts(s: State, row: i64) -> None:
             return
 
 
+def take_drop(s: State, row: i64) -> None:
+    """What an assignment has dropped counts from the next time on that the event loops learn of its hosts.
+
+    Envoy source/common/upstream/cluster_manager_impl.cc, postThreadLocalClusterUpdate.
+    """
+    cl = s.cluster[row]
+    cl.drop = cl.next_drop
+    if cl.drop == 0:
+        cl.drops &= IN_CONTEXT | SESSIONS
+
+
 def show_level(s: State, lv: i64) -> None:
     """Tell the balancer of a planned cluster how the hosts of a priority are; it is planned anew before the next event.
 
@@ -3605,6 +3633,8 @@ def show_level(s: State, lv: i64) -> None:
     cl = s.cluster[level.cluster]
     if cl.plan < 0:
         return
+    if cl.drops & DROPS != 0:
+        take_drop(s, level.cluster)
     priority = lv - s.plan[cl.plan].level_at
     for i in range(cl.host_at, cl.host_at + cl.host_n):
         host = s.host[s.hosts[i]]
@@ -3764,6 +3794,8 @@ def dropped(s: State, r: i64, row: i64) -> bool:
     """Whether a request ends because its cluster's assignment has some dropped (router.cc, checkDropOverload)."""
     q = s.req[r]
     drop = s.cluster[row].drop
+    if s.cluster[row].drops & IN_CONTEXT != 0:
+        drop = s.cluster[s.cluster[row].owner - 1].drop
     if below(draw(q.id, P_DROP), MILLION) >= drop:
         return False
     q.status = 503
@@ -5111,6 +5143,7 @@ def start_idle(s: State, a: i64) -> None:
     if route.idle_class >= 0:
         set_timer(s, route.idle_class, t.req, q.gen)
     if route.try_idle_class >= 0:
+        t.failed = 0
         set_timer(s, route.try_idle_class, a, t.gen)
 
 
@@ -5172,6 +5205,8 @@ def eject(s: State, row: i64, h: i64, detector: i64, enforcing: i64) -> None:
     note(s, row, DETECTED + detector)
     if 100 * (cl.ejected + 1) > cl.max_percent * cl.host_n and (cl.one == 0 or cl.ejected > 0):
         cl.ejections_overflow += 1
+        return
+    if enforcing == 0:
         return
     cl.detections += 1
     identity = mix(cl.id + cl.detections * STEP)
@@ -6808,6 +6843,21 @@ def change_hosts(s: State, row: i64, base: i64, at: i64, n: i64) -> None:
         view_hosts(s, row)
 
 
+def change_factor(s: State, row: i64, factor: i64) -> None:
+    """An assignment overprovisions by another factor: every priority is told anew (eds.cc, updateHostsPerLocality)."""
+    cl = s.cluster[row]
+    if cl.plan < 0:
+        return
+    subset = row
+    while subset >= 0:
+        if s.cluster[subset].plan >= 0:
+            s.plan[s.cluster[subset].plan].factor = factor
+        subset = s.cluster[subset].kin - 1
+    plan = s.plan[cl.plan]
+    for lv in range(plan.level_at, plan.level_at + plan.level_n):
+        show_level(s, lv)
+
+
 def on_change(s: State, i: i64) -> None:
     """A configuration change takes effect."""
     s.ctl[0].changes -= 1
@@ -6833,10 +6883,10 @@ def on_change(s: State, i: i64) -> None:
     elif ch.kind == CH_PLAN:
         change_plan(s, ch.target, ch.value)
     elif ch.kind == CH_DROP:
-        s.cluster[ch.target].drop = ch.value
-        s.cluster[ch.target].drops &= IN_CONTEXT | SESSIONS
-        if ch.value > 0:
-            s.cluster[ch.target].drops |= DROPS
+        s.cluster[ch.target].next_drop = ch.value
+        s.cluster[ch.target].drops |= DROPS
+    elif ch.kind == CH_FACTOR:
+        change_factor(s, ch.target, ch.value)
     elif ch.kind == CH_SUBSET:
         change_subset(s, ch.target, ch.value, ch.at, ch.n)
     elif ch.kind == CH_CHAIN:

@@ -107,6 +107,7 @@ DERIVED: Final = (
     "upstream_rq_5xx",
 )
 """Computed from others; a status but 200, and what was retried, has a name of its own once it has been seen."""
+_UNNAMED: Final = 600
 ALWAYS: Final = (*COLUMNS, "membership_healthy", "membership_degraded", *_OPEN, *_RARE.values(), *DERIVED)
 """Statistics that every cluster has, be they 0."""
 
@@ -218,17 +219,22 @@ def _answers(found: Mapping[str, Ints], rare: Mapping[int, Ints], sessions: Ints
     noted = {status: values for status, values in rare.items() if status < core.FOLLOWED}
     retried = {what - core.RETRIED: v for what, v in rare.items() if core.RETRIED <= what < core.UNATTACHED}
     statuses = {200: final - sum(noted.values(), none), **noted}
-    names = {
-        "upstream_rq_completed": final,
-        **{f"upstream_rq_{status}": values for status, values in sorted(statuses.items())},
-        **{f"upstream_rq_{n}xx": _class(statuses, n, none) for n in (2, 3, 4, 5)},
-    }
+    names = {"upstream_rq_completed": final, **_by_status("", statuses, none)}
     if retried:
         names["retry.upstream_rq_completed"] = sum(retried.values(), none)
-        names |= {f"retry.upstream_rq_{status}": values for status, values in sorted(retried.items())}
-        names |= {f"retry.upstream_rq_{n}xx": _class(retried, n, none) for n in (2, 3, 4, 5)}
+        names |= _by_status("retry.", retried, none)
     return names
 
 
-def _class(statuses: Mapping[int, Ints], n: int, none: Ints) -> Ints:
-    return sum((values for status, values in statuses.items() if status // 100 == n), none)
+def _by_status(prefix: str, statuses: Mapping[int, Ints], none: Ints) -> dict[str, Ints]:
+    """Counters of answers by status and class; Envoy has names for statuses below 600 alone (source/common/http/
+    codes.cc, upstreamRqStatName)."""
+    known = {status: values for status, values in statuses.items() if status < _UNNAMED}
+    names = {f"{prefix}upstream_rq_{status}": values for status, values in sorted(known.items())}
+    if len(known) < len(statuses):
+        names[f"{prefix}upstream_rq_unknown"] = sum((v for s, v in statuses.items() if s >= _UNNAMED), none)
+    classes = sorted({2, 3, 4, 5, *(status // 100 for status in known)})
+    for n in classes:
+        of_class = (values for status, values in known.items() if status // 100 == n)
+        names[f"{prefix}upstream_rq_{n}xx"] = sum(of_class, none)
+    return names

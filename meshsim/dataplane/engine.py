@@ -207,7 +207,7 @@ class Engine:
         new = self._new_book(cluster, spec)
         self._books = [new if book is old else book for book in self._books]
         self._change(core.CH_CLUSTER, cluster, at, value=self._books[cluster].row)
-        self.set_drop(cluster, drop, at)
+        self.set_policy(cluster, drop, spec.overprovisioning, at)
         if hosts:
             self.set_hosts(cluster, hosts, at)
         self._contexts.renew(new, at)
@@ -217,13 +217,12 @@ class Engine:
         self._change(core.CH_CLUSTER, cluster, at, value=-1)
         self._contexts.remove(self._books[cluster], at)
 
-    def set_drop(self, cluster: int, parts_per_million: int, at: Nanos | None = None) -> None:
-        """Have a cluster drop a share of its requests (drop_overloads of its endpoint assignment)."""
+    def set_policy(self, cluster: int, drop: int, overprovisioning: int = 140, at: Nanos | None = None) -> None:
+        """What an endpoint assignment says beside the endpoints: parts per million of the requests to drop from the next
+        change of hosts or their health on, and percent of overprovisioning; it is given before the endpoints."""
         book = self._books[cluster]
-        if book.drop != parts_per_million:
-            book.drop = parts_per_million
-            self._change(core.CH_DROP, book.row, at, value=parts_per_million)
-            self._contexts.drop(book, parts_per_million, at)
+        if self._contexts.set_policy(book, drop, overprovisioning, at):
+            self._plan(book, [spec for _, spec in book.hosts], at)
 
     def set_subsets(self, cluster: int, subsets: Mapping[str, SubsetSpec], at: Nanos | None = None) -> None:
         """The subsets of a cluster, anew after each change of its hosts."""

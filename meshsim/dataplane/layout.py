@@ -464,6 +464,7 @@ class Layout:
             window=slow.window,
             exponent=round(1e9 / slow.aggression),
             floor=round(slow.least_percent * 1e7),
+            factor=spec.overprovisioning,
         )
         return self.rows["plan"].add(plan), first
 

@@ -207,7 +207,7 @@ class Planner:
     def _write_shares(self, book: PlannedCluster) -> list[bool]:
         spec = book.spec
         levels = [_availability(level.hosts, spec.weighted_health) for level in book.levels]
-        shares = share_load(levels, spec.panic_threshold, spec.overprovisioning)
+        shares = share_load(levels, spec.panic_threshold, self._factor(book))
         for n, share in enumerate(shares):
             values = {
                 "share": share.healthy,
@@ -219,6 +219,9 @@ class Planner:
             for name, value in values.items():
                 self._tables.set("level", book.level_at + n, name, int(value))
         return [share.panic for share in shares]
+
+    def _factor(self, book: PlannedCluster) -> int:
+        return self._tables.get("plan", book.plan, "factor")
 
     # -- lists and schedules -----------------------------------------------------------------------------------------
 
@@ -358,7 +361,7 @@ class Planner:
             both = []
             for degraded, health in enumerate((core.HEALTHY, core.DEGRADED)):
                 weights = [
-                    _effective(own[name], hosts, health, book.spec.overprovisioning)
+                    _effective(own[name], hosts, health, self._factor(book))
                     for name, hosts in localities.items()
                 ]
                 steps = [round(core.EDF_UNIT / weight) if weight else 0 for weight in weights]

@@ -11,6 +11,8 @@ from typing import Any, Final
 from meshsim.api import Fields
 
 _PATIENCE_MS: Final = 8_000.0
+_TAKEN: Final = 0.005
+"""Seconds until a proxy has accepted new connections."""
 _CONTROL: Final = ("eds_update", "host_do", "admin", "stats")
 
 Clock = Callable[[], float]
@@ -66,9 +68,12 @@ class ScriptedClient:
                 await asyncio.sleep(gap / 1000)
 
     async def _warm(self, count: int) -> None:
-        """Have so many idle connections."""
+        """Have so many idle connections, which the proxy has taken: of those that it has not yet, the oldest is first."""
+        known = len(self._idle)
         while len(self._idle) < count:
             self._idle.append(await asyncio.open_connection(self.address, self.port))
+        if len(self._idle) > known:
+            await asyncio.sleep(_TAKEN)
 
     async def send(self, spec: Fields) -> None:
         """Send a request and note how it ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -423,13 +423,13 @@ class Router:
             self._tell(CountedCluster(flow.entry.id if upstream is not None else "", name))
         else:
             slot.flow, slot.upstream, slot.endpoints = flow, upstream, endpoints
-            if slot.spec != spec:
-                slot.spec = spec
+            if replace(slot.spec, overprovisioning=spec.overprovisioning) != spec:
                 self.world.engine.set_cluster(slot.number, spec, self.world.env.instant)
+            slot.spec = spec
         kind = slot.class_of((flow.number, place), request)
         if upstream is not None and upstream.assignment is not None:
-            drop = upstream.assignment.drop.parts_per_million
-            self.world.engine.set_drop(slot.number, drop, self.world.env.instant)
+            drop, factor = upstream.assignment.drop.parts_per_million, upstream.assignment.overprovisioning
+            self.world.engine.set_policy(slot.number, drop, factor, self.world.env.instant)
         self._refresh(slot)
         return slot.number, kind
 

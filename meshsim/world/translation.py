@@ -268,7 +268,7 @@ def cluster_spec(
         max_requests_per_connection=cluster.max_requests_per_connection,
         connect_timeout=cluster.connect_timeout,
         http2=http2,
-        outlier=_outlier(cluster.outlier),
+        outlier=cluster.outlier,
         retry_budget=limits.retry_budget_percent,
         max_stream_duration=cluster.max_stream_duration,
         max_concurrent_streams=cluster.max_concurrent_streams,
@@ -434,18 +434,6 @@ def plain_place(endpoint: Endpoint) -> HostPlace:
 def direct_cluster() -> ClusterSpec:
     """How an application without sidecar reaches a service: connections that kube-proxy spreads at random."""
     return ClusterSpec(proxy=-1, policy=LbPolicy.RANDOM, max_requests_per_connection=1)
-
-
-def _outlier(detection: OutlierSpec | None) -> OutlierSpec | None:
-    """What the engine detects: nothing that never ejects."""
-    if detection is None:
-        return None
-    return replace(
-        detection,
-        consecutive_5xx=detection.consecutive_5xx if detection.enforcing_5xx else 0,
-        consecutive_gateway=detection.consecutive_gateway if detection.enforcing_gateway else 0,
-        consecutive_local=detection.consecutive_local if detection.enforcing_local else 0,
-    )
 
 
 def inbound_kind(decision: Decision) -> InboundKind:

@@ -213,7 +213,8 @@ def test_a_replaced_cluster_keeps_its_contexts() -> None:
 def test_what_a_cluster_drops_it_drops_in_contexts_too() -> None:
     engine, service = build(1, high=LimitSpec())
     lead(engine, service, engine.add_context(service.cluster, high=True))
-    engine.set_drop(service.cluster, 1_000_000)
+    engine.set_policy(service.cluster, 1_000_000)
+    engine.set_hosts(service.cluster, [*service.hosts, ("more", service.hosts[0][1])])
     add_requests(engine, service.flow, [MS])
     engine.run_until(SECOND)
     assert [row["flags"] for row in engine.drain()] == [Flag.UDO]

@@ -7,12 +7,13 @@ load_balancing_policies, each `config.cc`).
 from __future__ import annotations
 
 from enum import Enum
+from math import isqrt
 from typing import Final, NamedTuple
 
 from google.protobuf import any_pb2
 
 from meshsim.dataplane.decide.durations import nanos
-from meshsim.dataplane.decide.rejected import unpack_valid
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
@@ -86,10 +87,15 @@ def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
     """The balancer of a cluster."""
     common = message.common_lb_config
     window = nanos(common.update_merge_window) if common.HasField("update_merge_window") else 1_000_000_000
+    if common.consistent_hashing_lb_config.use_hostname_for_hashing and message.type != cluster_pb2.Cluster.STRICT_DNS:
+        kind = cluster_pb2.Cluster.DiscoveryType.Name(message.type).lower()
+        raise ResourceRejectedError(
+            f"Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.{kind}'"
+        )
     for policy in message.load_balancing_policy.policies:
         found = _typed(policy.typed_extension_config.typed_config, notes)
         if found is not None:
-            return found._replace(merge_window=window)
+            return checked_hashing(found)._replace(merge_window=window)
     if message.HasField("load_balancing_policy"):
         notes.append("load_balancing_policy extensions")
     least, ring = message.least_request_lb_config, message.ring_hash_lb_config
@@ -99,7 +105,7 @@ def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
         else least.slow_start_config
     )
     hashed = common.consistent_hashing_lb_config
-    return Balancer(
+    balancer = Balancer(
         LbKind(message.lb_policy),
         least.choice_count.value or 2,
         least.active_request_bias.default_value if least.HasField("active_request_bias") else 1.0,
@@ -108,15 +114,37 @@ def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
         common.HasField("locality_weighted_lb_config"),
         _zone_aware(common.zone_aware_lb_config) if common.HasField("zone_aware_lb_config") else ZoneAware(),
         Hashing(
-            ring.minimum_ring_size.value or 1024,
+            ring.minimum_ring_size.value if ring.HasField("minimum_ring_size") else 1024,
             ring.maximum_ring_size.value or 8_388_608,
             ring.hash_function == cluster_pb2.Cluster.RingHashLbConfig.MURMUR_HASH_2,
-            message.maglev_lb_config.table_size.value or 65_537,
+            _table_size(message.maglev_lb_config),
             hashed.hash_balance_factor.value,
             hashed.use_hostname_for_hashing,
         ),
         window,
     )
+    return checked_hashing(balancer)
+
+
+def checked_hashing(balancer: Balancer) -> Balancer:
+    """The balancer; raises `ResourceRejectedError` for a ring or a table that cannot be (Envoy source/extensions/
+    load_balancing_policies/ring_hash/ring_hash_lb.cc, maglev/maglev_lb.cc)."""
+    ring = balancer.hashing
+    if balancer.kind is LbKind.RING_HASH and ring.least_ring > ring.most_ring:
+        raise ResourceRejectedError(
+            f"ring hash: minimum_ring_size ({ring.least_ring}) > maximum_ring_size ({ring.most_ring})"
+        )
+    if balancer.kind is LbKind.MAGLEV and not _is_prime(ring.table_size):
+        raise ResourceRejectedError("The table size of maglev must be prime number")
+    return balancer
+
+
+def _table_size(message: cluster_pb2.Cluster.MaglevLbConfig | maglev_lb_pb2.Maglev) -> int:
+    return message.table_size.value if message.HasField("table_size") else 65_537
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % divisor for divisor in range(2, isqrt(number) + 1))
 
 
 def _typed(packed: any_pb2.Any, notes: Notes) -> Balancer | None:
@@ -143,14 +171,14 @@ def _typed(packed: any_pb2.Any, notes: Notes) -> Balancer | None:
     if name == "ring_hash.v3.RingHash":
         ring = unpack_valid(packed, ring_hash_lb_pb2.RingHash)
         hashing = Hashing(
-            ring.minimum_ring_size.value or 1024,
+            ring.minimum_ring_size.value if ring.HasField("minimum_ring_size") else 1024,
             ring.maximum_ring_size.value or 8_388_608,
             ring.hash_function == ring_hash_lb_pb2.RingHash.MURMUR_HASH_2,
         )
         return _hashed(LbKind.RING_HASH, ring, hashing, notes)
     if name == "maglev.v3.Maglev":
         maglev = unpack_valid(packed, maglev_lb_pb2.Maglev)
-        return _hashed(LbKind.MAGLEV, maglev, Hashing(table_size=maglev.table_size.value or 65_537), notes)
+        return _hashed(LbKind.MAGLEV, maglev, Hashing(table_size=_table_size(maglev)), notes)
     return None
 
 

@@ -123,6 +123,8 @@ class ConnectionManager:
     scheme: str
     """Scheme that overwrites the request's, empty = by transport."""
     suppress_envoy_headers: bool
+    respects_expected: bool
+    """Whether the time that an Envoy before this one gives a request limits it here."""
     routes_timeout: Nanos
     """How long a table by RDS is waited for, 0 = for ever."""
 
@@ -185,6 +187,7 @@ def decode_connection_manager(
         message.append_x_forwarded_port,
         message.scheme_header_transformation.scheme_to_overwrite,
         router.suppress_envoy_headers,
+        router.respects_expected,
         fetch_timeout(message.rds.config_source) if message.HasField("rds") else 0,
     )
 

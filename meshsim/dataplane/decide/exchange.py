@@ -38,7 +38,7 @@ from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
 from meshsim.dataplane.decide.rbac import RbacConfig
 from meshsim.dataplane.decide.route_match import Stream
 from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
-from meshsim.dataplane.decide.routing import NOTHING, Chosen, choose_route, draw_cluster, filter_config
+from meshsim.dataplane.decide.routing import NOTHING, Chosen, choose_route, draw_cluster, filter_config, selected_cluster
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.values import Connection, Request
@@ -99,6 +99,8 @@ class Exchange:
             weighted = action.clusters.weighted if isinstance(action, Forward) else ()
             if self.resolve or any(w.filters for w in weighted):
                 chosen = chosen._replace(weighted=draw_cluster(chosen.route, stream))
+            elif weighted and isinstance(action, Forward):
+                chosen = chosen._replace(weighted=selected_cluster(action, stream))
         self.chosen = chosen
         host, route, drawn = chosen.virtual_host, chosen.route, chosen.weighted
         own = table.filters or (host and host.filters) or (route and route.filters) or (drawn and drawn.filters)

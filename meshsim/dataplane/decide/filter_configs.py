@@ -147,6 +147,8 @@ class RouterConfig(NamedTuple):
     """The router filter."""
 
     suppress_envoy_headers: bool
+    respects_expected: bool = False
+    """Whether the time that an Envoy before this one gives a request limits it here."""
 
 
 class PerRoute(NamedTuple):
@@ -286,13 +288,18 @@ def _ext_authz(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     )
 
 
+_REFUSALS: Final = 400
+"""From this status on a limit may answer with it (Envoy source/extensions/filters/http/local_ratelimit/
+local_ratelimit.h, toErrorCode)."""
+
+
 def _local_rate_limit(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     message = unpack_valid(packed, http_local_ratelimit_pb2.LocalRateLimit)
     if message.descriptors:
         notes.append("local rate limit descriptors")
     bucket = message.token_bucket
     return LocalRateLimitConfig(
-        message.status.code or 429,
+        message.status.code if message.status.code >= _REFUSALS else 429,
         bucket.max_tokens,
         bucket.tokens_per_fill.value if bucket.HasField("tokens_per_fill") else 1,
         nanos(bucket.fill_interval),
@@ -331,7 +338,10 @@ def _alpn(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
 
 
 def _router(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
-    return RouterConfig(unpack_valid(packed, router_pb2.Router).suppress_envoy_headers)
+    message = unpack_valid(packed, router_pb2.Router)
+    if message.strict_check_headers:
+        notes.append("strict checks of headers")
+    return RouterConfig(message.suppress_envoy_headers, message.respect_expected_rq_timeout)
 
 
 def _per_route(packed: any_pb2.Any, notes: Notes) -> FilterConfig:

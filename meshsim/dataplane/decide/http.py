@@ -45,6 +45,7 @@ from meshsim.dataplane.decide.routes import (
     DirectResponse,
     Forward,
     HashSource,
+    NonForwarding,
     PathRewrite,
     Redirect,
     RetryPolicy,
@@ -177,6 +178,8 @@ class _Router:
             return self.reply(Reply(action.status, action.body, "direct_response", headers=headers))
         if isinstance(action, Forward):
             return self._forward(route, action)
+        if isinstance(action, NonForwarding):
+            return self.reply(Reply(503, "", "cluster_not_found", (Flag.NO_CLUSTER,)))
         return self.reply(Reply(404, "", "route_not_found", (Flag.NO_ROUTE,)))
 
     def _targets(self, action: Forward) -> list[tuple[str, int, Labels]]:
@@ -214,7 +217,8 @@ class _Router:
         if not any(u.cluster is not None for u in upstreams):
             reply = Reply(action.not_found_status, "", "cluster_not_found", (Flag.NO_CLUSTER,))
             return self.reply(reply, upstreams)
-        timeouts = request_timeouts(action, self.headers, self.context.manager.max_stream_duration)
+        manager = self.context.manager
+        timeouts = request_timeouts(action, self.headers, manager.max_stream_duration, manager.respects_expected)
         retry = requested_retry(action.retry, self.headers)
         hedge, timed_out = requested_hedge(bool(action.hedge), self.headers), timeout_status(self.headers)
         consume_requests(self.headers)
@@ -222,7 +226,7 @@ class _Router:
         assert self.virtual_host is not None
         if self.virtual_host.attempt_count:
             self.headers.set("x-envoy-attempt-count", "1")
-        announce = not self.context.manager.suppress_envoy_headers
+        announce = not manager.suppress_envoy_headers
         announce_timeouts(action, self.headers, timeouts, announce)
         cluster = upstreams[0].name if len(upstreams) == 1 else ""
         finalize_request(

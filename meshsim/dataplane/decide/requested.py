@@ -14,6 +14,8 @@ from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.units import MILLISECOND, Nanos
 
 TIMEOUT: Final = "x-envoy-upstream-rq-timeout-ms"
+EXPECTED: Final = "x-envoy-expected-rq-timeout-ms"
+"""How long another Envoy on the way gives the request."""
 TRY_TIMEOUT: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
 _RETRY_ON: Final = ("x-envoy-retry-on", "x-envoy-retry-grpc-on")
 _MOST: Final = "x-envoy-max-retries"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.decision import Trail
 from meshsim.dataplane.decide.filter_configs import FilterConfig
+from meshsim.dataplane.decide.hash_policies import request_hash
 from meshsim.dataplane.decide.match_trees import find_action
 from meshsim.dataplane.decide.route_match import PathKind, Stream
 from meshsim.dataplane.decide.routes import (
@@ -111,22 +113,36 @@ def _shown(route: Route) -> str:
 def draw_cluster(route: Route, stream: Stream) -> WeightedCluster | None:
     """The cluster of a weighted set for this stream; None when the route has one cluster.
 
-    The draw is the stream's own random number, which runtime fractions and mirrors see too, or a header that holds one.
+    The draw is the stream's own random number, which runtime fractions and mirrors see too, unless the request brings
+    one (`selected_cluster`).
     """
     action = route.action
     if not isinstance(action, Forward) or not action.clusters.weighted:
         return None
-    weighted = action.clusters.weighted
-    bounds: list[int] = []
-    total = 0
-    for cluster in weighted:
-        total += cluster.weight
-        bounds.append(total)
-    header = stream.headers.get(action.clusters.random_header) if action.clusters.random_header else None
-    if header is not None and header.isascii() and header.isdigit() and int(header) < 2**64:
-        value = int(header) % total
-        return next(c for c, bound in zip(weighted, bounds) if value < bound)
-    return weighted[stream.chance.stream_interval(total, bounds)]
+    selected = selected_cluster(action, stream)
+    if selected is not None:
+        return selected
+    bounds = list(accumulate(cluster.weight for cluster in action.clusters.weighted))
+    return action.clusters.weighted[stream.chance.stream_interval(bounds[-1], bounds)]
+
+
+def selected_cluster(action: Forward, stream: Stream) -> WeightedCluster | None:
+    """The cluster of a weighted set that a request selects by a number in a header, or by its hash.
+
+    Envoy source/common/router/weighted_cluster_specifier.cc.
+    """
+    clusters = action.clusters
+    value: int | None = None
+    if clusters.use_hash:
+        value = request_hash(action.hash_policies, stream.headers, stream.connection.source).value
+    elif clusters.random_header:
+        header = stream.headers.get(clusters.random_header) or ""
+        value = int(header) if header.isascii() and header.isdigit() and int(header) < 2**64 else None
+    if value is None:
+        return None
+    value %= clusters.total_weight
+    bounds = accumulate(cluster.weight for cluster in clusters.weighted)
+    return next(cluster for cluster, bound in zip(clusters.weighted, bounds) if value < bound)
 
 
 def filter_config(name: str, chosen: Chosen, table: RouteConfiguration | None) -> FilterConfig | None:

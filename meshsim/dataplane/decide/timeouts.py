@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meshsim.dataplane.decide.headers import HeaderMap
-from meshsim.dataplane.decide.requested import TIMEOUT, TRY_TIMEOUT, requested_timeout
+from meshsim.dataplane.decide.requested import EXPECTED, TIMEOUT, TRY_TIMEOUT, requested_timeout
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routes import Forward
 from meshsim.units import Nanos
@@ -21,15 +21,17 @@ class Timeouts(NamedTuple):
     stream: Nanos | None
 
 
-def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos | None) -> Timeouts:
+def request_timeouts(
+    action: Forward, headers: HeaderMap, default_stream: Nanos | None, respects_expected: bool = False
+) -> Timeouts:
     """The timeouts of a request on a route.
 
     A route with `max_stream_duration` does not use its `timeout`; one with `max_grpc_timeout` takes that of a gRPC
-    request from its header.
+    request from its header. `respects_expected`: what an Envoy before this one has announced counts.
     """
     grpc = is_grpc(headers)
     announced = parse_grpc_timeout(headers.get("grpc-timeout"))
-    asked = announced if grpc else 0
+    asked = (announced or 0) if grpc else 0
     timeout = 0 if action.limits_stream else action.timeout
     if not action.limits_stream and grpc and action.max_grpc_timeout is not None:
         timeout = asked
@@ -38,7 +40,7 @@ def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos 
         limit = action.max_grpc_timeout
         if limit and (timeout == 0 or timeout > limit):
             timeout = limit
-    own = requested_timeout(headers, TIMEOUT)
+    own = requested_timeout(headers, EXPECTED if respects_expected and EXPECTED in headers else TIMEOUT)
     timeout = timeout if own is None else own
     per_try = action.retry.per_try_timeout if action.retry else 0
     own = requested_timeout(headers, TRY_TIMEOUT)
@@ -46,10 +48,11 @@ def request_timeouts(action: Forward, headers: HeaderMap, default_stream: Nanos 
     if timeout and per_try >= timeout:
         per_try = 0
     stream = action.max_stream_duration if action.max_stream_duration is not None else default_stream
-    if announced and action.grpc_timeout_header_max is not None:
+    if announced is not None and action.grpc_timeout_header_max is not None:
         limit = action.grpc_timeout_header_max
         stream = min(announced, limit) if limit else announced
-        stream = max(stream - action.grpc_header_offset, 0)
+        # A client that allows nothing is out of time at once.
+        stream = max(stream - action.grpc_header_offset, 1)
     return Timeouts(timeout, per_try, stream or None)
 
 
@@ -59,16 +62,16 @@ def announce_timeouts(action: Forward, headers: HeaderMap, timeouts: Timeouts, a
     if not expected:
         return
     if announce:
-        headers.set("x-envoy-expected-rq-timeout-ms", str(expected))
+        headers.set(EXPECTED, str(expected))
     if is_grpc(headers) and not action.limits_stream and action.max_grpc_timeout is not None:
         headers.set("grpc-timeout", format_grpc_timeout(expected))
 
 
-def parse_grpc_timeout(text: str | None) -> Nanos:
-    """``grpc-timeout`` in whole milliseconds as ns, rounded up; 0 for none or a malformed one."""
+def parse_grpc_timeout(text: str | None) -> Nanos | None:
+    """``grpc-timeout`` in whole milliseconds as ns, rounded up; None for none or a malformed one."""
     units = {"H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000, "m": 1_000_000, "u": 1_000, "n": 1}
     if not text or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
-        return 0
+        return None
     nanos = int(text[:-1]) * units[text[-1]]
     return -(-nanos // 1_000_000) * 1_000_000
 

@@ -211,9 +211,9 @@ class ProxyModel:
         if assignment is not None:
             for group in assignment.localities:
                 found += [(str(endpoint), self._host(upstream, group, endpoint)) for endpoint in group.endpoints]
+            dropped, factor = assignment.drop.parts_per_million, assignment.overprovisioning
+            self.engine.set_policy(self.clusters[name], dropped, factor, at)
         self.engine.set_hosts(self.clusters[name], found, at)
-        if assignment is not None:
-            self.engine.set_drop(self.clusters[name], assignment.drop.parts_per_million, at)
         for match, high in self._contexts.asked(self.clusters[name]):
             upstream = resolve(self.config, name, 1, _CONNECTION, "", match)
             self._contexts.find(self.clusters[name], upstream, high, assignment, at)

@@ -123,7 +123,8 @@ def _answer(
     grpc = entry.integer("grpc_status")
     if grpc and entry.flag("trailers_only", True):
         status = core.GRPC + grpc
-    headers = HeaderMap([(name.lower(), value) for name, value in entry.text_map("headers").items()])
+    own = [(name.lower(), value) for name, value in entry.text_map("headers").items()]
+    headers = HeaderMap([(":status", str(entry.integer("status", 200))), *own])
     marks = core.MARK_LIMITED if headers.get(_LIMITED) is not None else 0
     if retry is not None and any(m.matches(headers) for m in retry.retriable_headers):
         marks |= core.MARK_MATCHED
