@@ -1398,6 +1398,10 @@ class Bucket:
     status: i16
     each: i8
     """Whether each downstream connection has a bucket of its own."""
+    of: i32
+    """1 + the bucket that the tokens are taken of, 0 = this one."""
+    then: i32
+    """1 + the bucket that is asked next where a token was there, 0 = none."""
 
 
 class OwnBucket:
@@ -2727,10 +2731,18 @@ def refused(s: State, r: i64) -> bool:
     """Whether a local rate limit ends a request."""
     q = s.req[r]
     limit = s.route[q.route].limit
-    if s.bucket[limit].each == 1:
-        if take_own_token(s, r, limit):
-            return False
-    elif take_token(s, limit, q.id):
+    passes = True
+    while passes and limit >= 0:
+        b = s.bucket[limit]
+        if b.each == 1:
+            passes = take_own_token(s, r, limit)
+        elif b.of > 0:
+            passes = take_token(s, b.of - 1, q.id)
+        else:
+            passes = take_token(s, limit, q.id)
+        if passes:
+            limit = b.then - 1
+    if passes:
         return False
     q.status = s.bucket[limit].status
     q.flags |= RL

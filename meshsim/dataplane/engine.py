@@ -218,8 +218,8 @@ class Engine:
         self._contexts.remove(self._books[cluster], at)
 
     def set_policy(self, cluster: int, drop: int, overprovisioning: int = 140, at: Nanos | None = None) -> None:
-        """What an endpoint assignment says beside the endpoints: parts per million of the requests to drop from the next
-        change of hosts or their health on, and percent of overprovisioning; it is given before the endpoints."""
+        """What an assignment says beside endpoints, given before them: parts per million of the requests that it drops
+        from the next change of hosts or their health on, and percent of overprovisioning."""
         book = self._books[cluster]
         if self._contexts.set_policy(book, drop, overprovisioning, at):
             self._plan(book, [spec for _, spec in book.hosts], at)

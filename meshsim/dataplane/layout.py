@@ -309,7 +309,11 @@ class Layout:
         key = (spec, proxy)
         found = self._buckets.get(key)
         if found is None:
-            found = self.rows["bucket"].add(row_of("bucket", **bucket_fields(spec)))
+            fields = bucket_fields(spec)
+            if spec.then is not None:
+                own, rest = self._bucket(replace(spec, then=None), proxy), self._bucket(spec.then, proxy)
+                fields |= {"of": 1 + own, "then": 1 + rest}
+            found = self.rows["bucket"].add(row_of("bucket", **fields))
             self._buckets[key] = found
             self.by_connection = self.by_connection or spec.by_connection
         return found

@@ -56,6 +56,8 @@ class RateLimitSpec:
     bucket: str = ""
     by_connection: bool = False
     """Whether each downstream connection has a bucket of its own."""
+    then: RateLimitSpec | None = None
+    """The bucket that is asked next, if there was a token in this one; it has the same status and shares."""
 
 
 def bucket_fields(spec: RateLimitSpec) -> dict[str, int]:

@@ -361,8 +361,7 @@ class Planner:
             both = []
             for degraded, health in enumerate((core.HEALTHY, core.DEGRADED)):
                 weights = [
-                    _effective(own[name], hosts, health, self._factor(book))
-                    for name, hosts in localities.items()
+                    _effective(own[name], hosts, health, self._factor(book)) for name, hosts in localities.items()
                 ]
                 steps = [round(core.EDF_UNIT / weight) if weight else 0 for weight in weights]
                 scheduled |= any(steps) << degraded

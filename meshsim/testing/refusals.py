@@ -248,6 +248,14 @@ def cluster_cases() -> list[Case]:
         _cluster(
             "a ring larger than eight million", type="STATIC", ring_hash_lb_config={"minimum_ring_size": 9_000_000}
         ),
+        _cluster("a ring of turned bounds", type="STATIC", lb_policy="RING_HASH", ring_hash_lb_config=_TURNED),
+        _cluster("such a ring that nobody looks at", True, type="STATIC", ring_hash_lb_config=_TURNED),
+        _cluster(
+            "a table whose size is no prime", type="STATIC", lb_policy="MAGLEV", maglev_lb_config={"table_size": 100}
+        ),
+        _cluster("such a table that nobody looks at", True, type="STATIC", maglev_lb_config={"table_size": 100}),
+        _cluster("names to hash of addresses", type="STATIC", lb_policy="RING_HASH", common_lb_config=_BY_NAME),
+        _cluster("names to hash", True, type="STRICT_DNS", lb_policy="RING_HASH", common_lb_config=_BY_NAME),
         _cluster(
             "a panic threshold over 100", type="STATIC", common_lb_config={"healthy_panic_threshold": {"value": 101}}
         ),
@@ -263,6 +271,8 @@ def cluster_cases() -> list[Case]:
     ]
 
 
+_TURNED: Final[Json] = {"minimum_ring_size": 20, "maximum_ring_size": 10}
+_BY_NAME: Final[Json] = {"consistent_hashing_lb_config": {"use_hostname_for_hashing": True}}
 _SOCKET: Final[Json] = {"name": "x", "typed_config": {"@type": _TYPE + "google.protobuf.Struct", "value": {}}}
 
 
@@ -273,6 +283,7 @@ def listener_cases(port: int, taken: int) -> list[Case]:
     buffer = "envoy.extensions.filters.http.buffer.v3.Buffer"
     rbac = "envoy.extensions.filters.http.rbac.v3.RBAC"
     fault = "envoy.extensions.filters.http.fault.v3.HTTPFault"
+    limit = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
     ok = _manager()
     bad_jwks = {"providers": {"p": {"issuer": "i", "local_jwks": {"inline_string": "no keys"}}}}
     proxy = {"name": "tcp", "typed_config": {"@type": _TYPE + tcp, "stat_prefix": "x", "cluster": "a"}}
@@ -309,6 +320,8 @@ def listener_cases(port: int, taken: int) -> list[Case]:
         _listener("a buffer of nothing", port, [_manager(_http_filter(buffer, max_request_bytes=0), _ROUTER)]),
         _listener("a policy without principals", port, [_manager(_http_filter(rbac, **_NO_PRINCIPALS), _ROUTER)]),
         _listener("a policy with a bad regex", port, [_manager(_http_filter(rbac, **_BAD_RULE), _ROUTER)]),
+        _listener("a bucket that fills too quickly", port, [_manager(_http_filter(limit, **_QUICK), _ROUTER)]),
+        _listener("a descriptor twice", port, [_manager(_http_filter(limit, **_TWICE), _ROUTER)]),
         _listener("an abort with status 42", port, [_manager(_http_filter(fault, abort={"http_status": 42}), _ROUTER)]),
         _listener("a manager without routes", port, [_without_routes()]),
         _listener("a manager without a name for its counters", port, [_manager(stat_prefix="")]),
@@ -330,6 +343,12 @@ _UNKNOWN_PROVIDER: Final[Json] = {
     "providers": {},
     "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "nobody"}}],
 }
+_QUICK: Final[Json] = {"stat_prefix": "l", "token_bucket": {"max_tokens": 1, "fill_interval": "0.04s"}}
+_USER: Final[Json] = {
+    "entries": [{"key": "user", "value": "a"}],
+    "token_bucket": {"max_tokens": 1, "fill_interval": "1s"},
+}
+_TWICE: Final[Json] = {"stat_prefix": "l", "descriptors": [_USER, _USER]}
 _NO_PRINCIPALS: Final[Json] = {"rules": {"policies": {"p": {"permissions": [{"any": True}]}}}}
 _BAD_RULE: Final[Json] = {
     "rules": {

@@ -29,14 +29,19 @@ class ScriptedClient:
     sent: dict[int, Fields] = field(default_factory=dict)
     """Every request, by number."""
     heard: list[dict[str, Any]] = field(default_factory=list)
+    _warming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
     async def step(self, step: Fields) -> None:
         """Do one step of the script from its instant on."""
         await self._until(step.number("at"))
         if "burst" in step:
-            await self._warm(step.integer("burst"))
-            await asyncio.gather(*(self.send(step) for _ in range(step.integer("burst"))))
+            async with self._warming:
+                await self._warm(step.integer("burst"))
+                sending = [asyncio.create_task(self.send(step)) for _ in range(step.integer("burst"))]
+                # They take their connections before another burst looks for some.
+                await asyncio.sleep(0)
+            await asyncio.gather(*sending)
         elif "every" in step:
             await self._tick(step)
         elif "closed_loop" in step:
@@ -68,7 +73,7 @@ class ScriptedClient:
                 await asyncio.sleep(gap / 1000)
 
     async def _warm(self, count: int) -> None:
-        """Have so many idle connections, which the proxy has taken: of those that it has not yet, the oldest is first."""
+        """Have so many idle connections that the proxy has taken: of those that it has not yet, the oldest is first."""
         known = len(self._idle)
         while len(self._idle) < count:
             self._idle.append(await asyncio.open_connection(self.address, self.port))

@@ -16,7 +16,7 @@ from meshsim.dataplane.decide.clusters import (
     LocalityEndpoints,
     Thresholds,
 )
-from meshsim.dataplane.decide.decision import Decision, Disposition, Policies
+from meshsim.dataplane.decide.decision import Decision, Disposition, Policies, RateLimit
 from meshsim.dataplane.decide.endpoints import NO_TEXT
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
@@ -37,7 +37,6 @@ from meshsim.dataplane.specs import (
     LimitSpec,
     Locality,
     Mark,
-    OutlierSpec,
     RateLimitSpec,
     RetryOn,
     RouteKind,
@@ -188,10 +187,11 @@ def _sent(decision: Decision) -> tuple[tuple[str, str], ...]:
 
 def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
     """The route with the tokens that a local rate limit asks for."""
-    limit = policies.rate_limit
-    if limit is None:
-        return spec
-    tokens = RateLimitSpec(
+    return spec if policies.rate_limit is None else replace(spec, limit=_tokens(policies.rate_limit))
+
+
+def _tokens(limit: RateLimit) -> RateLimitSpec:
+    return RateLimitSpec(
         max_tokens=limit.max_tokens,
         tokens_per_fill=limit.tokens_per_fill,
         fill_interval=limit.fill_interval,
@@ -201,8 +201,8 @@ def with_limit(spec: RouteSpec, policies: Policies) -> RouteSpec:
         after_fault=limit.after_fault,
         bucket=limit.bucket,
         by_connection=limit.by_connection,
+        then=None if limit.then is None else _tokens(limit.then),
     )
-    return replace(spec, limit=tokens)
 
 
 def _may_retry(retry: RetryPolicy, decision: Decision) -> bool:

@@ -87,11 +87,6 @@ def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
     """The balancer of a cluster."""
     common = message.common_lb_config
     window = nanos(common.update_merge_window) if common.HasField("update_merge_window") else 1_000_000_000
-    if common.consistent_hashing_lb_config.use_hostname_for_hashing and message.type != cluster_pb2.Cluster.STRICT_DNS:
-        kind = cluster_pb2.Cluster.DiscoveryType.Name(message.type).lower()
-        raise ResourceRejectedError(
-            f"Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.{kind}'"
-        )
     for policy in message.load_balancing_policy.policies:
         found = _typed(policy.typed_extension_config.typed_config, notes)
         if found is not None:

@@ -171,6 +171,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     notes: Notes = []
     if message.preconnect_policy.predictive_preconnect_ratio.value > 1:
         notes.append("predictive preconnect ratio")
+    if any(thresholds.HasField("max_connection_pools") for thresholds in message.circuit_breakers.thresholds):
+        notes.append("max_connection_pools")
     if not message.name:
         raise ResourceRejectedError("ClusterValidationError.Name: value length must be at least 1")
     custom = message.HasField("cluster_type")
@@ -280,6 +282,12 @@ def _check_parts(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
     if subsets.subset_selectors and subsets.locality_weight_aware and not weighted:
         raise ResourceRejectedError(
             f"Locality weight aware subset LB requires that a locality_weighted_lb_config be set in {message.name}"
+        )
+    hashes_names = message.common_lb_config.consistent_hashing_lb_config.use_hostname_for_hashing
+    if hashes_names and discovery is not Discovery.STRICT_DNS:
+        raise ResourceRejectedError(
+            "Cannot use hostname for consistent hashing loadbalancing for cluster of type: "
+            f"'envoy.cluster.{kind.lower()}'"
         )
     for thresholds in message.circuit_breakers.per_host_thresholds:
         if any(field.name not in _PER_HOST for field, _ in thresholds.ListFields()):

@@ -136,6 +136,12 @@ class RateLimit(NamedTuple):
     """What tells its bucket from others of the proxy: where it is configured."""
     by_connection: bool = False
     """Whether each downstream connection has a bucket of its own."""
+    then: RateLimit | None = None
+    """The bucket that is asked next, if there was a token in this one."""
+
+    def chain(self) -> list[RateLimit]:
+        """This bucket and those that are asked after it."""
+        return [self, *(self.then.chain() if self.then is not None else ())]
 
 
 class Policies(NamedTuple):

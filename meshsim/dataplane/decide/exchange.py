@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from meshsim.dataplane.decide.chances import Chance
 from meshsim.dataplane.decide.connection_managers import ConnectionManager, HttpFilter
@@ -35,15 +35,25 @@ from meshsim.dataplane.decide.jwt import check_jwt
 from meshsim.dataplane.decide.jwt_config import JwtConfig, JwtPerRoute
 from meshsim.dataplane.decide.metadata import Json
 from meshsim.dataplane.decide.mutations import HeaderMutations, apply_mutations
+from meshsim.dataplane.decide.rate_limits import Descriptor, asked_buckets, descriptors
 from meshsim.dataplane.decide.rbac import RbacConfig
 from meshsim.dataplane.decide.route_match import Stream
 from meshsim.dataplane.decide.routes import Forward, RouteConfiguration
-from meshsim.dataplane.decide.routing import NOTHING, Chosen, choose_route, draw_cluster, filter_config, selected_cluster
+from meshsim.dataplane.decide.routing import (
+    NOTHING,
+    Chosen,
+    choose_route,
+    draw_cluster,
+    filter_config,
+    selected_cluster,
+)
 from meshsim.dataplane.decide.strings import parse_ip
 from meshsim.dataplane.decide.subjects import Subject
 from meshsim.dataplane.decide.values import Connection, Request
 from meshsim.units import Nanos
 
+_HOST_RULES_TOO: Final = 1
+"""`vh_rate_limits` INCLUDE."""
 _RBAC: str = "envoy.filters.http.rbac"
 
 
@@ -142,18 +152,37 @@ class Exchange:
         return self._rbac(name, config.config) if config.config else None
 
     def _limit(self, name: str, config: LocalRateLimitConfig) -> None:
-        if not config.enabled.never and not config.enforced.never:
-            self.rate_limit = RateLimit(
-                config.max_tokens,
-                config.tokens_per_fill,
-                config.fill_interval,
-                config.status,
-                config.enabled,
-                config.enforced,
-                self.fault is not None,
-                self._place_of(name),
-                config.per_connection,
+        if config.enabled.never or config.enforced.never:
+            return
+        asked = asked_buckets(config.buckets, self._descriptors(config), config.default, config.always_default)
+        limits = [] if self.rate_limit is None else self.rate_limit.chain()
+        place = self._place_of(name)
+        for bucket in asked:
+            limits.append(
+                RateLimit(
+                    bucket.max_tokens,
+                    bucket.tokens_per_fill,
+                    bucket.fill_interval,
+                    config.status,
+                    config.enabled,
+                    config.enforced,
+                    self.fault is not None,
+                    f"{place}, {bucket.entries}" if bucket.entries else place,
+                    config.per_connection,
+                )
             )
+        for limit in reversed(limits):
+            self.rate_limit = limit._replace(then=None if limit is limits[-1] else self.rate_limit)
+
+    def _descriptors(self, config: LocalRateLimitConfig) -> list[Descriptor]:
+        """What the request is to local rate limits: by the filter's own rules, else by those of route and host."""
+        rules, route, host = config.rules, self.chosen.route, self.chosen.virtual_host
+        if not rules and config.buckets and route is not None and host is not None:
+            own = route.action.rate_limits if isinstance(route.action, Forward) else ()
+            both = config.host_rules == _HOST_RULES_TOO or (config.host_rules == 0 and not own)
+            rules = own + host.rate_limits if both else own
+        cluster = self._cluster_name() if rules else ""
+        return descriptors(rules, config.stage, self.prepared.headers, self.connection.source, cluster)
 
     def _place_of(self, name: str) -> str:
         """Where the configuration of a filter that counts stands: each has state of its own."""

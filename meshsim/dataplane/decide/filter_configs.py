@@ -17,8 +17,9 @@ from meshsim.dataplane.decide.headers import HeaderMatcher, decode_header_matche
 from meshsim.dataplane.decide.jwt_config import JwtConfig, JwtPerRoute, decode_jwt, decode_jwt_per_route
 from meshsim.dataplane.decide.metadata import MetadataMatcher, decode_metadata_matcher
 from meshsim.dataplane.decide.mutations import HeaderMutations, decode_mutations
+from meshsim.dataplane.decide.rate_limits import Descriptor, DescriptorRule, TokenBucket, decode_rules
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac
-from meshsim.dataplane.decide.rejected import unpack_valid
+from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.strings import Notes, StringMatcher, decode_string_matcher
 from meshsim.units import Nanos
 from meshsim.xds.istio_messages import AlpnFilterConfig
@@ -34,6 +35,7 @@ from meshsim.xds.messages import (
     jwt_authn_pb2,
     route_components_pb2,
     router_pb2,
+    token_bucket_pb2,
     typed_struct_pb2,
     xds_typed_struct_pb2,
 )
@@ -113,15 +115,22 @@ class ExtAuthzConfig(NamedTuple):
 
 
 class LocalRateLimitConfig(NamedTuple):
-    """The token bucket of the local rate limit filter; both shares must be above zero for it to act."""
+    """The token buckets of the local rate limit filter; both shares must be above zero for it to act."""
 
     status: int
-    max_tokens: int
-    tokens_per_fill: int
-    fill_interval: Nanos
+    default: TokenBucket | None
     enabled: Fractional
     enforced: Fractional
     per_connection: bool
+    buckets: tuple[TokenBucket, ...] = ()
+    """For requests of some descriptors."""
+    always_default: bool = True
+    """Whether requests of those take a token of the default bucket too."""
+    rules: tuple[DescriptorRule, ...] = ()
+    """Which descriptors requests have, in place of what routes say of it."""
+    stage: int = 0
+    host_rules: int = 0
+    """Whether the virtual host's rules count: 0 where its route has none, 1 always, 2 never."""
 
 
 class BufferConfig(NamedTuple):
@@ -288,6 +297,7 @@ def _ext_authz(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     )
 
 
+_SHORTEST_FILL: Final[Nanos] = 50_000_000
 _REFUSALS: Final = 400
 """From this status on a limit may answer with it (Envoy source/extensions/filters/http/local_ratelimit/
 local_ratelimit.h, toErrorCode)."""
@@ -295,18 +305,34 @@ local_ratelimit.h, toErrorCode)."""
 
 def _local_rate_limit(packed: any_pb2.Any, notes: Notes) -> FilterConfig:
     message = unpack_valid(packed, http_local_ratelimit_pb2.LocalRateLimit)
-    if message.descriptors:
-        notes.append("local rate limit descriptors")
-    bucket = message.token_bucket
+    if message.descriptors and message.local_rate_limit_per_downstream_connection:
+        notes.append("local rate limit descriptors for each connection")
+    listed = [tuple((entry.key, entry.value) for entry in d.entries) for d in message.descriptors]
+    doubled = next((d for d in listed if listed.count(d) > 1), None)
+    if doubled is not None:
+        named = ", ".join(f"{key}={value}" for key, value in doubled)
+        raise ResourceRejectedError(f"duplicate descriptor in the local rate descriptor: {named}")
+    always = message.always_consume_default_token_bucket
     return LocalRateLimitConfig(
         message.status.code if message.status.code >= _REFUSALS else 429,
-        bucket.max_tokens,
-        bucket.tokens_per_fill.value if bucket.HasField("tokens_per_fill") else 1,
-        nanos(bucket.fill_interval),
+        _bucket(message.token_bucket, "") if message.HasField("token_bucket") else None,
         decode_fraction(message.filter_enabled.default_value),
         decode_fraction(message.filter_enforced.default_value),
         message.local_rate_limit_per_downstream_connection,
+        tuple(_bucket(d.token_bucket, "descriptor ", entries) for d, entries in zip(message.descriptors, listed)),
+        always.value if message.HasField("always_consume_default_token_bucket") else True,
+        decode_rules(message.rate_limits, notes),
+        message.stage,
+        int(message.vh_rate_limits),
     )
+
+
+def _bucket(message: token_bucket_pb2.TokenBucket, whose: str, entries: Descriptor = ()) -> TokenBucket:
+    interval = nanos(message.fill_interval)
+    if interval < _SHORTEST_FILL:
+        raise ResourceRejectedError(f"local rate limit {whose}token bucket fill timer must be >= 50ms")
+    tokens = message.tokens_per_fill.value if message.HasField("tokens_per_fill") else 1
+    return TokenBucket(message.max_tokens, tokens, interval, entries)
 
 
 def _buffer(packed: any_pb2.Any, notes: Notes) -> FilterConfig:

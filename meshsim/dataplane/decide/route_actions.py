@@ -16,6 +16,7 @@ from meshsim.dataplane.decide.endpoints import Labels, subset_labels
 from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.filter_configs import CorsConfig, FilterConfig, cors_config, decode_filter_config
 from meshsim.dataplane.decide.mutations import decode_mutations
+from meshsim.dataplane.decide.rate_limits import decode_rules
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints, unpack_valid
 from meshsim.dataplane.decide.route_match import PathKind, RouteMatch
 from meshsim.dataplane.decide.route_policies import (
@@ -159,6 +160,7 @@ def _forward(
         ),
         _redirects(message.internal_redirect_policy, notes) if message.HasField("internal_redirect_policy") else None,
         message.hedge_policy.hedge_on_per_try_timeout if message.HasField("hedge_policy") else None,
+        decode_rules(message.rate_limits, notes),
     )
 
 

@@ -13,6 +13,7 @@ from meshsim.dataplane.decide.filter_configs import cors_config
 from meshsim.dataplane.decide.headers import decode_header_matcher
 from meshsim.dataplane.decide.match_trees import HEADER_INPUT, MatchTree, TreeDecoder, unpack_action
 from meshsim.dataplane.decide.mutations import NO_MUTATIONS, decode_mutations
+from meshsim.dataplane.decide.rate_limits import decode_rules
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, check_constraints
 from meshsim.dataplane.decide.route_actions import (
     NO_FILTERS,
@@ -255,6 +256,7 @@ def _virtual_host(
     filters = decode_filters(message.typed_per_filter_config, notes)
     if message.HasField("cors"):
         filters = {_CORS: cors_config(message.cors, notes), **filters}
+    limits = decode_rules(message.rate_limits, notes)
     return VirtualHost(
         message.name,
         tuple(message.domains),
@@ -270,6 +272,7 @@ def _virtual_host(
         tuple(_virtual_cluster(v, notes) for v in message.virtual_clusters),
         _tree(message.matcher, body_limit, mirrors, retry, notes) if message.HasField("matcher") else None,
         tuple(notes),
+        limits,
     )
 
 

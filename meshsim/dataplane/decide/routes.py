@@ -13,6 +13,7 @@ from meshsim.dataplane.decide.filter_configs import FilterConfig
 from meshsim.dataplane.decide.headers import HeaderMap, HeaderMatcher
 from meshsim.dataplane.decide.match_trees import MatchTree
 from meshsim.dataplane.decide.mutations import HeaderMutations
+from meshsim.dataplane.decide.rate_limits import DescriptorRule
 from meshsim.dataplane.decide.route_match import RouteMatch
 from meshsim.units import Nanos
 
@@ -174,6 +175,7 @@ class Forward(NamedTuple):
     redirects: InternalRedirects | None = None
     hedge: bool | None = None
     """`hedge_on_per_try_timeout` of its hedge policy, None without one."""
+    rate_limits: tuple[DescriptorRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,7 @@ class VirtualHost:
     tree: MatchTree[tuple[Route, ...]] | None = None
     """Chooses the routes that are tried, instead of `routes`."""
     unmodelled: tuple[str, ...] = ()
+    rate_limits: tuple[DescriptorRule, ...] = ()
 
     def virtual_cluster(self, headers: HeaderMap) -> str:
         """Name that the request is counted under: the first whose headers match, else ``other``; empty without any."""

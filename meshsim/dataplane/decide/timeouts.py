@@ -4,13 +4,16 @@ source/common/http/conn_manager_impl.cc, refreshDurationTimeout).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.headers import HeaderMap
 from meshsim.dataplane.decide.requested import EXPECTED, TIMEOUT, TRY_TIMEOUT, requested_timeout
 from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routes import Forward
 from meshsim.units import Nanos
+
+_AT_ONCE: Final[Nanos] = 50_000
+"""After what a request ends whose client allows no time: the event loop comes to it once it has sent the request."""
 
 
 class Timeouts(NamedTuple):
@@ -51,8 +54,7 @@ def request_timeouts(
     if announced is not None and action.grpc_timeout_header_max is not None:
         limit = action.grpc_timeout_header_max
         stream = min(announced, limit) if limit else announced
-        # A client that allows nothing is out of time at once.
-        stream = max(stream - action.grpc_header_offset, 1)
+        stream = max(stream - action.grpc_header_offset, _AT_ONCE)
     return Timeouts(timeout, per_try, stream or None)
 
 

@@ -50,6 +50,8 @@ _CLIENT: Final = "127.0.0.1"
 _SILENT: Final = "127.0.1."
 """Addresses that drop packets."""
 _SEE_OTHER: Final = 303
+_FEATURES: Final = ("envoy", "re2.", "overload.")
+"""First parts of runtime keys that stand for features and limits of the process."""
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
 _CONNECTION: Final = Connection(source=_CLIENT, destination=_LISTENER, destination_port=_PORT)
 
@@ -95,6 +97,7 @@ class ProxyModel:
 
     def __post_init__(self) -> None:
         config = self.experiment.fields("config")
+        _check_runtime(config.fields("bootstrap"))
         self.locations = locations_of(self.experiment)
         work = Distribution(Shape.FIXED, WORK)
         self.proxy = self.engine.add_proxy(
@@ -276,6 +279,14 @@ class ProxyModel:
             self._give_hosts(name, at)
         for key, flow in list(self._flows.items()):
             self.engine.set_route(flow, self._route(key, flow), at)
+
+
+def _check_runtime(bootstrap: Fields) -> None:
+    """Raise `InputError` for a runtime value that has a part in what happens: the model reads none of them."""
+    for layer in bootstrap.fields("layered_runtime").items("layers"):
+        key = next((key for key in layer.fields("static_layer") if not key.startswith(_FEATURES)), None)
+        if key is not None:
+            raise InputError(f"the runtime value {key} is not modelled", None, "write it into the configuration itself")
 
 
 def _follow(

@@ -31,6 +31,7 @@ from meshsim.dataplane.decide.routing import (
     draw_cluster,
     filter_config,
     find_virtual_host,
+    selected_cluster,
     without_port,
 )
 from meshsim.dataplane.decide.subjects import Subject
@@ -90,6 +91,36 @@ def test_ports_may_be_ignored() -> None:
     assert find_virtual_host(table, "b.com")[0] is None
     assert without_port("[::1]:80") == "[::1]"
     assert without_port("[::1]") == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("selects", "header", "found"),
+    [
+        ({"header_name": "x-n"}, "0", "a"),
+        ({"header_name": "x-n"}, "11", "b"),
+        ({"header_name": "x-n"}, "29", "b"),
+        ({"header_name": "x-n"}, "30", "a"),
+        ({"header_name": "x-n"}, "-1", None),
+        ({"use_hash_policy": True}, "0", "a"),
+        ({"use_hash_policy": True}, "2", "b"),
+        ({"use_hash_policy": True}, "", None),
+        ({}, "0", None),
+    ],
+)
+def test_a_request_may_select_its_cluster(selects: dict[str, Any], header: str, found: str | None) -> None:
+    """Measured on 1.40 (lb-clusters-header, lb-clusters-hash): xxHash64 of 0 and of 2 are 8 and 21 modulo 30."""
+    clusters = [{"name": "a", "weight": 10}, {"name": "b", "weight": 20}]
+    action = {
+        "weighted_clusters": {"clusters": clusters, **selects},
+        "hash_policy": [{"header": {"header_name": "x-n"}}],
+    }
+    route = {"match": {"prefix": "/"}, "route": action}
+    table = table_of({"name": "t", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [route]}]})
+    forward = table.virtual_hosts[0].routes[0].action
+    assert isinstance(forward, Forward)
+    headers = HeaderMap([("x-n", header)] if header else [])
+    chosen = selected_cluster(forward, Stream(headers, CLIENT, Fixed(0), {}))
+    assert (chosen.name if chosen else None) == found
 
 
 def test_tls_may_be_required_before_any_route() -> None:

@@ -64,6 +64,23 @@ def test_stream_duration() -> None:
     assert request_timeouts(off, HeaderMap([GRPC, ("grpc-timeout", "2S")]), None).stream == 2 * SECOND
 
 
+def test_a_client_that_allows_nothing_ends_at_once() -> None:
+    """Measured on 1.40 (timeout-grpc-0, -2): 0 ms, and 50 ms less an offset of 60 ms; not a malformed header."""
+    limited = forward(max_stream_duration={"grpc_timeout_header_max": "1s", "grpc_timeout_header_offset": "0.06s"})
+    for text, ends in (("0m", True), ("50m", True), ("70m", False), ("bad", False)):
+        found = request_timeouts(limited, HeaderMap([GRPC, ("grpc-timeout", text)]), None).stream
+        assert (found is not None and found < MILLISECOND) is ends
+
+
+@pytest.mark.parametrize(("respects", "milliseconds"), [(True, 100), (False, 400)])
+def test_what_another_envoy_has_announced(respects: bool, milliseconds: int) -> None:
+    """Measured on 1.40 (timeout-respect-*)."""
+    announced, asked = ("x-envoy-expected-rq-timeout-ms", "100"), ("x-envoy-upstream-rq-timeout-ms", "400")
+    both = request_timeouts(forward(), HeaderMap([announced, asked]), None, respects)
+    assert both.route == milliseconds * MILLISECOND
+    assert request_timeouts(forward(), HeaderMap([asked]), None, respects).route == 400 * MILLISECOND
+
+
 def test_what_the_upstream_is_told() -> None:
     headers = HeaderMap()
     action = forward(timeout="0.5s")
@@ -76,9 +93,10 @@ def test_what_the_upstream_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "nanos"), [("1H", 3600 * SECOND), ("5m", 5 * MILLISECOND), ("1u", MILLISECOND), ("x", 0), ("", 0)]
+    ("text", "nanos"),
+    [("1H", 3600 * SECOND), ("5m", 5 * MILLISECOND), ("1u", MILLISECOND), ("0m", 0), ("x", None), ("", None)],
 )
-def test_parsing(text: str, nanos: int) -> None:
+def test_parsing(text: str, nanos: int | None) -> None:
     assert parse_grpc_timeout(text) == nanos
 
 
