@@ -136,11 +136,11 @@ class Flag(IntFlag):
 
 
 class Mark(IntFlag):
-    """What retries may avoid about a host."""
+    """What retries may avoid about a host: it is a canary, or has labels (from `LABELLED` on, a bit for each set)."""
 
     NONE = 0
     CANARY = 1
-    """The omit_canary_hosts predicate looks at it."""
+    LABELLED = 2
 
 
 class RouteKind(IntEnum):

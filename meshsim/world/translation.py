@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, TypedDict
 
@@ -17,7 +18,7 @@ from meshsim.dataplane.decide.clusters import (
     Thresholds,
 )
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies, RateLimit
-from meshsim.dataplane.decide.endpoints import NO_TEXT
+from meshsim.dataplane.decide.endpoints import NO_TEXT, Labels
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
 from meshsim.dataplane.decide.headers import HeaderMap
@@ -112,11 +113,13 @@ def forward_route(
     client: str | None = None,
     sessions: SessionValues | None = None,
     body: Nanos = 0,
+    marked: Sequence[Labels] = (),
 ) -> RouteSpec:
     """The route of a request that is sent upstream; cluster numbers are the engine's, -1 where the proxy has none.
 
     `client`: address the requests come from, None where each client has its own; `sessions`: who sends them, where a
-    header or cookie says so; `body`: how long after their headers their bodies come, `core.NEVER` if they never do.
+    header or cookie says so; `body`: how long after their headers their bodies come, `core.NEVER` if they never do;
+    `marked`: the sets of labels that hosts are marked for.
     """
     policies = decision.policies
     retry = policies.retry
@@ -150,9 +153,9 @@ def forward_route(
             retriable_codes=retry.status_codes,
             backoff_base=retry.backoff_base,
             backoff_max=retry.backoff_max,
-            host_reselect_attempts=retry.host_reselect_attempts if retry.previous_hosts or retry.omit_canary else 0,
+            host_reselect_attempts=retry.host_reselect_attempts if retry.avoids else 0,
             may_revisit=not retry.previous_hosts,
-            avoided_marks=Mark.CANARY if retry.omit_canary else Mark.NONE,
+            avoided_marks=(Mark.CANARY if retry.omit_canary else Mark.NONE) | omitted_marks(retry.omitted, marked),
             previous_priorities=retry.previous_priorities,
         )
     hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
@@ -396,8 +399,21 @@ class HostPlace(TypedDict):
     checked: bool
 
 
-def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -> HostPlace:
-    """Where an endpoint stands in its cluster."""
+def omitted_marks(omitted: Sequence[Labels], marked: Sequence[Labels]) -> Mark:
+    """The marks of hosts with these labels, each a set of its own among those that hosts are marked for."""
+    found = Mark.NONE
+    for number, labels in enumerate(marked):
+        if labels in omitted:
+            found |= Mark(Mark.LABELLED << number)
+    return found
+
+
+def host_place(
+    cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint, marked: Sequence[Labels] = ()
+) -> HostPlace:
+    """Where an endpoint stands in its cluster; it is marked for sets of labels that it has (Envoy source/extensions/
+    retry/host/omit_host_metadata/omit_host_metadata.cc)."""
+    had = [labels for labels in marked if set(labels) <= set(endpoint.subset)]
     own = dict(endpoint.subset).get("hash_key", "")
     named = endpoint.hostname if cluster.balancer.hashing.by_hostname else ""
     key = (own if not own.startswith(NO_TEXT) else "") or named or str(endpoint)
@@ -410,7 +426,7 @@ def host_place(cluster: Cluster, group: LocalityEndpoints, endpoint: Endpoint) -
         locality=(group.region, group.zone, group.sub_zone),
         locality_weight=group.weight,
         hash_key=key,
-        marks=Mark.CANARY if endpoint.canary else Mark.NONE,
+        marks=(Mark.CANARY if endpoint.canary else Mark.NONE) | omitted_marks(had, marked),
         checked=endpoint.checked,
     )
 

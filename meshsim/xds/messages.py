@@ -106,6 +106,9 @@ from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as uri_template_match_pb2
 from envoy.extensions.path.rewrite.uri_template.v3 import uri_template_rewrite_pb2 as uri_template_rewrite_pb2
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2 as request_id_uuid_pb2
+from envoy.extensions.retry.host.omit_host_metadata.v3 import (
+    omit_host_metadata_config_pb2 as omit_host_metadata_pb2,
+)
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2 as previous_hosts_pb2
 from envoy.extensions.retry.priority.previous_priorities.v3 import (
     previous_priorities_config_pb2 as previous_priorities_pb2,
@@ -235,6 +238,7 @@ __all__ = [
     "network_ext_authz_pb2",
     "network_rbac_pb2",
     "network_wasm_pb2",
+    "omit_host_metadata_pb2",
     "on_demand_pb2",
     "original_dst_pb2",
     "original_src_pb2",

@@ -95,6 +95,16 @@ def test_degraded_hosts_take_what_healthy_ones_cannot() -> None:
     assert set(picks(engine, service, 400)) == {0, 1, 2}
 
 
+@pytest.mark.parametrize(("before", "after", "early", "late"), [(140, 300, 0.7, 1.0), (200, 100, 1.0, 0.5)])
+def test_an_assignment_may_overprovision_anew(before: int, after: int, early: float, late: float) -> None:
+    """Measured (eds-opf-*): two of four hosts healthy in the first of two priorities."""
+    engine, service = build(6, lambda i: {"priority": i // 4, "healthy": i not in (0, 1)}, overprovisioning=before)
+    engine.set_policy(service.cluster, 0, after, 4 * SECOND)
+    found = [pod < 4 for pod in picks(engine, service, 2000, begin=SECOND, gap=3 * MS)]
+    assert sum(found[:990]) / 990 == pytest.approx(early, abs=0.05)
+    assert sum(found[1010:]) / 990 == pytest.approx(late, abs=0.05)
+
+
 def test_draining_hosts_leave_the_count() -> None:
     engine, service = build(8, lambda i: {"priority": i // 4, "healthy": i not in (0, 1), "excluded": i in (0, 1)})
     assert set(picks(engine, service, 400)) == {2, 3}

@@ -7,13 +7,14 @@ from typing import Final
 
 from meshsim.dataplane.decide.chances import ALWAYS, decode_fraction
 from meshsim.dataplane.decide.durations import nanos, optional_nanos
+from meshsim.dataplane.decide.endpoints import Labels, subset_labels
 from meshsim.dataplane.decide.headers import decode_header_matcher
 from meshsim.dataplane.decide.re2 import compile_re2
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.routes import HashPolicy, HashSource, Mirror, RegexRewrite, RetryPolicy
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
-from meshsim.xds.messages import previous_priorities_pb2, regex_pb2, route_components_pb2
+from meshsim.xds.messages import omit_host_metadata_pb2, previous_priorities_pb2, regex_pb2, route_components_pb2
 
 
 def decode_regex_rewrite(message: regex_pb2.RegexMatchAndSubstitute) -> RegexRewrite:
@@ -32,6 +33,9 @@ _OMIT_CANARY: Final = (
 )
 
 
+_OMIT_METADATA: Final = f"{_PREDICATE}.omit_host_metadata.v3.OmitHostMetadataConfig"
+
+
 def decode_retry(message: route_components_pb2.RetryPolicy, notes: Notes) -> RetryPolicy:
     """A RetryPolicy with Envoy's defaults filled in; most routes of a mesh share a handful of them."""
     policy, noted = _retry(message.SerializeToString())
@@ -44,6 +48,7 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
     message = route_components_pb2.RetryPolicy.FromString(body)
     notes: Notes = []
     previous_hosts = omit_canary = False
+    omitted: list[Labels] = []
     for predicate in message.retry_host_predicate:
         # Extensions are found by the type of their configuration, by name without one.
         kind = predicate.typed_config.type_url.rpartition("/")[2] or predicate.name
@@ -51,6 +56,13 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
             previous_hosts = True
         elif kind in _OMIT_CANARY:
             omit_canary = True
+        elif kind == _OMIT_METADATA:
+            wanted = unpack_valid(predicate.typed_config, omit_host_metadata_pb2.OmitHostMetadataConfig).metadata_match
+            labels = subset_labels(wanted.filter_metadata.get("envoy.lb"))
+            # Without labels nothing is omitted.
+            omitted += [labels] if labels else []
+            # Hosts are marked where experiments are replayed alone.
+            notes.append(f"retry host predicate {predicate.name}")
         else:
             notes.append(f"retry host predicate {predicate.name}")
     update_frequency = 0
@@ -82,6 +94,7 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
         omit_canary,
         tuple((h.name.lower(), bool(h.format)) for h in limited.reset_headers),
         nanos(limited.max_interval) if limited.HasField("max_interval") else 300_000_000_000,
+        tuple(omitted),
     )
     return policy, tuple(notes)
 

@@ -75,6 +75,13 @@ class RetryPolicy:
     """Headers of an answer that say when to retry: name, and whether as seconds since 1970 or from now."""
     reset_longest: Nanos = 300_000_000_000
     """What says later than this is not followed."""
+    omitted: tuple[tuple[tuple[str, str], ...], ...] = ()
+    """Labels of `envoy.lb`: retries avoid hosts that have all of one of these sets."""
+
+    @property
+    def avoids(self) -> bool:
+        """Whether there are hosts that retries avoid."""
+        return self.previous_hosts or self.omit_canary or bool(self.omitted)
 
 
 class HashSource(Enum):

@@ -14,6 +14,7 @@ from meshsim.api import Fields
 from meshsim.dataplane.active import ActiveConfig, load_config
 from meshsim.dataplane.decide import Connection, Decision, Disposition, Request, Upstream, decide_direct, outcomes
 from meshsim.dataplane.decide.clusters import Endpoint, LocalityEndpoints
+from meshsim.dataplane.decide.endpoints import Labels
 from meshsim.dataplane.decide.redirects import follow_redirect
 from meshsim.dataplane.decide.routes import RetryPolicy
 from meshsim.dataplane.decide.upstreams import resolve
@@ -50,6 +51,8 @@ _CLIENT: Final = "127.0.0.1"
 _SILENT: Final = "127.0.1."
 """Addresses that drop packets."""
 _SEE_OTHER: Final = 303
+_MARKS: Final = 6
+"""Sets of labels that the core can tell."""
 _FEATURES: Final = ("envoy", "re2.", "overload.")
 """First parts of runtime keys that stand for features and limits of the process."""
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
@@ -92,6 +95,8 @@ class ProxyModel:
     retry: dict[int, RetryPolicy | None] = field(default_factory=dict)
     """Retry policy of each flow."""
     _contexts: ClusterContexts = field(init=False)
+    _marked: list[Labels] = field(default_factory=list)
+    """Sets of labels that retries omit hosts for."""
     _upstreams: dict[str, Upstream] = field(default_factory=dict)
     _flows: dict[FlowKey, int] = field(default_factory=dict)
 
@@ -173,9 +178,19 @@ class ProxyModel:
         high = decision.policies.high_priority
         clusters = tuple((self._cluster(u, high), u.weight) for u in decision.upstreams)
         mirrors = tuple((self._cluster(m.upstream), m.fraction.parts_per_million) for m in decision.policies.mirrors)
-        spec = forward_route(decision, clusters, mirrors, client=_CLIENT, body=key.after)
+        self._mark(decision.policies.retry)
+        spec = forward_route(decision, clusters, mirrors, client=_CLIENT, body=key.after, marked=self._marked)
         eager = self.experiment.flag("hosts_answer_before_the_body_is_complete")
         return replace(spec, eager=eager, redirects=redirects)
+
+    def _mark(self, retry: RetryPolicy | None) -> None:
+        """Have the hosts marked that retries omit by their labels."""
+        fresh = [labels for labels in (retry.omitted if retry is not None else ()) if labels not in self._marked]
+        self._marked += fresh
+        if len(self._marked) > _MARKS:
+            raise InputError(f"retries omit hosts of more than {_MARKS} kinds")
+        for name in self.clusters if fresh else ():
+            self._give_hosts(name)
 
     def _redirects(self, key: FlowKey, decision: Decision) -> Iterator[tuple[int, int]]:
         """Where redirects lead that the proxy follows by itself: number of a location, and the flow of the request."""
@@ -255,7 +270,7 @@ class ProxyModel:
             handshake_rtts=1,
             inbound=InboundKind.REFUSE if refused else met,
             reachable=not address.startswith(_SILENT),
-            **host_place(upstream.cluster, group, endpoint),
+            **host_place(upstream.cluster, group, endpoint, self._marked),
         )
 
     def listen(self, address: str, listening: bool, at: Nanos) -> None:

@@ -58,3 +58,14 @@ def test_mirrors_and_rewrites() -> None:
     assert (mirror.fraction, mirror.suffix) == (ALWAYS, True)
     with pytest.raises(ResourceRejectedError, match="missing \\)"):
         decode_regex_rewrite(from_json({"pattern": {"regex": "(a"}}, regex_pb2.RegexMatchAndSubstitute))
+
+
+def test_hosts_that_retries_omit_by_their_labels() -> None:
+    kind = "type.googleapis.com/envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"
+    notes: list[str] = []
+    labels = {"metadata_match": {"filter_metadata": {"envoy.lb": {"stage": "b", "zone": "z"}}}}
+    found = retry(notes, retry_host_predicate=[{"name": "m", "typed_config": {"@type": kind, **labels}}])
+    assert (found.omitted, found.avoids) == (((("stage", "b"), ("zone", "z")),), True)
+    assert notes == ["retry host predicate m"]
+    found = retry(notes, retry_host_predicate=[{"name": "m", "typed_config": {"@type": kind}}])
+    assert (found.omitted, found.avoids) == ((), False)

@@ -74,3 +74,32 @@ def test_endpoints_are_rewritten() -> None:
     body["config"]["eds"] = {"eds.json": assignment(0)}
     played = play(type(experiment)(body), 1)
     assert [sent.hosts for sent in played.requests] == [[0], [1]]
+
+
+@pytest.mark.parametrize(("per_try", "end"), [("0.2s", ("connection_closed", 140)), ("0.1s", ("", 360))])
+def test_the_time_of_a_try_ends_that_between_parts_of_its_answer(per_try: str, end: tuple[str, int]) -> None:
+    """Measured on 1.40 (more-idle-1-1s, more-idle2-0.08s-0.2s): once the headers have passed, a per-try timeout means
+    nothing, but with it the per-try idle timeout is over."""
+    policy = {"retry_on": "5xx", "num_retries": 0, "per_try_timeout": per_try, "per_try_idle_timeout": "0.08s"}
+    step = {"upstream": [{"delay_ms": 60, "body_delay_ms": 300}]}
+    (sent,) = play(make_experiment([step], route={"retry_policy": policy, "timeout": "0s"}), 1).requests
+    assert (sent.error, round(sent.latency / MILLISECOND)) == end
+
+
+def test_retries_may_look_at_the_status_of_an_answer() -> None:
+    """Measured on 1.40 (retry-headers-5)."""
+    matcher = {"name": ":status", "string_match": {"prefix": "50"}}
+    policy = {"retry_on": "retriable-headers", "num_retries": 1, "retriable_headers": [matcher]}
+    step = {"upstream": [{"status": 503}, {"status": 404}]}
+    (sent,) = play(make_experiment([step], route={"retry_policy": policy}), 1).requests
+    assert (sent.status, sent.attempts) == (404, 2)
+
+
+def test_statuses_without_a_counter() -> None:
+    """Measured on 1.40 (retry-token-mix-0, conn-status-101)."""
+    steps = [{"upstream": [{"status": status}]} for status in (600, 101, 599)]
+    stats = play(make_experiment(steps), 1).stats["c"]
+    found = {name: stats.get(name, 0) for name in ("upstream_rq_unknown", "upstream_rq_101", "upstream_rq_1xx")}
+    assert found == {"upstream_rq_unknown": 1, "upstream_rq_101": 1, "upstream_rq_1xx": 1}
+    assert stats["upstream_rq_5xx"] == 1
+    assert "upstream_rq_600" not in stats
