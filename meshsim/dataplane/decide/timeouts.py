@@ -12,8 +12,8 @@ from meshsim.dataplane.decide.route_match import is_grpc
 from meshsim.dataplane.decide.routes import Forward
 from meshsim.units import Nanos
 
-_AT_ONCE: Final[Nanos] = 50_000
-"""After what a request ends whose client allows no time: the event loop comes to it once it has sent the request."""
+_AT_ONCE: Final[Nanos] = 300_000
+"""When a request ends whose client allows no time: the event loop first connects and sends what it can."""
 
 
 class Timeouts(NamedTuple):
