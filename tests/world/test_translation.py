@@ -45,7 +45,8 @@ def test_limits_and_outlier_detection_of_a_cluster() -> None:
     assert spec.outlier is not None
     assert (spec.outlier.consecutive_5xx, spec.outlier.interval) == (3, 5 * SECOND)
     assert spec.outlier.max_ejection_percent == 50
-    assert spec.outlier.consecutive_gateway == 0, "Envoy does not enforce it unless told to"
+    found = (spec.outlier.consecutive_gateway, spec.outlier.enforcing_gateway)
+    assert found == (5, 0), "Envoy does not enforce it unless told to, but counts what it detects"
 
 
 def test_istios_default_retries() -> None:
