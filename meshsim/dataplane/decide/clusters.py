@@ -168,11 +168,7 @@ class Cluster:
 
 def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     """The cluster; raises `ResourceRejectedError` with the reason of the NACK."""
-    notes: Notes = []
-    if message.preconnect_policy.predictive_preconnect_ratio.value > 1:
-        notes.append("predictive preconnect ratio")
-    if any(thresholds.HasField("max_connection_pools") for thresholds in message.circuit_breakers.thresholds):
-        notes.append("max_connection_pools")
+    notes = _unmodelled(message)
     if not message.name:
         raise ResourceRejectedError("ClusterValidationError.Name: value length must be at least 1")
     custom = message.HasField("cluster_type")
@@ -228,6 +224,16 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.preconnect_policy.per_upstream_preconnect_ratio.value or 1.0,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _unmodelled(message: cluster_pb2.Cluster) -> Notes:
+    """What a cluster asks for that the model does not do."""
+    notes: Notes = []
+    if message.preconnect_policy.predictive_preconnect_ratio.value > 1:
+        notes.append("predictive preconnect ratio")
+    if any(thresholds.HasField("max_connection_pools") for thresholds in message.circuit_breakers.thresholds):
+        notes.append("max_connection_pools")
+    return notes
 
 
 def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
