@@ -5,7 +5,8 @@ istio pilot/pkg/networking/core/cluster.go (BuildDeltaClusters) and pilot/pkg/xd
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from meshsim.controlplane.changes import ConfigKey, PushRequest
@@ -13,6 +14,7 @@ from meshsim.controlplane.cluster_names import ClusterName, parse_cluster_name
 from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.model import Proxy, Service
 from meshsim.controlplane.sidecar_scope import SidecarScope
+from meshsim.xds.sharing import Same
 
 _INBOUND = "inbound|"
 
@@ -110,13 +112,27 @@ class AssignmentFilter:
         self._rules = {(key.name, key.namespace) for key in request.keys if key.kind == "DestinationRule"}
         self._policies = {key.namespace for key in request.keys if key.kind == "PeerAuthentication"}
 
-    def choose(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The clusters whose assignments are sent."""
+    def choose(self, names: Collection[str]) -> tuple[str, ...]:
+        """The clusters whose assignments are sent; who has asked for `names` does not change them afterwards."""
         if not self._rules and not self._policies:
             # Few names end like this, and only they need to be taken apart.
             endings = tuple(self._hosts)
-            names = (name for name in names if name.endswith(endings))
-        return tuple(name for name in names if self.takes(name))
+            return tuple(name for name in names if name.endswith(endings) and self.takes(name))
+        return _chosen(self, Same(names))
+
+    @cached_property
+    def _key(self) -> tuple[object, ...]:
+        """Everything that it reads."""
+        scopes = [self._scope] if self._before is None else [self._scope, self._before]
+        seen = [(Same(scope), scope.selected_labels(self._proxy.labels)) for scope in scopes]
+        return frozenset(self._hosts), frozenset(self._rules), frozenset(self._policies), *seen
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other takes the same."""
+        return isinstance(other, AssignmentFilter) and self._key == other._key
 
     def takes(self, name: str) -> bool:
         """Whether the assignment of a cluster is sent; those of services that are gone come with any policy."""
@@ -134,6 +150,12 @@ class AssignmentFilter:
     def _ruled(self, scope: SidecarScope, hostname: str) -> bool:
         rule = scope.destination_rule(hostname, self._proxy.labels)
         return rule is not None and any(_is_from(rule, named) for named in self._rules)
+
+
+@lru_cache(maxsize=8)
+def _chosen(among: AssignmentFilter, names: Same[Collection[str]]) -> tuple[str, ...]:
+    """A push goes to one proxy after another, and most of them see and watch the same."""
+    return tuple(name for name in names.value if among.takes(name))
 
 
 def _is_from(rule: MergedDestinationRule, named: tuple[str, str]) -> bool:

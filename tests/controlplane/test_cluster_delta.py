@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from meshsim.controlplane.changes import ConfigKey, PushRequest
 from meshsim.controlplane.cluster_delta import AssignmentFilter, ClusterDelta, cluster_delta
+from meshsim.controlplane.model import Proxy
 from meshsim.controlplane.sidecar_scope import SidecarScope
 
 A, B, C = "a.shop.svc.cluster.local", "b.shop.svc.cluster.local", "c.far.svc.cluster.local"
@@ -169,3 +171,24 @@ def test_an_assignment_without_a_service_comes_with_any_policy(proxied: Proxied)
     lost = "outbound|80||lost.shop.svc.cluster.local"
     assert not _filter(proxied, None, ("Endpoints", A, "shop")).takes(lost)
     assert _filter(proxied, None, ("PeerAuthentication", "x", "far")).takes(lost)
+
+
+def test_what_is_chosen_for_one_proxy_is_not_taken_for_that_of_another(proxied: Proxied) -> None:
+    """The same names and changes: a rule for some workloads, another scope before, another change."""
+    names = [f"outbound|80||{host}" for host in (A, B, C)]
+    bare = proxied.see()
+    proxied.put(_rule("a").replace("spec: {", "spec: {workloadSelector: {matchLabels: {role: x}}, "))
+    proxied.put(_rule("b", "other"))
+    scope = proxied.see()
+
+    def choose(proxy: Proxy, before: SidecarScope | None, rule: str) -> tuple[str, ...]:
+        request = PushRequest({ConfigKey("DestinationRule", rule, "shop"): None})
+        return AssignmentFilter(request, proxy, scope, before).choose(names)
+
+    selected = replace(proxied.proxy, labels={**proxied.proxy.labels, "role": "x"})
+    for _ in range(2):
+        assert choose(proxied.proxy, None, "rule") == ()
+        assert choose(selected, None, "rule") == (names[0],)
+        assert choose(selected, bare, "rule") == (names[0],)
+        assert choose(selected, None, "other") == (names[1],)
+    assert choose(selected, None, "rule") is choose(replace(selected), None, "rule")
