@@ -1408,6 +1408,19 @@ def test_flows_of_a_proxy_share_tokens_and_proxies_do_not() -> None:
     assert [status for status, _ in outcomes(finish(engine))] == [200, 429, 200]
 
 
+def test_buckets_are_asked_one_after_the_other() -> None:
+    """Measured (rl-desc-default): what the first refuses takes no token of the next, which others share."""
+    engine = make()
+    common = RateLimitSpec(max_tokens=3, tokens_per_fill=1, fill_interval=100 * SECOND, bucket="all")
+    own = replace(common, max_tokens=2, bucket="one", then=common)
+    service = add_service(engine, route={"limit": own})
+    route = replace(ROUTE, clusters=((service.cluster, 1),), limit=common)
+    other = engine.add_flow(FlowSpec(proxy=service.proxy, workload=0, pod=-1, call=-1), route)
+    for time, flow in enumerate((service.flow, service.flow, service.flow, other, other)):
+        add_requests(engine, flow, [time * MS])
+    assert [status for status, _ in outcomes(finish(engine))] == [200, 200, 429, 200, 429]
+
+
 @pytest.mark.parametrize(("late", "expected"), [(False, [418, 429, 429]), (True, [418, 418, 418])])
 def test_faults_stand_before_or_behind_a_limit(late: bool, expected: list[int]) -> None:
     engine = make()

@@ -178,8 +178,10 @@ class Exchange:
         """What the request is to local rate limits: by the filter's own rules, else by those of route and host."""
         rules, route, host = config.rules, self.chosen.route, self.chosen.virtual_host
         if not rules and config.buckets and route is not None and host is not None:
-            own = route.action.rate_limits if isinstance(route.action, Forward) else ()
+            action = route.action if isinstance(route.action, Forward) else None
+            own = action.rate_limits if action is not None else ()
             both = config.host_rules == _HOST_RULES_TOO or (config.host_rules == 0 and not own)
+            both = both or (action is not None and action.with_host_limits)
             rules = own + host.rate_limits if both else own
         cluster = self._cluster_name() if rules else ""
         return descriptors(rules, config.stage, self.prepared.headers, self.connection.source, cluster)

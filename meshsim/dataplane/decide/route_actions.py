@@ -161,6 +161,7 @@ def _forward(
         _redirects(message.internal_redirect_policy, notes) if message.HasField("internal_redirect_policy") else None,
         message.hedge_policy.hedge_on_per_try_timeout if message.HasField("hedge_policy") else None,
         decode_rules(message.rate_limits, notes),
+        message.include_vh_rate_limits.value,
     )
 
 

@@ -183,6 +183,8 @@ class Forward(NamedTuple):
     hedge: bool | None = None
     """`hedge_on_per_try_timeout` of its hedge policy, None without one."""
     rate_limits: tuple[DescriptorRule, ...] = ()
+    with_host_limits: bool = False
+    """Whether rate limits of the virtual host count beside its own, whatever a filter says."""
 
 
 @dataclass(frozen=True, slots=True)

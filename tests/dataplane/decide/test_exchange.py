@@ -206,3 +206,33 @@ def test_rules_on_the_peer(build: Any) -> None:
     assert Connection(
         source="a", destination="b", destination_port=1, transport=Transport.MTLS, certificate=certificate
     ).uses_tls
+
+
+LIMIT_RULES = {"rate_limits": [{"actions": [{"remote_address": {}}]}]}
+FULL = {"default_value": {"numerator": 100}}
+
+
+@pytest.mark.parametrize(
+    ("more", "action", "asked"),
+    [
+        ({}, {}, ["", "remote_address"]),
+        ({"vh_rate_limits": "IGNORE"}, {}, ["", "remote_address"]),
+        ({}, {"rate_limits": []}, [""]),
+        ({"stage": 1}, {}, [""]),
+        ({"rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "v"}}]}]}, {}, ["", "generic_key"]),
+        ({"always_consume_default_token_bucket": False}, {}, ["remote_address"]),
+    ],
+)
+def test_buckets_that_a_local_limit_asks(
+    build: Any, more: dict[str, Any], action: dict[str, Any], asked: list[str]
+) -> None:
+    """Measured on 1.40 (rl-host-* and rl-desc-* of the recorded neighbours)."""
+    bucket = {"max_tokens": 1, "fill_interval": "60s"}
+    keys = (("remote_address", CLIENT.source), ("generic_key", "v"))
+    own = [{"entries": [{"key": key, "value": value}], "token_bucket": bucket} for key, value in keys]
+    config = {"stat_prefix": "x", "token_bucket": bucket, "filter_enabled": FULL, "filter_enforced": FULL}
+    limit = http_filter("local_ratelimit.v3.LocalRateLimit", **config, descriptors=own, **more)
+    found = decide(build, limit, route={**ROUTE, "route": {**ROUTE["route"], **LIMIT_RULES, **action}})
+    assert found.policies.rate_limit is not None
+    chain = found.policies.rate_limit.chain()
+    assert sorted(one.bucket.partition(", (('")[2].partition("'")[0] for one in chain) == asked
