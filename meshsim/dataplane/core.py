@@ -2898,6 +2898,19 @@ def on_slowed(s: State, r: i64) -> None:
         finish(s, r)
 
 
+def choose_share(s: State, r: i64, number: i64) -> None:
+    """Choose among the weighted clusters of a request's route by a number that was drawn."""
+    q = s.req[r]
+    route = s.route[q.route]
+    at = route.share_at
+    value = number % route.weight
+    while value >= s.share[at].weight:
+        value -= s.share[at].weight
+        at += 1
+    q.cid = s.share[at].cluster
+    q.class_there = s.share[at].class_there
+
+
 def forward(s: State, r: i64) -> None:
     """Abort, answer locally, or choose the cluster by the stream's one random number and start the route timeout."""
     q = s.req[r]
@@ -2919,13 +2932,7 @@ def forward(s: State, r: i64) -> None:
     if route.share_n > 1 or route.mirror_n > 0:
         q.stream = draw(q.id, P_STREAM)
     if route.share_n > 1:
-        at = route.share_at
-        value = q.stream % route.weight
-        while value >= s.share[at].weight:
-            value -= s.share[at].weight
-            at += 1
-        q.cid = s.share[at].cluster
-        q.class_there = s.share[at].class_there
+        choose_share(s, r, q.stream)
     if q.cid < 0 or s.cluster_row[q.cid] < 0:
         q.status = 503
         if route.timeout_status == 0:
@@ -4304,10 +4311,7 @@ def plan_connection(s: State, k: i64, begin: i64, identity: i64) -> None:
 
 
 def on_connected(s: State, k: i64) -> None:
-    """A connection is up, unless it was given up or redirected to another end meanwhile.
-
-    DEVIATION: the connection of a TCP session that ended before it was up closes when it is, or serves the next one.
-    """
+    """A connection is up, unless it was given up or redirected to another end meanwhile."""
     c = s.ctl[0]
     conn = s.conn[k]
     conn.events -= 1
@@ -4318,7 +4322,7 @@ def on_connected(s: State, k: i64) -> None:
     p.connecting -= 1
     conn.state = READY
     host = s.host[conn.host]
-    if (host.removed == 1 and p.head < 0) or (p.pending == 0 and s.cluster[host.cluster].drops & SESSIONS != 0):
+    if host.removed == 1 and p.head < 0:
         close_connection(s, k)
         push(s, DO_POOL, conn.pool)
         return
@@ -4519,8 +4523,23 @@ def begin_limited(s: State, a: i64) -> None:
     cl = s.cluster[t.cluster]
     if cl.duration_class >= 0:
         set_timer(s, cl.duration_class, a, t.gen)
-    if cl.drops & SESSIONS != 0 and cl.outlier == 1 and cl.split == 0:
+    if cl.drops & SESSIONS != 0:
+        begin_session(s, a)
+
+
+def begin_session(s: State, a: i64) -> None:
+    """A TCP session is connected: its host is well, and its idle time begins anew.
+
+    Envoy source/common/tcp_proxy/tcp_proxy.cc, onUpstreamConnection.
+    """
+    t = s.att[a]
+    q = s.req[t.req]
+    cl = s.cluster[t.cluster]
+    if cl.outlier == 1 and cl.split == 0:
         judge(s, t.cluster, t.host, ANSWERED, 200)
+    idle = s.route[q.route].idle_class
+    if idle >= 0 and q.tries == 1:
+        set_timer(s, idle, t.req, q.gen)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -5764,33 +5783,32 @@ def session_refused(s: State, r: i64, row: i64) -> bool:
 
 
 def end_session(s: State, a: i64) -> None:
-    """A TCP session has ended, or was not connected: then the next attempt chooses a host anew.
+    """A TCP session has ended, or was not connected: then the next attempt chooses cluster and host anew.
 
-    Envoy source/common/tcp_proxy/tcp_proxy.cc (onGenericPoolFailure, establishUpstreamConnection). The application's
-    status is what the caller hears inside; without an answer there is none. Outlier detection hears of connections
-    alone.
+    Envoy source/common/tcp_proxy/tcp_proxy.cc (onGenericPoolFailure, onUpstreamEvent). The application's status is what
+    the caller hears inside; without an answer there is none. Outlier detection hears of connections alone.
 
-    DEVIATION: hosts end TCP sessions without answer by closing them (FIN); that one is reset (flag UR) is not told.
+    DEVIATION: hosts that are killed close their TCP sessions (FIN), as a kernel does where nothing is unread.
     """
     t = s.att[a]
     q = s.req[t.req]
-    cl = s.cluster[t.cluster]
     how = t.how
     flags = 0
     again = 0
+    unmet = t.attached == 0 and how != UNCONNECTED and how != OVERFLOW
     leave_upstream(s, a)
+    if unmet:
+        note(s, t.cluster, CANCELLED)
+        close_excess(s, a)
     t.open = 0
     q.att = -1
     if how == UNCONNECTED or how == OVERFLOW:
         if how == UNCONNECTED:
             flags = UF
             note(s, t.cluster, PENDING_EJECT)
-            if cl.outlier == 1:
+            if s.cluster[t.cluster].outlier == 1:
                 judge(s, t.cluster, t.host, how, 503)
-        if cl.connections >= cl.max_connections:
-            flags |= UO
-            cl.cx_overflow += 1
-        elif q.left > 0:
+        if q.left > 0:
             q.left -= 1
             again = 1
         else:
@@ -5801,15 +5819,15 @@ def end_session(s: State, a: i64) -> None:
         note(s, t.cluster, SESSION_LONG)
     elif how == IDLE_TIMEOUT:
         note(s, t.cluster, SESSION_IDLE)
-    elif how == ABANDONED and t.attached == 0:
-        note(s, t.cluster, CANCELLED)
+    elif t.met > 0 and s.inbound[t.met - 1].kind == IN_RESET:
+        flags = s.inbound[t.met - 1].flag
     q.status = 0
     if how == ANSWERED:
         q.status = t.status
     q.flags |= flags
     if again == 1:
         write_log(s, t.req, a, 0, flags, 0)
-        push(s, DO_TRY, t.req)
+        connect_again(s, t.req)
     else:
         status = q.status
         if status >= GRPC:
@@ -5817,6 +5835,86 @@ def end_session(s: State, a: i64) -> None:
         write_log(s, t.req, a, status, q.flags, 1)
         finish(s, t.req)
     give_attempt(s, a)
+
+
+def connect_again(s: State, r: i64) -> None:
+    """The next attempt to connect a session, after a back-off that grows with all of them and never shrinks.
+
+    Envoy source/common/tcp_proxy/tcp_proxy.cc, enableRetryTimer and onRetryTimer (pickRoute): the filter has one
+    back-off for all of its sessions.
+    """
+    q = s.req[r]
+    route = s.route[q.route]
+    number = mix(q.id + q.tries * STEP)
+    if route.share_n > 1:
+        choose_share(s, r, draw(number, P_STREAM))
+    if q.cid < 0 or s.cluster_row[q.cid] < 0:
+        q.flags |= NC
+        push(s, DO_FINISH, r)
+        return
+    wait = below(draw(number, P_BACKOFF), route.base_ms) * MILLION
+    if route.base_ms < route.max_ms // 2:
+        route.base_ms *= 2
+    else:
+        route.base_ms = route.max_ms
+    if wait > 0:
+        q.events += 1
+        schedule(s, s.ctl[0].now + wait, EV_BACKOFF, r)
+    else:
+        push(s, DO_TRY, r)
+
+
+def close_excess(s: State, a: i64) -> None:
+    """A session ends that waited for a connection: the newest one that nobody needs is given up.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc, onPendingStreamCancel (CloseExcess).
+
+    DEVIATION: a client that goes before its TCP session is connected ends it at once; Envoy reads nothing before, and
+    connects first.
+    """
+    t = s.att[a]
+    pool = s.host[t.host].pool + s.req[t.req].worker
+    if s.cluster[t.cluster].pools > 0:
+        pool = t.sent
+    p = s.pool[pool]
+    if p.connecting <= p.pending:
+        return
+    newest = -1
+    for k in range(len(s.conn)):
+        if s.conn[k].pool == pool and s.conn[k].state == CONNECTING:
+            if newest < 0 or s.conn_age[k].opened >= s.conn_age[newest].opened:
+                newest = k
+    p.connecting -= 1
+    close_connection(s, newest)
+
+
+def end_session_late(s: State, r: i64, how: i64) -> None:
+    """A TCP session was idle for too long, or has lasted too long.
+
+    Envoy source/common/tcp_proxy/tcp_proxy.cc (onNewConnection, disableIdleTimer): idle time begins when a session is
+    accepted, and anew when it is connected; the first attempt that fails ends the timer, and nobody starts it again.
+    """
+    q = s.req[r]
+    if how == IDLE_TIMEOUT and q.tries > 0:
+        if q.tries > 1 or q.att < 0:
+            return
+        k = s.att[q.att].conn
+        route = s.route[q.route]
+        span = route.rest
+        if span == 0:
+            span = s.timer_class[route.idle_class].span
+        if k >= 0 and s.ctl[0].now - s.conn_age[k].due < span:
+            return
+    if q.att >= 0:
+        s.att[q.att].how = how
+        push(s, DO_END, q.att)
+        return
+    q.status = 0
+    if how == MAX_DURATION:
+        q.flags |= DT
+        if q.row >= 0:
+            note(s, q.row, SESSION_LONG)
+    push(s, DO_FINISH, r)
 
 
 def hedge(s: State, a: i64) -> None:
@@ -6047,6 +6145,9 @@ def end_by_timeout(s: State, r: i64, how: i64) -> None:
     """A timeout of a request: whatever it waits for, it ends."""
     q = s.req[r]
     if q.live == 0:
+        return
+    if q.route >= 0 and s.route[q.route].timeout_status == 0:
+        end_session_late(s, r, how)
         return
     if q.att >= 0 or aside(s, r) > 0:
         a = q.att
@@ -6957,6 +7058,8 @@ def silent_since(s: State, r: i64) -> i64:
             since = s.late[2 * r + 1]
     if q.decided == STARTED and q.att >= 0:
         since = s.att[q.att].done
+    elif q.att >= 0 and s.att[q.att].attached == 1 and s.route[q.route].timeout_status == 0:
+        since = s.conn_age[s.att[q.att].conn].due
     return since
 
 

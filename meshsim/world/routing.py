@@ -41,6 +41,7 @@ from meshsim.world.translation import (
     direct_cluster,
     flags_of,
     forward_route,
+    hang_up,
     host_place,
     inbound_kind,
     local_route,
@@ -493,7 +494,9 @@ class Router:
         decision = self._views.inbound(
             running, _connection(slot, endpoint, transport, self._identity(slot.flow)), request
         )
-        return inbound_kind(decision), reply_status(decision) or 200, flags_of(decision)
+        kind = inbound_kind(decision)
+        flag = hang_up(decision) if kind is InboundKind.RESET else flags_of(decision)
+        return kind, reply_status(decision) or 200, flag
 
     def _identity(self, flow: Flow) -> str:
         return f"spiffe://{self.world.mesh.trust_domain}/{flow.entry.identity}"

@@ -18,6 +18,7 @@ from meshsim.dataplane.decide.clusters import (
     Thresholds,
 )
 from meshsim.dataplane.decide.decision import Decision, Disposition, Policies, RateLimit
+from meshsim.dataplane.decide.decision import Flag as DecisionFlag
 from meshsim.dataplane.decide.endpoints import NO_TEXT, Labels
 from meshsim.dataplane.decide.filter_configs import FaultConfig
 from meshsim.dataplane.decide.hash_policies import NO_HASH, RequestHash, request_hash
@@ -85,6 +86,14 @@ def flags_of(decision: Decision) -> Flag:
     return value
 
 
+def hang_up(decision: Decision) -> Flag:
+    """How a server's proxy closes a connection: by a reset (UR) if it has read nothing of what came, else as usual.
+
+    Without a chain for it the kernel closes a socket with unread data; filters close what they have read (RBAC).
+    """
+    return Flag.UR if DecisionFlag.NO_ROUTE in decision.flags else Flag.NONE
+
+
 def reply_status(decision: Decision) -> int:
     """Status of an answer that a proxy makes itself; to gRPC it is one in an HTTP 200."""
     grpc = dict(decision.response_headers).get("grpc-status", "")
@@ -136,7 +145,7 @@ def forward_route(
         follows=() if policies.redirects is None else tuple(sorted(policies.redirects.codes)),
     )
     if policies.connect_attempts:
-        return _session_route(spec, policies, classes)
+        return _session_route(spec, decision, classes, client)
     if body:
         spec = replace(with_body(spec, policies, body), large=policies.large)
     # What is too large to be kept is known to be so before anything can be retried, when it comes with its headers.
@@ -167,14 +176,21 @@ def forward_route(
     return with_fault(with_limit(spec, policies), policies)
 
 
-def _session_route(spec: RouteSpec, policies: Policies, classes: tuple[int, ...]) -> RouteSpec:
-    """The route of a TCP proxy's sessions, whose retries are attempts to connect.
-
-    DEVIATION: the idle time of a TCP session begins when it is accepted, not when its connection is up.
-    """
-    attempts = policies.connect_attempts
+def _session_route(spec: RouteSpec, decision: Decision, classes: tuple[int, ...], client: str | None) -> RouteSpec:
+    """The route of a TCP proxy's sessions, whose retries are attempts to connect."""
+    policies = decision.policies
+    hashed = _hash(decision, client) if policies.hash_policies else NO_HASH
+    base, longest = policies.connect_backoff
     return replace(
-        spec, idle_timeout=policies.idle_timeout, timeout_status=0, retries=attempts - 1, request_classes=classes
+        spec,
+        idle_timeout=policies.idle_timeout,
+        timeout_status=0,
+        retries=policies.connect_attempts - 1,
+        backoff_base=base,
+        backoff_max=longest,
+        request_classes=classes,
+        hash=hashed.value,
+        session=hashed.by_session,
     )
 
 

@@ -172,6 +172,8 @@ class Policies(NamedTuple):
     """Whether the body is larger than what is kept of it for retries."""
     connect_attempts: int = 0
     """How many hosts a TCP proxy tries to connect to (max_connect_attempts), 0 for what goes to an HTTP pool."""
+    connect_backoff: tuple[Nanos, Nanos] = (0, 0)
+    """Between two of them: the first interval and the longest."""
 
 
 NO_POLICIES: Final = Policies()

@@ -14,6 +14,7 @@ from meshsim.dataplane.decide.durations import nanos
 from meshsim.dataplane.decide.extensions import check_registered
 from meshsim.dataplane.decide.rbac import RbacConfig, decode_rbac
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
+from meshsim.dataplane.decide.routes import HashPolicy, HashSource
 from meshsim.dataplane.decide.strings import Notes
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
@@ -42,7 +43,9 @@ class TcpProxy:
     idle_timeout: Nanos
     max_duration: Nanos
     max_connect_attempts: int
-    hash_source_ip: bool
+    backoff: tuple[Nanos, Nanos]
+    """Between two of them: the first interval and the longest."""
+    hash_policies: tuple[HashPolicy, ...]
     tunnel_host: str
     """Host of an HTTP CONNECT tunnel, empty without."""
 
@@ -129,9 +132,19 @@ def _tcp_proxy(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:
         nanos(message.idle_timeout) if message.HasField("idle_timeout") else 3_600_000_000_000,
         nanos(message.max_downstream_connection_duration),
         message.max_connect_attempts.value or 1,
-        any(h.HasField("source_ip") for h in message.hash_policy),
+        _backoff(message) if message.HasField("backoff_options") else (0, 0),
+        tuple(HashPolicy(HashSource.SOURCE_IP) for h in message.hash_policy if h.HasField("source_ip"))[:1],
         message.tunneling_config.hostname,
     )
+
+
+def _backoff(message: tcp_proxy_pb2.TcpProxy) -> tuple[Nanos, Nanos]:
+    options = message.backoff_options
+    base = nanos(options.base_interval)
+    longest = nanos(options.max_interval) if options.HasField("max_interval") else 10 * base
+    if longest < base:
+        raise ResourceRejectedError("max_backoff_interval must be greater or equal to base_backoff_interval")
+    return base, longest
 
 
 def _network_rbac(packed: any_pb2.Any, notes: Notes) -> NetworkFilter:

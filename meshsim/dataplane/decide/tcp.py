@@ -98,6 +98,8 @@ def decide_tcp(context: TcpContext, proxy: TcpProxy) -> Decision:
     policies = Policies(
         idle_timeout=proxy.idle_timeout,
         max_stream_duration=proxy.max_duration or None,
+        hash_policies=proxy.hash_policies,
+        connect_backoff=proxy.backoff,
         connect_attempts=0 if proxy.tunnel_host else proxy.max_connect_attempts,
     )
     if not any(u.known for u in upstreams):

@@ -16,6 +16,7 @@ from meshsim.dataplane.decide.network_filters import (
     decode_network_filter,
 )
 from meshsim.dataplane.decide.rejected import ResourceRejectedError
+from meshsim.dataplane.decide.routes import HashPolicy, HashSource
 from meshsim.xds.messages import listener_components_pb2
 from meshsim.xds.packing import from_json
 
@@ -34,7 +35,8 @@ def test_tcp_proxy() -> None:
     )
     assert isinstance(found, TcpProxy)
     assert found.clusters == (TcpCluster("a", 1), TcpCluster("b", 3))
-    assert (found.hash_source_ip, found.idle_timeout, found.max_connect_attempts) == (True, 3600 * 10**9, 1)
+    assert (found.idle_timeout, found.max_connect_attempts, found.backoff) == (3600 * 10**9, 1, (0, 0))
+    assert found.hash_policies == (HashPolicy(HashSource.SOURCE_IP),)
     with pytest.raises(ResourceRejectedError, match="cluster_specifier"):
         decode("tcp_proxy.v3.TcpProxy", stat_prefix="x")
 
