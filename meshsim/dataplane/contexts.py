@@ -63,6 +63,16 @@ class Book:
     base: int = 0
     capacity: int = 0
 
+    def ordered(self, hosts: Sequence[tuple[HostKey, HostSpec]]) -> tuple[tuple[HostKey, HostSpec], ...]:
+        """New hosts in their order, the first of doubled keys; those it has where only their order is another.
+
+        Envoy source/common/upstream/upstream_impl.cc, updateDynamicHostList: that is no change.
+        """
+        unique = dict(reversed(hosts))
+        found = tuple((key, unique[key]) for key in dict.fromkeys(key for key, _ in hosts))
+        alike = len(found) == len(self.hosts) and found != self.hosts and unique == dict(self.hosts)
+        return self.hosts if alike else found
+
 
 @dataclass(slots=True)
 class _Subset:

@@ -3870,6 +3870,9 @@ def find_none(s: State, r: i64, row: i64) -> None:
         q.status = 0
     q.flags |= UH
     if row >= 0:
+        cl = s.cluster[row]
+        if cl.host_n == 0 and cl.panic > 0 and cl.drops & IN_CONTEXT == 0 and cl.policy != ORIGINAL_DST:
+            cl.lb_panic += 1
         note(s, row, NONE_HEALTHY)
         if q.status > 0:
             note_status(s, row, 503)
@@ -4417,7 +4420,8 @@ def go_away(s: State, k: i64) -> None:
 
 
 def drain_pools(s: State, h: i64) -> None:
-    """A host was removed or became unhealthy: idle connections close, busy ones after their last stream."""
+    """A host was removed or became unhealthy: idle connections close, busy ones after their last stream, and those that
+    are not up if nobody waits for them."""
     pool = s.host[h].pool
     while pool >= 0:
         p = s.pool[pool]
@@ -4431,10 +4435,25 @@ def drain_pools(s: State, h: i64) -> None:
                 s.conn[k].state = DRAINING
             k = p.conn
         set_ready(s, pool, -1)
+        if p.connecting > 0 and p.pending <= p.purge:
+            close_connecting(s, pool)
         following = next_pool(s, pool)
         if s.cluster[pool_row(s, pool)].pools > 0:
             give_pool(s, pool)
         pool = following
+
+
+def close_connecting(s: State, pool: i64) -> None:
+    """A pool whose host went gives up the connections that nobody waits for.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc, closeIdleConnectionsForDrainingPool.
+    """
+    p = s.pool[pool]
+    for k in range(len(s.conn)):
+        if s.conn[k].pool == pool and s.conn[k].state == CONNECTING:
+            p.connecting -= 1
+            s.cluster[pool_row(s, pool)].cx_connect_fail += 1
+            close_connection(s, k)
 
 
 def release_connection(s: State, a: i64) -> None:
@@ -5821,6 +5840,9 @@ def end_session(s: State, a: i64) -> None:
         note(s, t.cluster, SESSION_IDLE)
     elif t.met > 0 and s.inbound[t.met - 1].kind == IN_RESET:
         flags = s.inbound[t.met - 1].flag
+    elif how == TERMINATED and t.station >= 0 and s.pod[t.pod].state == POD_DRAINING:
+        # The host's own proxy was refused, and closes without having read anything.
+        flags = UR
     q.status = 0
     if how == ANSWERED:
         q.status = t.status
@@ -5841,7 +5863,9 @@ def connect_again(s: State, r: i64) -> None:
     """The next attempt to connect a session, after a back-off that grows with all of them and never shrinks.
 
     Envoy source/common/tcp_proxy/tcp_proxy.cc, enableRetryTimer and onRetryTimer (pickRoute): the filter has one
-    back-off for all of its sessions.
+    back-off for all of its sessions; without one the next turn of the event loop connects.
+
+    DEVIATION: hosts are ejected at once; event loops hear of it after a TCP session has connected again.
     """
     q = s.req[r]
     route = s.route[q.route]
@@ -5857,11 +5881,8 @@ def connect_again(s: State, r: i64) -> None:
         route.base_ms *= 2
     else:
         route.base_ms = route.max_ms
-    if wait > 0:
-        q.events += 1
-        schedule(s, s.ctl[0].now + wait, EV_BACKOFF, r)
-    else:
-        push(s, DO_TRY, r)
+    q.events += 1
+    schedule(s, s.ctl[0].now + wait, EV_OUT, r)
 
 
 def close_excess(s: State, a: i64) -> None:

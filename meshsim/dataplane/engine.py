@@ -235,8 +235,7 @@ class Engine:
     def set_hosts(self, cluster: int, hosts: Sequence[tuple[HostKey, HostSpec]], at: Nanos | None = None) -> None:
         """The endpoints of a cluster, in their order; equal keys keep their state, the first of doubled keys counts."""
         book = self._books[cluster]
-        unique = dict(reversed(hosts))
-        ordered = tuple((key, unique[key]) for key in dict.fromkeys(key for key, _ in hosts))
+        ordered = book.ordered(hosts)
         words: list[int] = []
         rows: dict[HostKey, int] = {}
         for key, spec in ordered:

@@ -74,8 +74,9 @@ def _clusters(table: Any) -> Any:
 
 
 def _as_server(table: Any) -> Any:
-    """With the flags of the server's own TCP proxy: its application may not have taken the connection."""
-    untaken = pc.and_(pc.less(table["served"], 0), pc.equal(table["caller_flags"], ""))
+    """With the flags of the server's own TCP proxy: its application may not have taken the connection, which it then
+    resets."""
+    untaken = pc.and_(pc.less(table["served"], 0), pc.equal(table["caller_flags"], "UR"))
     return _with(table, "flags", pc.if_else(untaken, "UF,URX", ""))
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from meshsim.dataplane.contexts import SubsetSpec
+from meshsim.dataplane.contexts import Book, SubsetSpec
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.specs import Arrivals, FaultSpec, Flag, LbPolicy, LimitSpec, RateLimitSpec
 from meshsim.testing.meshes import (
     CLUSTER,
     HANDLER,
+    HOST,
     OUTLIER,
     ROUTE,
     Service,
@@ -259,3 +260,11 @@ def _digest(mode: str) -> int:
     engine.run_until(2 * SECOND)
     assert check_invariants(engine.tables) == []
     return engine.digest
+
+
+def test_another_order_alone_is_no_change_of_hosts() -> None:
+    book = Book(0, CLUSTER, 0, 1, hosts=((1, HOST), (2, HOST)))
+    assert book.ordered([(2, HOST), (1, HOST)]) == book.hosts
+    assert book.ordered([(2, HOST), (1, HOST), (3, HOST)]) == ((2, HOST), (1, HOST), (3, HOST))
+    heavy = replace(HOST, weight=2)
+    assert book.ordered([(2, HOST), (1, heavy), (1, HOST)]) == ((2, HOST), (1, heavy))

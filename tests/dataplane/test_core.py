@@ -2060,7 +2060,7 @@ SESSION = {"http2": False, "max_requests_per_connection": 1, "sessions": True}
 
 
 def session_service(engine: Engine, *, tries: int = 1, **more: dict[str, Any]) -> Service:
-    route = {"timeout_status": 0, "retries": tries - 1, **more.pop("route", {})}
+    route = {"timeout_status": 0, "retries": tries - 1, "backoff_base": 0, **more.pop("route", {})}
     return add_service(engine, cluster={**SESSION, **more.pop("cluster", {})}, route=route, **more)
 
 
@@ -2079,6 +2079,7 @@ def test_each_session_has_a_connection_of_its_own() -> None:
     [
         ({"host": {"inbound": InboundKind.REFUSE}}, Flag.UF | Flag.URX),
         ({"host": {"inbound": InboundKind.RESET}}, Flag.NONE),
+        ({"host": {"inbound": InboundKind.RESET, "inbound_flag": Flag.UR}}, Flag.UR),
         ({"pods": 0}, Flag.UH),
         ({"route": {"clusters": ((-1, 1),)}}, Flag.NC),
         ({"cluster": {"max_connections": 0}}, Flag.UO),
@@ -2134,7 +2135,111 @@ def test_an_application_that_stops_listening_ends_sessions_without_answer() -> N
     engine = make()
     service = session_service(engine, sidecar=PROXY, handler={"service": fixed(10 * MS)})
     engine.set_pod_state(service.pods[0], PodState.DRAINING, 5 * MS)
-    assert outcomes(send(engine, service, 0, 8 * MS)) == [(200, Flag.NONE), (0, Flag.NONE)]
+    assert outcomes(send(engine, service, 0, 8 * MS)) == [(200, Flag.NONE), (0, Flag.UR)]
+
+
+def test_a_host_that_is_killed_closes_its_sessions() -> None:
+    engine = make()
+    service = session_service(engine, sidecar=PROXY, handler={"service": fixed(10 * MS)})
+    engine.set_pod_state(service.pods[0], PodState.DEAD, 5 * MS)
+    assert outcomes(send(engine, service, 0)) == [(0, Flag.NONE)]
+
+
+FAR = {"latency": 30 * MS, "handshake_rtts": 1}
+
+
+def test_idle_time_of_a_session_begins_anew_when_it_is_connected() -> None:
+    engine = make()
+    service = session_service(engine, host=FAR, handler={"service": fixed(SECOND)}, route={"idle_timeout": 100 * MS})
+    (row,) = send(engine, service, 0)
+    assert (int(row["end"]), engine.count_clusters().of(service.cluster)["tcp.idle_timeout"]) == (160 * MS, 1)
+
+
+def test_a_session_may_be_idle_before_it_is_connected() -> None:
+    engine = make()
+    service = session_service(engine, host=FAR, route={"idle_timeout": 40 * MS}, cluster={"max_connections": 1})
+    rows = send(engine, service, 0, 50 * MS)
+    # The connection is given up with the session, so that there is room for the next one.
+    assert [(int(row["status"]), int(row["flags"]), int(row["end"])) for row in rows] == [
+        (0, 0, 40 * MS),
+        (0, 0, 90 * MS),
+    ]
+    found = engine.count_clusters().of(service.cluster)
+    names = ("upstream_cx_total", "upstream_cx_destroy", "upstream_rq_cancelled", "tcp.idle_timeout")
+    assert [found[name] for name in names] == [2, 2, 2, 2]
+    assert found["upstream_cx_connect_fail"] == 0
+
+
+def test_a_failed_attempt_ends_the_idle_timer_of_a_session() -> None:
+    engine = make()
+    service = session_service(
+        engine, tries=2, handler={"service": fixed(300 * MS)}, route={"idle_timeout": 100 * MS}, pods=1
+    )
+    [(key, host)] = service.hosts
+    engine.set_hosts(service.cluster, [(key, replace(host, inbound=InboundKind.REFUSE, latency=5 * MS))], 0)
+    engine.set_hosts(service.cluster, [(key, host)], 5 * MS)
+    assert outcomes(send(engine, service, 0, 20 * MS)) == [(200, Flag.UF), (0, Flag.NONE)]
+
+
+def test_the_back_off_of_sessions_grows_with_all_of_them() -> None:
+    engine = make()
+    route = {"backoff_base": 10 * MS, "backoff_max": 5 * SECOND}
+    service = session_service(engine, tries=2, host={"inbound": InboundKind.REFUSE}, route=route)
+    other = session_service(engine, tries=2, host={"inbound": InboundKind.REFUSE}, route=route)
+    rows = send(engine, service, *(at * SECOND for at in range(12)))
+    waits = [int(row["end"] - row["start"]) for row in rows]
+    assert max(waits[:2]) < 20 * MS
+    assert max(waits[8:]) > 500 * MS
+    (row,) = send(engine, other, 150 * SECOND, until=200 * SECOND)
+    assert row["end"] - row["start"] < 10 * MS
+
+
+def test_a_session_that_lasts_too_long_between_attempts_is_over() -> None:
+    engine = make()
+    route = {"backoff_base": 10 * SECOND, "backoff_max": 10 * SECOND, "max_stream_duration": MS}
+    service = session_service(engine, tries=2, host={"inbound": InboundKind.REFUSE}, route=route)
+    assert outcomes(send(engine, service, 0)) == [(0, Flag.UF | Flag.DT)]
+    assert engine.count_clusters().of(service.cluster)["tcp.max_downstream_connection_duration"] == 1
+
+
+def test_each_attempt_of_a_session_draws_its_cluster() -> None:
+    engine = make()
+    refusing = session_service(engine, tries=40, host={"inbound": InboundKind.REFUSE})
+    saying = session_service(engine)
+    route = RouteSpec(
+        kind=RouteKind.FORWARD,
+        clusters=((refusing.cluster, 1), (saying.cluster, 1)),
+        timeout_status=0,
+        retries=39,
+        backoff_base=0,
+    )
+    engine.set_route(refusing.flow, route)
+    rows = send(engine, refusing, *(at * MS for at in range(40)))
+    assert {int(row["status"]) for row in rows if row["last"]} == {200}
+    flags = [Flag(int(row["flags"])) for row in rows if row["last"]]
+    assert 8 < flags.count(Flag.UF) < 32
+
+
+def test_a_host_that_goes_takes_connections_nobody_waits_for() -> None:
+    """The first to time out fails all that wait in the pool, and the other connection goes with the host."""
+    engine = make()
+    service = session_service(engine, host={"reachable": False}, cluster={"connect_timeout": 100 * MS})
+    engine.set_hosts(service.cluster, [], 120 * MS)
+    add_requests(engine, service.flow, (0, 50 * MS))
+    engine.run_until(130 * MS)
+    found = engine.count_clusters().of(service.cluster)
+    names = ("upstream_cx_active", "upstream_cx_connect_fail", "upstream_cx_connect_timeout")
+    assert [found[name] for name in names] == [0, 2, 1]
+
+
+def test_a_cluster_without_hosts_is_in_panic() -> None:
+    engine = make()
+    service = session_service(engine, pods=0, cluster={"panic_threshold": 50})
+    calm = session_service(engine, pods=0, cluster={"panic_threshold": 0})
+    for one in (service, calm):
+        send(engine, one, 0)
+    counts = engine.count_clusters()
+    assert [counts.of(one.cluster)["lb_healthy_panic"] for one in (service, calm)] == [1, 0]
 
 
 def test_sessions_are_the_same_interpreted_and_compiled() -> None:

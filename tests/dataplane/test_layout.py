@@ -43,6 +43,19 @@ def test_routes_that_differ_in_their_one_cluster_share_a_row() -> None:
     assert split == (1, -1, 0)
 
 
+def test_sessions_with_a_back_off_share_no_row_with_other_clusters_or_proxies() -> None:
+    """Each of them moves it for all sessions of their filter."""
+    layout = Layout()
+    session = replace(ROUTE, timeout_status=0, clusters=((3, 1),))
+    first, *rest = (
+        layout.route(one, proxy) for one in (session, replace(session, clusters=((4, 1),))) for proxy in (1, 2)
+    )
+    assert len({first[0], *(row for row, _, _ in rest)}) == 4
+    assert layout.route(replace(session), 1) == first
+    without = replace(session, backoff_base=0)
+    assert layout.route(without, 1)[0] == layout.route(replace(without, clusters=((4, 1),)), 2)[0]
+
+
 def test_a_per_try_timeout_not_below_the_routes_has_no_timer() -> None:
     layout = Layout()
     rows = layout.rows["route"].rows

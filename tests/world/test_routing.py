@@ -225,6 +225,24 @@ def test_what_a_tcp_proxy_forwards_are_sessions(limited: bool) -> None:
     assert counted["upstream_cx_http1_total"] == counted["upstream_rq_completed"] == 0
 
 
+BY_SOURCE = """
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: stock, namespace: shop}
+    spec: {host: stock, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}}
+"""
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_sessions_keep_to_the_host_of_their_source(hashed: bool) -> None:
+    text = HEAD.format(duration="2s", sender="front", timeline="") + APP + STRICT + (BY_SOURCE if hashed else "")
+    text = text.replace('"name": "http"', '"name": "tcp"')
+    sink = MemorySink()
+    World(load_text(text, "sessions.yaml"), 7, sink, RunOptions(mode="plain", steps=4)).run()
+    pods = {row["pod"] for row in sink.rows if row["destination"] == "stock"}
+    assert len(pods) == (1 if hashed else 3)
+
+
 # -- balancing ----------------------------------------------------------------------------------------------------
 
 REGIONS = """

@@ -8,13 +8,15 @@ from meshsim.dataplane.decide.chances import ALWAYS, Fractional
 from meshsim.dataplane.decide.clusters import decode_cluster
 from meshsim.dataplane.decide.decision import Decision, Disposition, Flag, Policies, RateLimit
 from meshsim.dataplane.decide.filter_configs import FaultConfig
-from meshsim.dataplane.decide.routes import RetryPolicy
+from meshsim.dataplane.decide.routes import HashPolicy, HashSource, RetryPolicy
+from meshsim.dataplane.hashing import xx_hash64
 from meshsim.dataplane.specs import GRPC, InboundKind, LbPolicy, RetryOn, RouteKind, RouteSpec
 from meshsim.dataplane.specs import Flag as CoreFlag
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.translation import (
     cluster_spec,
     forward_route,
+    hang_up,
     inbound_kind,
     local_route,
     reply_status,
@@ -71,6 +73,25 @@ def test_istios_default_retries() -> None:
     assert spec.host_reselect_attempts == 5
     assert not spec.retry_on & RetryOn.FIVE_XX
     assert spec.retry_on & RetryOn.CONNECT_FAILURE
+
+
+def test_sessions_have_the_back_off_of_their_filter_and_the_hash_of_their_source() -> None:
+    policies = Policies(connect_attempts=3, connect_backoff=(10 * MILLISECOND, SECOND), idle_timeout=SECOND)
+    decision = Decision(Disposition.FORWARDED, policies=policies)
+    spec = forward_route(decision, ((0, 1),), ())
+    assert (spec.timeout_status, spec.retries, spec.idle_timeout) == (0, 2, SECOND)
+    assert (spec.backoff_base, spec.backoff_max, spec.hash, spec.session) == (10 * MILLISECOND, SECOND, None, False)
+    hashed = decision._replace(policies=policies._replace(hash_policies=(HashPolicy(HashSource.SOURCE_IP),)))
+    known = forward_route(hashed, ((0, 1),), (), client="10.0.0.9")
+    assert known.hash == xx_hash64(b"10.0.0.9")
+    # Clients outside have addresses of their own.
+    assert forward_route(hashed, ((0, 1),), ()).session
+
+
+def test_how_a_servers_proxy_hangs_up() -> None:
+    unmatched = Decision(Disposition.CLOSED, flags=(Flag.NO_ROUTE,), details="filter_chain_not_found")
+    denied = Decision(Disposition.CLOSED, details="rbac_access_denied_matched_policy[none]")
+    assert (hang_up(unmatched), hang_up(denied)) == (CoreFlag.UR, CoreFlag.NONE)
 
 
 def test_what_is_too_large_to_be_kept_is_not_retried_and_late_bodies_keep_what_waits_for_them() -> None:
