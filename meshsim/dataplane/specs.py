@@ -163,7 +163,7 @@ class InboundKind(IntEnum):
     RESET = 2
     """The server side closes the connection (STRICT mTLS refuses plaintext, no filter chain): UC at the caller."""
     REFUSE = 3
-    """Nothing listens: connection refused: UF at the caller."""
+    """Nothing listens, or a handshake fails: no connection: UF at the caller."""
     MISUNDERSTAND = 4
     """The other end speaks another version of HTTP: a protocol error, UPE at the caller."""
 

@@ -487,7 +487,8 @@ class Router:
         if not target.has_proxy or not self.interception.captures_inbound(
             target.id, slot.flow.entry.address, target.address, endpoint.port
         ):
-            kind = InboundKind.RESET if transport.tls else InboundKind.SERVE
+            # Who does not know TLS answers the handshake with something else, or closes: that is no connection.
+            kind = InboundKind.REFUSE if transport.tls else InboundKind.SERVE
             return kind, 200, Flag.NONE
         if running is None:
             return InboundKind.REFUSE, 200, Flag.NONE

@@ -46,9 +46,11 @@ from meshsim.dataplane.specs import (
     SlowStartSpec,
     ZoneSpec,
 )
-from meshsim.units import Nanos
+from meshsim.units import SECOND, Nanos
 from meshsim.world.sessions import SessionValues
 
+_TCP_REST: Final = 600 * SECOND
+"""After which a connection closes that no session took (TcpProtocolOptions.idle_timeout)."""
 _RETRY_ON: Final = {
     "5xx": RetryOn.FIVE_XX,
     "gateway-error": RetryOn.GATEWAY_ERROR,
@@ -324,7 +326,7 @@ def session_cluster(spec: ClusterSpec) -> ClusterSpec:
         max_requests_per_connection=1,
         http2=False,
         max_stream_duration=0,
-        idle_timeout=0,
+        idle_timeout=_TCP_REST,
         max_connection_duration=0,
         by_connection=False,
         sessions=True,

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from meshsim.scenario import load_text
+from meshsim.testing.manifests import service_item
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.model import RunOptions, World
 
@@ -223,6 +224,24 @@ def test_what_a_tcp_proxy_forwards_are_sessions(limited: bool) -> None:
     assert counted["upstream_cx_overflow"] == found[0, "UO"]
     assert 0 <= counted["upstream_cx_total"] - found[200, ""] <= 3
     assert counted["upstream_cx_http1_total"] == counted["upstream_rq_completed"] == 0
+
+
+MUTUAL = """
+  - apiVersion: networking.istio.io/v1
+    kind: DestinationRule
+    metadata: {name: plain, namespace: shop}
+    spec: {host: plain.bare.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+"""
+
+
+@pytest.mark.parametrize(("protocol", "expected"), [("http", (503, "UF,URX")), ("tcp", (0, "UF,URX"))])
+def test_who_does_not_know_tls_cannot_be_connected_to_with_it(protocol: str, expected: tuple[int, str]) -> None:
+    """As a real Envoy has it: WRONG_VERSION_NUMBER, or a connection closed in the handshake."""
+    text = HEAD.format(duration="1s", sender="front", timeline="") + APP + service_item("plain", "bare") + MUTUAL
+    text = text.replace("stock.shop:80", "plain.bare:80").replace('"name": "http"', f'"name": "{protocol}"')
+    sink = MemorySink()
+    World(load_text(text, "tls.yaml"), 7, sink, RunOptions(mode="plain", steps=4)).run()
+    assert {(row["status"], row["flags"]) for row in sink.rows if row["last"]} == {expected}
 
 
 BY_SOURCE = """
