@@ -1,4 +1,7 @@
-"""Clusters and endpoint assignments as decoded values (envoy/config/cluster/v3, envoy/config/endpoint/v3)."""
+"""Clusters and endpoint assignments as decoded values (envoy/config/cluster/v3, envoy/config/endpoint/v3).
+
+DEVIATION: connections to hosts that become unhealthy go on, whatever `close_connections_on_host_health_failure` says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Network filters as decoded values (envoy/extensions/filters/network)."""
+"""Network filters as decoded values (envoy/extensions/filters/network).
+
+DEVIATION: TCP proxies have no jitter of their longest duration, connect at once (`upstream_connect_mode` IMMEDIATE),
+and ask for no clusters on demand.
+"""
 
 from __future__ import annotations
 
