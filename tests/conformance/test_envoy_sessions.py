@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,18 +35,20 @@ def limits(**most: int) -> dict[str, Any]:
     return {"circuit_breakers": {"thresholds": [most]}}
 
 
-def named_cases(lab: ModuleType) -> dict[str, Any]:
-    """What is known to matter."""
+def made(lab: ModuleType, *hosts: str, begin: tuple[int, ...] = (0,), lasts: int = 50, **more: Any) -> Any:
+    """A case whose sessions begin so long after the first."""
+    sessions = tuple(lab.Session(180 + at, lasts) for at in begin)
+    updates = tuple(lab.Update(180 + at, to) for at, to in more.get("updates", ()))
+    clusters = (hosts, *more.get("others", ()))
+    return lab.Case(
+        clusters, more.get("proxy", {}), more.get("cluster", {}), sessions, updates, more.get("weights", ())
+    )
 
-    def case(*hosts: str, begin: tuple[int, ...] = (0,), lasts: int = 50, **more: Any) -> Any:
-        proxy, cluster = more.get("proxy", {}), more.get("cluster", {})
-        sessions = tuple(lab.Session(180 + at, lasts) for at in begin)
-        updates = tuple(lab.Update(180 + at, to) for at, to in more.get("updates", ()))
-        others = more.get("others", ())
-        return lab.Case((hosts, *others), proxy, cluster, sessions, updates, more.get("weights", ()))
 
+def usual_cases(lab: ModuleType) -> dict[str, Any]:
+    """What is known to matter: limits, timeouts, ejections."""
+    case = partial(made, lab)
     twice, thrice = {"max_connect_attempts": 2}, {"max_connect_attempts": 3}
-    tls = lab.with_tls({})
     return {
         "one after the other": case("up", "other", begin=(0, 150, 300)),
         "side by side": case("up", begin=(0, 60, 120), lasts=300),
@@ -69,6 +72,14 @@ def named_cases(lab: ModuleType) -> dict[str, Any]:
         "ejected for local failures": case(
             "closed", "up", begin=(0, 100, 200, 300, 400), proxy=twice, cluster={"outlier_detection": LOCAL}
         ),
+    }
+
+
+def connection_cases(lab: ModuleType) -> dict[str, Any]:
+    """And connections that come late, never, or to somebody else."""
+    case, tls = partial(made, lab), lab.with_tls({})
+    twice, thrice = {"max_connect_attempts": 2}, {"max_connect_attempts": 3}
+    return {
         "hangs up": case("fin"),
         "resets": case("reset"),
         "never connected": case("full", begin=(0, 50)),
@@ -133,7 +144,7 @@ def differences(case: Any, seen: Any, played: Any) -> list[str]:
 def test_sessions(sessions: ModuleType, player: ModuleType, tmp_path: Path) -> None:
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     folder.mkdir()
-    found = named_cases(sessions)
+    found = usual_cases(sessions) | connection_cases(sessions)
     found |= {f"random {n}": sessions.random_case(random.Random(n)) for n in range(RANDOM)}
     keys = certificate(folder)
     if keys is None:
