@@ -12,7 +12,7 @@ from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.host_health import LIMIT, outlier_fields, probe_fields
 from meshsim.dataplane.limits import bucket_fields
 from meshsim.dataplane.pacing import interval_of, periods_of, piece_rows
-from meshsim.dataplane.row_parts import classes_of, health_of, kind_of, shares_of, stream_fields
+from meshsim.dataplane.row_parts import alike, classes_of, counts_alone, health_of, kind_of, shares_of, stream_fields
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
@@ -280,22 +280,16 @@ class Layout:
     def route(self, spec: RouteSpec, proxy: int = -1, grpc: bool = False) -> tuple[int, int, int]:
         """Row of a route of a proxy, the cluster of one that leads to a single one (else -1), and the class there.
 
-        Routes that differ in that cluster alone share a row, unless they share tokens with others of their proxy, or
-        have a back-off that all their sessions move.
+        Routes that differ in that cluster alone share a row, unless they have tokens or a back-off of their proxy's.
         """
         shares = shares_of(spec)
         if len(shares) != 1:
             return self._route_row(spec, proxy, grpc), -1, 0
         cluster, _, kind = shares[0]
-        if not spec.timeout_status and spec.backoff_base:
-            return self._route_row(spec, proxy, grpc), cluster, kind
-        alike = replace(spec, clusters=((0, 1),), request_classes=(0, *classes_of(spec)[len(spec.clusters) :]))
-        return self._route_row(alike, proxy, grpc), cluster, kind
+        return self._route_row(alike(spec), proxy, grpc), cluster, kind
 
     def _route_row(self, spec: RouteSpec, proxy: int, grpc: bool) -> int:
-        limited = any(way.limit is not None or way.faults is not None for way in (spec, *(way for _, way in spec.ways)))
-        limited = limited or (not spec.timeout_status and spec.backoff_base > 0)
-        key = (spec, proxy if limited else -1, grpc)
+        key = (spec, proxy if counts_alone(spec) else -1, grpc)
         found = self._routes.get(key)
         if found is None and spec.ways:
             ways = [(weight, self._route_row(way, proxy, grpc), 0) for weight, way in spec.ways]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from meshsim.dataplane import core
 from meshsim.dataplane.specs import HostSpec, InboundKind, RouteSpec
 
@@ -15,6 +17,24 @@ def shares_of(spec: RouteSpec) -> list[tuple[int, int, int]]:
 def classes_of(spec: RouteSpec) -> tuple[int, ...]:
     """Class of the requests at each cluster, then at each mirror."""
     return spec.request_classes + (0,) * (len(spec.clusters) + len(spec.mirrors) - len(spec.request_classes))
+
+
+def backs_off(spec: RouteSpec) -> bool:
+    """Whether a route is one of sessions with a back-off, which they all move."""
+    return not spec.timeout_status and spec.backoff_base > 0
+
+
+def alike(spec: RouteSpec) -> RouteSpec:
+    """The route whose row one with a single cluster shares: that to any cluster, unless it has a back-off to itself."""
+    if backs_off(spec):
+        return spec
+    return replace(spec, clusters=((0, 1),), request_classes=(0, *classes_of(spec)[len(spec.clusters) :]))
+
+
+def counts_alone(spec: RouteSpec) -> bool:
+    """Whether a route has something that counts for its proxy alone: tokens, faults, a back-off."""
+    ways = (spec, *(way for _, way in spec.ways))
+    return any(way.limit is not None or way.faults is not None or backs_off(way) for way in ways)
 
 
 def stream_fields(spec: RouteSpec) -> dict[str, int]:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from meshsim.dataplane import core
-from meshsim.dataplane.row_parts import classes_of, health_of, kind_of, shares_of, stream_fields
-from meshsim.dataplane.specs import InboundKind
+from meshsim.dataplane.row_parts import (
+    backs_off,
+    classes_of,
+    counts_alone,
+    health_of,
+    kind_of,
+    shares_of,
+    stream_fields,
+)
+from meshsim.dataplane.specs import InboundKind, RateLimitSpec
 from meshsim.testing.meshes import HOST, ROUTE
 
 
@@ -33,3 +41,11 @@ def test_a_host_that_is_left_out_counts_as_that_before_all_else() -> None:
     assert health_of(replace(HOST, degraded=True)) == core.DEGRADED
     assert health_of(replace(HOST, degraded=True, healthy=False)) == core.UNHEALTHY
     assert health_of(replace(HOST, healthy=False, excluded=True)) == core.EXCLUDED
+
+
+def test_tokens_and_the_back_off_of_sessions_count_for_a_proxy_alone() -> None:
+    session = replace(ROUTE, timeout_status=0)
+    assert [backs_off(route) for route in (ROUTE, session, replace(session, backoff_base=0))] == [False, True, False]
+    limited = replace(ROUTE, limit=RateLimitSpec(max_tokens=1, tokens_per_fill=1, fill_interval=1))
+    drawn = replace(ROUTE, ways=((1, ROUTE), (1, limited)))
+    assert [counts_alone(route) for route in (ROUTE, session, limited, drawn)] == [False, True, True, True]

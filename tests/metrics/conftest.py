@@ -88,8 +88,8 @@ SESSIONS = """\
   - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 20/s}
   - {name: bare-sql, from: {match: {app: plain}}, request: {host: "store.shop:5432", path: /}, rate: 5/s}
   - {name: nobody, from: {match: {app: front}}, request: {host: "empty.shop:5433", path: /}, rate: 3/s}
-  - {name: slow, from: {match: {app: front}}, request: {host: "slow.shop:5434", path: /}, rate: 2/s}
-  - {name: idle, from: {match: {app: front}}, request: {host: "idle.shop:5435", path: /}, rate: 2/s}
+  - {name: slow, from: {match: {app: front}}, request: {host: "slow.shop:5434", path: /}, rate: 5/s}
+  - {name: idle, from: {match: {app: front}}, request: {host: "idle.shop:5435", path: /}, rate: 5/s}
 """
 
 
