@@ -381,6 +381,7 @@ SEE_ANSWERED = 0
 SEE_CALLER = 1
 SEE_CLUSTER = 2
 SEE_HOSTS = 3
+SEE_TRY = 4
 
 # Purposes of draws.
 P_STREAM = 1
@@ -1835,6 +1836,17 @@ def look_near(s: State, b: i64) -> None:
         elif kind >= EV_ENTER and kind <= EV_BACKOFF:
             q = s.req[row]
             look_at_flow(s, q.flow, draw(mix(q.id + (q.tries + 1) * STEP), P_PICK))
+        elif kind == EV_TIMER:
+            look_at_timer(s, row)
+
+
+def look_at_timer(s: State, k: i64) -> None:
+    """Begin to look at the attempt whose timer of class `k` is due next."""
+    tc = s.timer_class[k]
+    t = s.timer[tc.first + (tc.head & tc.mask)]
+    if tc.kind & 1 == 1 and tc.head < tc.tail and s.att_gen[t.row] == t.gen:
+        fetch(s.att, t.row)
+        see(s, SEE_TRY, t.row, 0)
 
 
 def see(s: State, what: i64, row: i64, more: i64) -> None:
@@ -1868,6 +1880,12 @@ def look_ahead(s: State) -> None:
     elif what == SEE_CALLER:
         if s.att[row].pod >= 0:
             look_at_calls(s, row)
+    elif what == SEE_TRY:
+        t = s.att[row]
+        fetch(s.cluster, t.cluster)
+        fetch(s.conn, t.conn)
+        fetch(s.req, t.req)
+        fetch(s.host, t.host)
     elif what == SEE_CLUSTER:
         look_at_cluster(s, row, s.ahead[at + 1])
     else:
@@ -2057,6 +2075,14 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
     return t.time - tc.span >= s.att[row].done
 
 
+def may_live(s: State, k: i64, at: i64) -> bool:
+    """Whether somebody may still wait for a timer: the row of an attempt itself is asked when the timer is due."""
+    t = s.timer[at]
+    if s.timer_class[k].kind & 1 == 1:
+        return s.att_gen[t.row] == t.gen
+    return timer_live(s, k, at)
+
+
 def set_timer(s: State, k: i64, row: i64, gen: i64) -> None:
     """Start a timer of class `k` for a request or an attempt."""
     c = s.ctl[0]
@@ -2087,11 +2113,13 @@ def on_timer(s: State, k: i64) -> None:
     while tc.head < tc.tail:
         at = tc.first + (tc.head & tc.mask)
         t = s.timer[at]
-        if timer_live(s, k, at):
-            if t.time > c.now or t.key > c.timer_key:
+        if t.time > c.now or t.key > c.timer_key:
+            if may_live(s, k, at):
                 tc.armed = 1
                 put(s, t.time, t.key)
                 return
+            tc.head += 1
+        elif timer_live(s, k, at):
             if tc.kind == TIMER_TRY:
                 end_try(s, t.row, TRY_TIMEOUT)
             elif tc.kind == TIMER_TRY_IDLE:
@@ -7474,7 +7502,7 @@ INLINE = (
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""
 OFTEN = (
     *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead"),
-    *("look_at_calls", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live"),
+    *("look_at_calls", "look_at_timer", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live", "may_live"),
     *("on_timer", "end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
     *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),
     *("failure", "make_calls", "answered", "launch", "join_calls", "respond", "send_back", "on_back"),
