@@ -1658,15 +1658,26 @@ def sample(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
     if d.family == FIXED:
         return d.scale
     if d.family == EXPONENTIAL:
-        number = draw(identity, purpose)
+        number = (identity + purpose * STEP) & MASK
+        number = ((number ^ (number >> 30)) * MIX_A) & MASK
+        number = ((number ^ (number >> 27)) * MIX_B) & MASK
+        number ^= number >> 31
+        layer = s.layer
         at = number & LAYER
         place = number >> 32
-        layer = s.layer
         if place < layer[at]:
             return int(place * layer[at + 1] * PLACE * d.scale)
+    return sample_whole(s, dist, identity, purpose)
+
+
+def sample_whole(s: State, dist: i64, identity: i64, purpose: i64) -> i64:
+    """What `sample` gives where more than one number is drawn."""
+    d = s.dist[dist]
+    number = draw(identity, purpose)
+    if d.family == EXPONENTIAL:
         return int(at_edge(s, number) * d.scale)
     if d.family == EMPIRICAL:
-        return quantile_of(s, d.scale, d.spread, draw(identity, purpose))
+        return quantile_of(s, d.scale, d.spread, number)
     return rare_sample(d.family, d.scale, d.spread, identity, purpose)
 
 
