@@ -1279,7 +1279,6 @@ class Att:
     """A try of a request; what every try needs comes first, on one cache line."""
 
     id: i64
-    gen: i32
     req: i32
     cluster: i32
     host: i32
@@ -1303,8 +1302,7 @@ class Att:
     how: i8
     sampled: i8
     at_call: i16
-    """This and the next four: while `phase` is `CALLING`."""
-    group: i16
+    """This and the next three: while `phase` is `CALLING`."""
     waiting: i16
     launching: i8
     failed: i8
@@ -2235,8 +2233,7 @@ def give_attempt(s: State, a: i64) -> None:
     c = s.ctl[0]
     t = s.att[a]
     if t.open == 0 and t.events == 0 and t.listed == 0 and t.phase == OVER:
-        t.gen += 1
-        s.att_gen[a] = t.gen
+        s.att_gen[a] += 1
         t.next = c.att_free
         c.att_free = a
         c.att_free_n += 1
@@ -3073,9 +3070,9 @@ def complete_try(s: State, a: i64) -> None:
     q = s.req[t.req]
     route = s.route[q.route]
     if route.try_class >= 0 and q.mirror == 0:
-        set_timer(s, route.try_class, a, t.gen)
+        set_timer(s, route.try_class, a, s.att_gen[a])
     if route.try_idle_class >= 0:
-        set_timer(s, route.try_idle_class, a, t.gen)
+        set_timer(s, route.try_idle_class, a, s.att_gen[a])
     if t.phase == AWAITING:
         send(s, a, s.ctl[0].now)
 
@@ -3092,7 +3089,7 @@ def incomplete(s: State, a: i64) -> bool:
     if whole(s, t.req):
         return False
     if cl.limits == 1 and cl.duration_class >= 0:
-        set_timer(s, cl.duration_class, a, t.gen)
+        set_timer(s, cl.duration_class, a, s.att_gen[a])
     if s.route[s.req[t.req].route].eager == 1 or s.inbound[inbound_of(s, a)].kind != IN_SERVE:
         send(s, a, c.now)
     else:
@@ -4567,9 +4564,9 @@ def attach(s: State, a: i64) -> None:
     if route.slow == 1 and incomplete(s, a):
         return
     if route.try_class >= 0 and q.mirror == 0:
-        set_timer(s, route.try_class, a, t.gen)
+        set_timer(s, route.try_class, a, s.att_gen[a])
     if route.try_idle_class >= 0:
-        set_timer(s, route.try_idle_class, a, t.gen)
+        set_timer(s, route.try_idle_class, a, s.att_gen[a])
     if cl.limits == 1:
         begin_limited(s, a)
     send(s, a, c.now)
@@ -4580,7 +4577,7 @@ def begin_limited(s: State, a: i64) -> None:
     t = s.att[a]
     cl = s.cluster[t.cluster]
     if cl.duration_class >= 0:
-        set_timer(s, cl.duration_class, a, t.gen)
+        set_timer(s, cl.duration_class, a, s.att_gen[a])
     if cl.drops & SESSIONS != 0:
         begin_session(s, a)
 
@@ -4925,7 +4922,6 @@ def on_served(s: State, a: i64) -> None:
     else:
         t.phase = CALLING
         t.at_call = 0
-        t.group = 0
         t.waiting = 0
         t.failed = 0
         if s.pod[t.pod].hold == 0:
@@ -4958,20 +4954,23 @@ def make_calls(s: State, a: i64) -> None:
     if t.phase != CALLING:
         return
     hd = s.handler[t.handler]
+    before = 0
+    if t.at_call > 0:
+        before = s.handler_call[hd.call_at + CALL_WORDS * (t.at_call - 1)] >> GROUP_SHIFT
     while t.at_call < hd.call_n:
         at = hd.call_at + CALL_WORDS * t.at_call
         word = s.handler_call[at]
         group = word >> GROUP_SHIFT
-        if group != t.group:
+        if group != before:
             if t.waiting > 0:
                 return
             if t.failed == 1:
                 break
-            t.group = group
+            before = group
         t.at_call += 1
         i = word & (BRANCH - 1)
         if word & BRANCH > 0 or draw(t.id, P_CALL + t.at_call) < s.handler_call[at + 1]:
-            if t.at_call < hd.call_n and s.handler_call[at + CALL_WORDS] >> GROUP_SHIFT == t.group:
+            if t.at_call < hd.call_n and s.handler_call[at + CALL_WORDS] >> GROUP_SHIFT == group:
                 t.launching = 1
                 push(s, DO_CALLS, a)
             if word & BRANCH > 0:
@@ -5011,7 +5010,7 @@ def branch(s: State, a: i64, handler: i64) -> None:
     own.listed = 0
     own.phase = CALLING
     own.req = a
-    own.cluster = t.gen
+    own.cluster = s.att_gen[a]
     own.number = -1
     own.host = -1
     own.conn = -1
@@ -5021,7 +5020,6 @@ def branch(s: State, a: i64, handler: i64) -> None:
     own.sampled = t.sampled
     own.station = -1
     own.at_call = 0
-    own.group = 0
     own.waiting = 0
     own.failed = 0
     own.launching = 1
@@ -5035,7 +5033,7 @@ def join(s: State, a: i64) -> None:
     t = s.att[a]
     t.phase = OVER
     parent = s.att[t.req]
-    if parent.gen == t.cluster and parent.phase == CALLING:
+    if s.att_gen[t.req] == t.cluster and parent.phase == CALLING:
         answered(s, t.req, t.failed)
     give_attempt(s, a)
 
@@ -5066,11 +5064,13 @@ def launch(s: State, a: i64, call: i64) -> bool:
     flow = find_flow(s, t.pod, call)
     if flow < 0:
         return False
-    r = take_request(s, draw(t.id, P_CHILD + t.at_call), t.root, flow)
+    r = take_request(s, draw(t.id, P_CHILD + t.at_call), 0, flow)
     q = s.req[r]
+    if t.sampled == 1:
+        q.root = t.root
+        q.parent_id = t.req_id
     q.parent = a
-    q.parent_gen = t.gen
-    q.parent_id = t.req_id
+    q.parent_gen = s.att_gen[a]
     q.call = call
     join_calls(s, r)
     q.sampled = t.sampled
@@ -5233,7 +5233,7 @@ def start_idle(s: State, a: i64) -> None:
         set_timer(s, route.idle_class, t.req, q.gen)
     if route.try_idle_class >= 0:
         t.failed = 0
-        set_timer(s, route.try_idle_class, a, t.gen)
+        set_timer(s, route.try_idle_class, a, s.att_gen[a])
 
 
 def pass_headers(s: State, a: i64) -> bool:
@@ -6381,7 +6381,7 @@ def finish(s: State, r: i64) -> None:
     if q.parent >= 0:
         s.pod[s.flow[q.flow].pod].calling -= 1
         t = s.att[q.parent]
-        if t.gen == q.parent_gen and t.phase == CALLING:
+        if s.att_gen[q.parent] == q.parent_gen and t.phase == CALLING:
             if not failing:
                 answered(s, q.parent, 0)
             elif s.call[q.call].again >= -q.user:
