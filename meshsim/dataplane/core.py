@@ -1307,6 +1307,11 @@ class Att:
     launching: i8
     failed: i8
     """Once the headers of its answer have passed: whether its time is over."""
+
+
+class Trace:
+    """What rows of the log tell of an attempt, and what few attempts need."""
+
     req_id: i64
     """This and the next five: of attempts in a sampled trace."""
     root: i64
@@ -1528,6 +1533,8 @@ class State(NamedTuple):
     holder: list[int]
     lines: list[int]
     """For each request its generation and downstream connection, where they are asked for."""
+    trace: list[Trace]
+    """Beside each attempt."""
     att_gen: list[int]
     """`gen` of each attempt: most timers ask for nothing else when they are due."""
     kept: list[Cell]
@@ -2081,7 +2088,7 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
     elif tc.kind == TIMER_TRY_IDLE and s.att[row].failed == 1:
         return False
     # The headers of the answer have started idle timers anew.
-    return t.time - tc.span >= s.att[row].done
+    return t.time - tc.span >= s.trace[row].done
 
 
 def may_live(s: State, k: i64, at: i64) -> bool:
@@ -3834,12 +3841,13 @@ def take_attempt(s: State, r: i64, row: i64, h: i64, identity: i64) -> i64:
     t.met = 0
     t.killed = 0
     if q.sampled == 1:
-        t.req_id = q.id
-        t.root = q.root
-        t.start = c.now
-        t.arrived = 0
-        t.served = 0
-        t.done = 0
+        trace = s.trace[a]
+        trace.req_id = q.id
+        trace.root = q.root
+        trace.start = c.now
+        trace.arrived = 0
+        trace.served = 0
+        trace.done = 0
     q.att = a
     q.host = h
     return a
@@ -3930,7 +3938,7 @@ def await_connection(s: State, a: i64, pool: i64) -> None:
     p.pending += 1
     t.listed = 1
     if cl.pools > 0:
-        t.sent = pool
+        s.trace[a].sent = pool
     if p.head < 0:
         p.head = a
     else:
@@ -4636,7 +4644,7 @@ def send(s: State, a: i64, when: i64) -> None:
         return
     if host.reachable == 0:
         t.phase = HUNG_OUT
-        t.sent = c.now
+        s.trace[a].sent = c.now
         return
     t.phase = OUTWARD
     travel = leg(s, t.host, t.id, P_NET)
@@ -4686,10 +4694,10 @@ def on_arrive(s: State, a: i64) -> None:
         give_attempt(s, a)
         return
     if t.sampled == 1:
-        t.arrived = c.now
+        s.trace[a].arrived = c.now
     if t.pod < 0:
         t.phase = SERVING
-        t.served = c.now
+        s.trace[a].served = c.now
         t.events += 1
         schedule(s, c.now + sample(s, s.host[t.host].external, t.id, P_EXTERNAL), EV_SERVED, a)
         return
@@ -4762,7 +4770,7 @@ def begin_service(s: State, a: i64) -> None:
     pod.begun += 1
     t.phase = SERVING
     if t.sampled == 1:
-        t.served = begin
+        s.trace[a].served = begin
     span = sample(s, s.handler[t.handler].service, t.id, P_SERVICE)
     if pod.bound >= 0:
         span = bounded(s, a, span)
@@ -4779,8 +4787,8 @@ def bounded(s: State, a: i64, span: i64) -> i64:
         span = SECOND * SECOND
         if longer < 1e18:
             span = int(longer)
-    t.sent = int(span * (bound.share * 1e-6))
-    return span - t.sent
+    s.trace[a].sent = int(span * (bound.share * 1e-6))
+    return span - s.trace[a].sent
 
 
 def load_factor(s: State, at: i64, busy: i64) -> float:
@@ -4812,7 +4820,7 @@ def compute(s: State, a: i64) -> None:
     cpu = s.bound[s.pod[p].bound]
     cpu.running += 1
     t.phase = COMPUTING
-    t.sent += cpu.clock
+    s.trace[a].sent += cpu.clock
     await_cpu(s, a)
 
 
@@ -4821,7 +4829,7 @@ def await_cpu(s: State, a: i64) -> None:
     c = s.ctl[0]
     t = s.att[a]
     cpu = s.bound[s.pod[t.pod].bound]
-    due = c.now + t.sent - cpu.clock
+    due = c.now + s.trace[a].sent - cpu.clock
     if cpu.quota > 0 and cpu.left < cpu.running:
         due += period_end(s, s.pod[t.pod].bound, c.now) - c.now
     t.events += 1
@@ -4867,12 +4875,12 @@ def has_computed(s: State, a: i64) -> bool:
     t = s.att[a]
     k = s.pod[t.pod].bound
     if t.phase == SERVING:
-        if t.sent > 0:
+        if s.trace[a].sent > 0:
             compute(s, a)
             return False
         return True
     settle_cpu(s, k)
-    if s.bound[k].clock < t.sent:
+    if s.bound[k].clock < s.trace[a].sent:
         await_cpu(s, a)
         return False
     s.bound[k].running -= 1
@@ -5002,8 +5010,8 @@ def branch(s: State, a: i64, handler: i64) -> None:
     c.att_free = own.next
     c.att_free_n -= 1
     own.id = draw(t.id, P_CHILD + t.at_call)
-    own.req_id = t.req_id
-    own.root = t.root
+    s.trace[b].req_id = s.trace[a].req_id
+    s.trace[b].root = s.trace[a].root
     own.next = -1
     own.open = 0
     own.events = 0
@@ -5067,8 +5075,8 @@ def launch(s: State, a: i64, call: i64) -> bool:
     r = take_request(s, draw(t.id, P_CHILD + t.at_call), 0, flow)
     q = s.req[r]
     if t.sampled == 1:
-        q.root = t.root
-        q.parent_id = t.req_id
+        q.root = s.trace[a].root
+        q.parent_id = s.trace[a].req_id
     q.parent = a
     q.parent_gen = s.att_gen[a]
     q.call = call
@@ -5146,7 +5154,7 @@ def respond(s: State, a: i64, status: i64) -> None:
     t = s.att[a]
     t.status = status
     if t.sampled == 1:
-        t.done = c.now
+        s.trace[a].done = c.now
     t.phase = INWARD
     if t.open == 0:
         t.phase = OVER
@@ -5167,7 +5175,7 @@ def respond(s: State, a: i64, status: i64) -> None:
             back = passage(s, p, t.station, back) - c.now
     if s.host[t.host].reachable == 0:
         t.phase = HUNG_BACK
-        t.done = c.now
+        s.trace[a].done = c.now
     else:
         send_back(s, a, c.now + back)
 
@@ -5227,7 +5235,7 @@ def start_idle(s: State, a: i64) -> None:
     """Headers have passed on: idle timers begin anew."""
     t = s.att[a]
     q = s.req[t.req]
-    t.done = s.ctl[0].now
+    s.trace[a].done = s.ctl[0].now
     route = s.route[q.route]
     if route.idle_class >= 0:
         set_timer(s, route.idle_class, t.req, q.gen)
@@ -5590,7 +5598,7 @@ def leave_upstream(s: State, a: i64) -> None:
     if t.phase == PENDING and t.listed == 1:
         cl.pending -= 1
         if cl.pools > 0:
-            s.pool[t.sent].pending -= 1
+            s.pool[s.trace[a].sent].pending -= 1
         else:
             s.pool[host.pool + s.req[t.req].worker].pending -= 1
     if t.attached == 1:
@@ -5935,7 +5943,7 @@ def close_excess(s: State, a: i64) -> None:
     t = s.att[a]
     pool = s.host[t.host].pool + s.req[t.req].worker
     if s.cluster[t.cluster].pools > 0:
-        pool = t.sent
+        pool = s.trace[a].sent
     p = s.pool[pool]
     if p.connecting <= p.pending:
         return
@@ -6284,10 +6292,11 @@ def write_log(s: State, r: i64, a: i64, status: i64, flags: i64, last: i64) -> N
     row.how = t.how
     row.host = t.host
     row.pod = t.pod
-    row.attempt_start = t.start
-    row.arrived = t.arrived
-    row.served = t.served
-    row.done = t.done
+    trace = s.trace[a]
+    row.attempt_start = trace.start
+    row.arrived = trace.arrived
+    row.served = trace.served
+    row.done = trace.done
 
 
 def bucket(span: i64) -> i64:
@@ -6852,9 +6861,9 @@ def reach(s: State, h: i64) -> None:
         host.cursor += 1
         t = s.att[a]
         if t.host == h and t.open == 1 and t.phase == HUNG_OUT:
-            send(s, a, retransmission(t.sent, RTO_BASE, c.now))
+            send(s, a, retransmission(s.trace[a].sent, RTO_BASE, c.now))
         elif t.host == h and t.open == 1 and t.phase == HUNG_BACK:
-            send_back(s, a, retransmission(t.done, RTO_BASE, c.now))
+            send_back(s, a, retransmission(s.trace[a].done, RTO_BASE, c.now))
     if host.cursor < len(s.att):
         push(s, DO_REACH, h)
     else:
@@ -7117,7 +7126,7 @@ def silent_since(s: State, r: i64) -> i64:
         if s.route[q.route].slow == 1 and whole(s, r) and s.late[2 * r + 1] > since:
             since = s.late[2 * r + 1]
     if q.decided == STARTED and q.att >= 0:
-        since = s.att[q.att].done
+        since = s.trace[q.att].done
     elif q.att >= 0 and s.att[q.att].attached == 1 and s.route[q.route].timeout_status == 0:
         since = s.conn_age[s.att[q.att].conn].due
     return since
@@ -7513,7 +7522,8 @@ INLINE = (
 """Functions that are worth a place wherever they are called; the compiler decides about the others."""
 OFTEN = (
     *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead"),
-    *("look_at_calls", "look_at_timer", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first", "timer_live", "may_live"),
+    *("look_at_calls", "look_at_timer", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first"),
+    *("timer_live", "may_live"),
     *("on_timer", "end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
     *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),
     *("failure", "make_calls", "answered", "launch", "join_calls", "respond", "send_back", "on_back"),

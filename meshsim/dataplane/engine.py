@@ -572,6 +572,7 @@ class Engine:
         t.set("ctl", 0, f"{name}_free_n", free + size - old)
         if name == "att":
             t.fill(name, "phase", old, [core.OVER] * (size - old))
+            t.reserve("trace", size)
             t.reserve("att_gen", size)
         if name == "conn":
             t.reserve("conn_age", size)

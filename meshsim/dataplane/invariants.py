@@ -244,13 +244,13 @@ class _Check:
         live = np.flatnonzero(self._field("req", "live") == 1)
         parent = self._field("req", "parent")[live]
         made = parent >= 0
-        generation = self._field("att", "gen")[np.maximum(parent, 0)]
+        generation = self._tables.column("att_gen")[np.maximum(parent, 0)]
         known = made & (generation == self._field("req", "parent_gen")[live])
         calling = self._field("att", "phase") == core.CALLING
         out = self._count(parent[known], self._tables.length("att"))
         branches = np.flatnonzero(calling & (self._field("att", "number") < 0))
         above = self._field("att", "req")[branches]
-        same = self._field("att", "gen")[above] == self._field("att", "cluster")[branches]
+        same = self._tables.column("att_gen")[above] == self._field("att", "cluster")[branches]
         out += self._count(above[same], self._tables.length("att"))
         yield from _differ(
             "calls of attempt", np.where(calling, self._field("att", "waiting"), 0), np.where(calling, out, 0)

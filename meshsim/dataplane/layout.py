@@ -46,7 +46,10 @@ USUAL_REST: Final = 3_600 * SECOND
 CHOICES: Final = (1 << 15) - 1
 """The most hosts that a least request balancer compares; more than any cluster has change nothing that can be seen."""
 _RUNNING: Final = frozenset(
-    {"ctl", "conn", "conn_age", "req", "att", "timer", "log", "tally", "cell", "host_source", "pool_key", "own_bucket"}
+    (
+        *("ctl", "conn", "conn_age", "req", "att", "trace", "timer", "log", "tally", "cell", "kept", "series"),
+        *("host_source", "pool_key", "own_bucket"),
+    )
 )
 """Tables that are filled while the core runs."""
 

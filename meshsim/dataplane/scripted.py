@@ -212,9 +212,10 @@ class ScriptedTables(PlainTables):
             if t.conn >= 0 and self._cut.get(t.conn) == s.conn_age[t.conn].opened:
                 functions["reset_from_server"](s, a)
                 return
-            t.arrived = t.served = s.ctl[0].now
+            trace = s.trace[a]
+            trace.arrived = trace.served = s.ctl[0].now
             mirror = t.open == 1 and s.req[t.req].mirror == 1
-            meeting = self._ends.meet(Arrival(t.arrived, t.host, t.root, t.number, t.conn, mirror))
+            meeting = self._ends.meet(Arrival(trace.arrived, t.host, trace.root, t.number, t.conn, mirror))
             t.phase = core.SERVING
             if meeting.goaway is not None:
                 connection, said = t.conn, meeting.goaway

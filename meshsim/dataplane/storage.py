@@ -45,6 +45,7 @@ ROWS: Final[Mapping[str, type]] = {
     "user": core.User,
     "req": core.Req,
     "att": core.Att,
+    "trace": core.Trace,
     "timer": core.Timer,
     "timer_class": core.TimerClass,
     "change": core.Change,

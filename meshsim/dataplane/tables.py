@@ -37,7 +37,7 @@ from meshsim.errors import InternalError, UsageError
 
 Notice = Callable[[str], None]
 
-_FIRST_LINE: Final = frozenset({"att", "host", "pod", "proxy"})
+_FIRST_LINE: Final = frozenset({"host", "pod", "proxy"})
 """Tables of whose rows the first cache line is all that most requests need."""
 COMPILING: Final = "compiling the engine (first run only)..."
 
