@@ -352,8 +352,10 @@ HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
 """Buckets of the wheel, each a stretch of 2^`shift` nanoseconds."""
-BUCKET_ROOM = 16
-"""Events that fit into one bucket."""
+WHEEL_ROOM = 65_536
+"""Events that fit into the wheel; the first place stays empty."""
+EVENT_WORDS = 3
+"""Words of an event in the `wheel` column: time, key, and the place of the next of its bucket, or the next free one."""
 NEAR_ROOM = 256
 """Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
 NEAR_LOOK = 6
@@ -434,6 +436,8 @@ LAYER = 510
 """Bits of a drawn number that choose one of 256 layers of an exponential number's density: where its words begin."""
 PLACE = 1.3877787807814457e-17
 """2^-56: what a place in a layer, of 2^30, times its edge is counted in."""
+HEIGHT = 9.313225746154785e-10
+"""2^-30: what heights of layers are counted in."""
 EDGE = 1.4901161193847656e-08
 """2^-26: what edges of `layer` are counted in."""
 TAIL = 7.69711747013105
@@ -489,9 +493,11 @@ class Ctl:
     """Number of the bucket of time whose events are being processed: its instants are `shift` bits longer."""
     shift: i64
     turned: i64
-    """Buckets, and events taken out of them, and events that found theirs full, since the width was last looked at."""
+    """Buckets, and events taken out of them, since the width was last looked at."""
     taken: i64
-    spilled: i64
+    wheel_free: i64
+    """The last place of the wheel that became free, and the last one that was ever used."""
+    wheel_top: i64
     work_n: i64
     log_n: i64
     tally_n: i64
@@ -1496,7 +1502,8 @@ class State(NamedTuple):
     cell: list[Cell]
     heap: list[int]
     wheel: list[int]
-    fill: list[int]
+    bucket_first: list[int]
+    """Place of the first event of each bucket of the wheel, 0 without."""
     work: list[int]
     tried: list[int]
     hedged: list[int]
@@ -1543,6 +1550,8 @@ class State(NamedTuple):
     sorting: list[int]
     """Two lists of pairs, the place of a cell and its row in `kept`: sorting moves them from one to the other."""
     digit: list[int]
+    height: list[int]
+    """For each layer how high the curve is at its edge."""
     layer: list[int]
     """For each layer how many of its 2^30 places lie under the curve for certain, and its edge (`ziggurat`)."""
 
@@ -1610,8 +1619,8 @@ def at_edge(s: State, number: i64) -> float:
         number = mix(number + STEP)
         if at == 0:
             return TAIL - math.log(unit(number))
-        low = math.exp(-s.layer[at + 1] * EDGE)
-        high = math.exp(-s.layer[at + 3] * EDGE)
+        low = s.height[at >> 1] * HEIGHT
+        high = s.height[(at >> 1) + 1] * HEIGHT
         if low + unit(number) * (high - low) < math.exp(-x):
             return x
         number = mix(number + STEP)
@@ -1729,25 +1738,29 @@ def push(s: State, step: i64, row: i64) -> None:
 def put(s: State, time: i64, key: i64) -> None:
     """Add an event to the queue.
 
-    What is due within one turn of the wheel waits in the bucket of its time, in no order. What is due within the
-    current bucket stands in the near list, the last one first; what is due later, or finds no room, in the far heap.
+    What is due within one turn of the wheel waits in the bucket of its time, in no order, at the place that became free
+    last: so that few lines of memory are in use. What is due within the current bucket stands in the near list, the
+    last one first; what is due later, or finds no room, in the far heap.
     The next event is the earlier of the two tops once the wheel has been turned (`advance`), so that its width never
     shows in a result.
     """
     c = s.ctl[0]
     number = time >> c.shift
     ahead = number - c.bucket
-    if ahead > 0 and ahead < BUCKETS:
+    if ahead > 0 and ahead < BUCKETS and c.wheel_n < WHEEL_ROOM - 1:
+        at = c.wheel_free
+        if at > 0:
+            c.wheel_free = s.wheel[at + 2]
+        else:
+            c.wheel_top += EVENT_WORDS
+            at = c.wheel_top
         b = number & (BUCKETS - 1)
-        n = s.fill[b]
-        if n < BUCKET_ROOM:
-            at = 2 * (b * BUCKET_ROOM + n)
-            s.wheel[at] = time
-            s.wheel[at + 1] = key
-            s.fill[b] = n + 1
-            c.wheel_n += 1
-            return
-        c.spilled += 1
+        s.wheel[at] = time
+        s.wheel[at + 1] = key
+        s.wheel[at + 2] = s.bucket_first[b]
+        s.bucket_first[b] = at
+        c.wheel_n += 1
+        return
     if ahead <= 0 and c.near_n < NEAR_ROOM:
         put_near(s, c.near_n, time, key)
         c.near_n += 1
@@ -1819,8 +1832,10 @@ def octave(number: i64) -> i64:
 
 def look_far(s: State, b: i64) -> None:
     """Fetch the rows that the events of bucket `b` are about."""
-    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
-        key = s.wheel[2 * at + 1]
+    at = s.bucket_first[b]
+    while at > 0:
+        key = s.wheel[at + 1]
+        at = s.wheel[at + 2]
         kind = (key >> SLOT_BITS) & KINDS
         if kind >= EV_SERVER and kind <= EV_RESET:
             fetch(s.att, key & SLOTS)
@@ -1830,8 +1845,10 @@ def look_far(s: State, b: i64) -> None:
 
 def look_near(s: State, b: i64) -> None:
     """Fetch the rows that those of the events of bucket `b` name, and begin to look at what they will lead to."""
-    for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
-        key = s.wheel[2 * at + 1]
+    at = s.bucket_first[b]
+    while at > 0:
+        key = s.wheel[at + 1]
+        at = s.wheel[at + 2]
         kind = (key >> SLOT_BITS) & KINDS
         row = key & SLOTS
         if kind == EV_RESPONSE or kind == EV_BACK:
@@ -1981,9 +1998,9 @@ def look_at_hosts(s: State, first: i64, second: i64) -> None:
 
 
 def advance(s: State) -> None:
-    """Turn the wheel to the bucket of the next event, and put what is in it into the near heap."""
+    """Turn the wheel to the bucket of the next event, and put what is in it into the near list."""
     c = s.ctl[0]
-    if c.turned > 2 * BUCKETS or c.spilled > BUCKETS:
+    if c.turned > 2 * BUCKETS or c.taken > 4 * BUCKETS:
         fit_width(s)
     while c.near_n == 0:
         first = NEVER
@@ -1998,17 +2015,34 @@ def advance(s: State) -> None:
         c.bucket += 1
         c.turned += 1
         b = c.bucket & (BUCKETS - 1)
-        n = s.fill[b]
-        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + n):
-            put_near(s, c.near_n, s.wheel[2 * at], s.wheel[2 * at + 1])
-            c.near_n += 1
-        s.fill[b] = 0
-        c.wheel_n -= n
-        c.taken += n
+        if s.bucket_first[b] > 0:
+            empty_bucket(s, b)
         if c.looks == 1:
             look_near(s, (b + NEAR_LOOK) & (BUCKETS - 1))
             look_far(s, (b + NEAR_LOOK + 1) & (BUCKETS - 1))
-            fetch(s.wheel, 2 * ((b + NEAR_LOOK + 3) & (BUCKETS - 1)) * BUCKET_ROOM)
+            fetch(s.wheel, s.bucket_first[(b + NEAR_LOOK + 3) & (BUCKETS - 1)])
+
+
+def empty_bucket(s: State, b: i64) -> None:
+    """Put the events of bucket `b` into the near list, those that find no room there into the far heap."""
+    c = s.ctl[0]
+    at = s.bucket_first[b]
+    s.bucket_first[b] = 0
+    n = 0
+    while at > 0:
+        if c.near_n < NEAR_ROOM:
+            put_near(s, c.near_n, s.wheel[at], s.wheel[at + 1])
+            c.near_n += 1
+        else:
+            sift_up(s, NEAR_ROOM, c.far_n, s.wheel[at], s.wheel[at + 1])
+            c.far_n += 1
+        n += 1
+        following = s.wheel[at + 2]
+        s.wheel[at + 2] = c.wheel_free
+        c.wheel_free = at
+        at = following
+    c.wheel_n -= n
+    c.taken += n
 
 
 def find_first(s: State) -> i64:
@@ -2039,24 +2073,27 @@ def take(s: State, base: i64) -> None:
 
 
 def fit_width(s: State) -> None:
-    """Make buckets wider when most are empty, narrower when many overflow; what waits in them moves to the far heap."""
+    """Make buckets wider when most are empty, narrower when many are full; what waits in them moves to the far heap."""
     c = s.ctl[0]
     change = 0
-    if 4 * c.spilled > c.taken:
+    if c.taken > 8 * c.turned:
         change = -1
     elif c.taken < 2 * c.turned:
         change = 1
     c.turned = 0
     c.taken = 0
-    c.spilled = 0
     if change == 0 or c.shift + change < 8 or c.shift + change > 40:
         return
     for b in range(BUCKETS):
-        for at in range(b * BUCKET_ROOM, b * BUCKET_ROOM + s.fill[b]):
-            sift_up(s, NEAR_ROOM, c.far_n, s.wheel[2 * at], s.wheel[2 * at + 1])
+        at = s.bucket_first[b]
+        while at > 0:
+            sift_up(s, NEAR_ROOM, c.far_n, s.wheel[at], s.wheel[at + 1])
             c.far_n += 1
-        s.fill[b] = 0
+            at = s.wheel[at + 2]
+        s.bucket_first[b] = 0
     c.wheel_n = 0
+    c.wheel_free = 0
+    c.wheel_top = 0
     c.shift += change
     c.bucket = c.now >> c.shift
 
@@ -7523,6 +7560,7 @@ INLINE = (
 OFTEN = (
     *("sample", "least", "put", "sift_up", "put_near", "drop", "look_far", "look_near", "see", "look_ahead"),
     *("look_at_calls", "look_at_timer", "look_at_flow", "look_at_cluster", "look_at_hosts", "advance", "find_first"),
+    *("empty_bucket", "count_tally", "count_notes"),
     *("timer_live", "may_live"),
     *("on_timer", "end_try", "event_loop", "send_root", "plan_arrival", "on_source", "passage", "enter", "pass_out"),
     *("try_upstream", "ready_connection", "on_server", "on_arrive", "begin_service", "free_worker", "on_served"),

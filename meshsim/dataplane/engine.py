@@ -51,8 +51,8 @@ _SHIFT: Final = 15
 """First width of the wheel's buckets, in bits of nanoseconds; the core fits it to the load."""
 _FIXED: Final = {
     **dict.fromkeys(("tally", "rare", "noted"), 1_024),
-    "wheel": 2 * core.BUCKETS * core.BUCKET_ROOM,
-    "fill": core.BUCKETS,
+    "wheel": core.EVENT_WORDS * core.WHEEL_ROOM,
+    "bucket_first": core.BUCKETS,
     "work": 4_096,
     "ahead": core.AHEAD * core.AHEAD_WORDS,
     "heap": _HEAP,

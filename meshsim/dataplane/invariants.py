@@ -111,15 +111,29 @@ class _Check:
             yield f"work_n is {self._ctl('work_n')} between events"
 
     def _wheel(self) -> Iterator[str]:
-        wheel = self._tables.column("wheel").reshape(core.BUCKETS, core.BUCKET_ROOM, 2)
-        fill = self._tables.column("fill")
-        if int(fill.sum()) != self._ctl("wheel_n"):
-            yield f"{fill.sum()} events on the wheel, {self._ctl('wheel_n')} counted"
-        for b in np.flatnonzero(fill):
-            numbers = wheel[b, : fill[b], 0] >> self._ctl("shift")
+        wheel = self._tables.column("wheel")
+        first = self._tables.column("bucket_first")
+        counted = 0
+        for b in np.flatnonzero(first):
+            events = self._chain(wheel, int(first[b]))
+            counted += len(events)
+            numbers = wheel[events] >> self._ctl("shift")
             ahead = numbers - self._ctl("bucket")
             if ((numbers & (core.BUCKETS - 1)) != b).any() or (ahead <= 0).any() or (ahead >= core.BUCKETS).any():
                 yield f"bucket {b} holds events of other times"
+        free = len(self._chain(wheel, self._ctl("wheel_free")))
+        if counted != self._ctl("wheel_n"):
+            yield f"{counted} events on the wheel, {self._ctl('wheel_n')} counted"
+        if counted + free != self._ctl("wheel_top") // core.EVENT_WORDS:
+            yield f"{counted} places of the wheel are taken and {free} free, of {self._ctl('wheel_top')} words"
+
+    def _chain(self, wheel: Ints, at: int) -> list[int]:
+        """Places of a bucket's events, or the free ones, cut where they would go in a circle."""
+        places: list[int] = []
+        while at > 0 and len(places) < core.WHEEL_ROOM:
+            places.append(at)
+            at = int(wheel[at + 2])
+        return places
 
     def requests(self) -> Iterator[str]:
         """Requests begun and not ended are those in the table; those with a retry under way are counted."""

@@ -35,7 +35,7 @@ from meshsim.dataplane.specs import (
     WakeSpec,
 )
 from meshsim.dataplane.storage import FIELDS, Tables
-from meshsim.dataplane.ziggurat import layer_words
+from meshsim.dataplane.ziggurat import heights, layer_words
 from meshsim.units import MILLISECOND, SECOND, Nanos
 
 Row = tuple[int, ...]
@@ -78,10 +78,11 @@ class Layout:
             for name in (
                 *("free", "turn", "hosts", "seen", "cluster_row", "holder"),
                 *("handler_call", "source_flow", "code", "payload", "quantile", "instant", "outcome", "session_key"),
-                "layer",
+                *("layer", "height"),
             )
         }
         self.columns["layer"].extend(layer_words())
+        self.columns["height"].extend(heights())
         self._dists: dict[Distribution, int] = {}
         self._wakes: dict[WakeSpec, int] = {}
         self._routes: dict[tuple[RouteSpec, int, bool], int] = {}

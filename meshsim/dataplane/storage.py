@@ -66,8 +66,8 @@ ROWS: Final[Mapping[str, type]] = {
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {name: tuple(row.__annotations__) for name, row in ROWS.items()}
 COLUMNS: Final = tuple(name for name in State._fields if name not in ROWS)
 WIDTHS: Final[Mapping[str, int]] = {
-    "fill": 1,
-    **dict.fromkeys(("att_gen", "hosts", "seen", "cluster_row", "call_flow", "member", "tried", "layer"), 4),
+    **dict.fromkeys(("att_gen", "hosts", "seen", "cluster_row", "call_flow", "member", "tried", "layer", "height"), 4),
+    **dict.fromkeys(("bucket_first", "cell_at"), 4),
 }
 """Bytes of a number in the columns whose numbers are small; the others have 8."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from meshsim.dataplane.core import EDGE, TAIL
+from meshsim.dataplane.core import EDGE, HEIGHT, TAIL
 
 LAYERS: Final = 256
 PLACES: Final = 1 << 30
@@ -35,3 +35,8 @@ def layer_words() -> list[int]:
     for edge, following in zip(found, [*found[1:], 0.0]):
         words += [int(following / edge * PLACES) if edge else 0, round(edge / EDGE)]
     return words
+
+
+def heights() -> list[int]:
+    """The column `core.State.height`: how high the curve is at each edge."""
+    return [round(math.exp(-edge) / HEIGHT) for edge in edges()]

@@ -10,7 +10,7 @@ import pytest
 
 from meshsim.dataplane import core
 from meshsim.dataplane.core import TAIL, State, draw, exponential, mix
-from meshsim.dataplane.ziggurat import LAYERS, PLACES, edges, layer_words
+from meshsim.dataplane.ziggurat import LAYERS, PLACES, edges, heights, layer_words
 
 _N = 200_000
 _CRITICAL = 1.95
@@ -18,12 +18,13 @@ _CRITICAL = 1.95
 
 
 class _Layers(NamedTuple):
-    """The one column that drawing needs."""
+    """The columns that drawing needs."""
 
     layer: list[int]
+    height: list[int]
 
 
-_STATE = cast("State", _Layers(layer_words()))
+_STATE = cast("State", _Layers(layer_words(), heights()))
 
 
 def _sample() -> list[float]:
@@ -80,5 +81,5 @@ def test_a_wrong_edge_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     words = layer_words()
     for at in range(LAYERS // 2):
         words[2 * at + 1] += words[2 * at + 1] // 20
-    monkeypatch.setattr(f"{__name__}._STATE", cast("State", _Layers(words)))
+    monkeypatch.setattr(f"{__name__}._STATE", cast("State", _Layers(words, heights())))
     assert _distance(_sample()) > _CRITICAL
