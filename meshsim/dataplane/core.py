@@ -1947,6 +1947,8 @@ def look_at_calls(s: State, a: i64) -> None:
                 identity = draw(t.id, P_CHILD + at_call)
                 look_at_flow(s, flow, draw(mix(identity + STEP), P_PICK))
             return
+    fetch(s.host, t.host)
+    fetch(s.cluster, t.cluster)
 
 
 def look_at_flow(s: State, flow: i64, number: i64) -> None:
