@@ -76,9 +76,8 @@ class Layout:
         self.columns = {
             name: ColumnAppender(name)
             for name in (
-                *("free", "turn", "hosts", "seen", "cluster_row", "holder"),
+                *("free", "turn", "hosts", "seen", "cluster_row", "holder", "layer", "height"),
                 *("handler_call", "source_flow", "code", "payload", "quantile", "instant", "outcome", "session_key"),
-                *("layer", "height"),
             )
         }
         self.columns["layer"].extend(layer_words())
