@@ -36,6 +36,7 @@ def collect_rarely() -> None:
     """Look for unreachable cycles once in many thousand new objects.
 
     A world is millions of objects that stay, and hardly one is in a cycle; looking through them as often as Python does
-    by itself takes a quarter of the time of a large mesh.
+    by itself takes a quarter of the time of a large mesh. What is in cycles are whole worlds that are not needed any
+    more, which an occasional look at older objects finds.
     """
-    gc.set_threshold(200_000, 200, 100)
+    gc.set_threshold(200_000, 8, 100)
