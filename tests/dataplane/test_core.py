@@ -2181,6 +2181,33 @@ def test_a_failed_attempt_ends_the_idle_timer_of_a_session() -> None:
     assert outcomes(send(engine, service, 0, 20 * MS)) == [(200, Flag.UF), (0, Flag.NONE)]
 
 
+def test_a_session_that_connects_again_is_not_idle() -> None:
+    engine = make()
+    cluster = {"connect_timeout": 300 * MS}
+    route = {"idle_timeout": 100 * MS, "backoff_base": 50 * MS, "backoff_max": 50 * MS}
+    service = session_service(engine, tries=2, cluster=cluster, route=route)
+    [(key, host)] = service.hosts
+    engine.set_hosts(service.cluster, [(key, replace(host, inbound=InboundKind.REFUSE))], 0)
+    engine.set_hosts(service.cluster, [(key, replace(host, reachable=False))], 1)
+    (row,) = send(engine, service, 0)
+    assert Flag(int(row["flags"])) == Flag.UF | Flag.URX
+    assert 300 * MS < row["end"] < 350 * MS
+
+
+@pytest.mark.parametrize(("fails", "ends"), [(False, 301), (True, 1000)])
+def test_long_idle_times_of_sessions_are_kept_too(fails: bool, ends: int) -> None:
+    engine = make()
+    far = {"latency": SECOND // 2, "handshake_rtts": 1}
+    route = {"idle_timeout": 300 * SECOND, "max_stream_duration": 1000 * SECOND}
+    service = session_service(engine, tries=2, host=far, handler={"service": fixed(2000 * SECOND)}, route=route)
+    [(key, host)] = service.hosts
+    if fails:
+        engine.set_hosts(service.cluster, [(key, replace(host, inbound=InboundKind.REFUSE))], 0)
+        engine.set_hosts(service.cluster, [(key, host)], MS)
+    (row,) = send(engine, service, 0, until=1500 * SECOND)
+    assert int(row["end"]) == ends * SECOND
+
+
 def test_the_back_off_of_sessions_grows_with_all_of_them() -> None:
     engine = make()
     route = {"backoff_base": 10 * MS, "backoff_max": 5 * SECOND}
