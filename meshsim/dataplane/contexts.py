@@ -267,6 +267,7 @@ class Contexts:
             max_retries=high.max_retries,
             retry_budget=high.retry_budget,
             host_connections=high.host_connections,
+            max_pools=high.max_pools,
         )
         pools = core.BY_PRIORITY | (core.BY_CONNECTION if spec.by_connection else 0)
         row = self._row(book, spec, pools=pools)

@@ -168,7 +168,8 @@ TIMER_TRY_IDLE = 5
 TIMER_CALL = 6
 TIMER_REQUEST = 8
 TIMER_REST = 10
-"""A connection's."""
+"""A connection's, as all from here on."""
+TIMER_LIFE = 12
 
 # States of a connection.
 CLOSED = 0
@@ -260,6 +261,10 @@ CX_ATTEMPTS = 1003
 SESSION_IDLE = 1004
 """Sessions that a TCP proxy ended because nothing had passed for too long, and those that had lasted too long."""
 SESSION_LONG = 1005
+CX_LIFE = 1006
+"""Connections that take no more streams because they have been up for as long as they may."""
+CX_POOLS = 1007
+"""Requests whose host may have no pool of connections."""
 UNATTACHED = 2024
 UNCHARGED = 2025
 CONNECT_TIMEOUT = 2026
@@ -348,6 +353,9 @@ HASH_RANDOM = 0
 HASH_FIXED = 1
 HASH_SESSION = 2
 
+PEEKS = 30
+PEEK_HEAD = 3
+"""Hosts that are looked at for later requests, and the words before them."""
 HOST_WORDS = 13
 """Payload words of one host in a `CH_HOSTS` change."""
 BUCKETS = 4096
@@ -423,6 +431,7 @@ P_PICK = 32
 P_WAY = 60
 P_DROP = 64
 P_SLOW = 65
+P_PEEK = 66
 P_CALL = 4096
 P_CHILD = 1 << 20
 P_REPORT = 1 << 21
@@ -885,7 +894,7 @@ class Cluster:
     detections: i64
     eject_jitter: i64
     idle_timeout: i64
-    """Of a connection without streams, and the longest life of one; 0 = none."""
+    """Of a connection without streams, and the longest life of one where it is long; 0 = none."""
     max_life: i64
     streams: i32
     """Most streams of a connection at once."""
@@ -923,6 +932,17 @@ class Cluster:
     """Timers of connections without streams, -1 where `idle_timeout` is none or long."""
     next_drop: i32
     """`drop` from the next change of its hosts or their health on."""
+    life_class: i32
+    """Timers of the lives of connections, -1 where they have no limit or a long one, which is then `max_life`."""
+    room: i32
+    """Most streams that a new connection can have at once."""
+    predict: i32
+    """Thousandths: streams that there are to be connections for in all, for each that there is or begins; 0 = 1."""
+    peek_at: i32
+    """Hosts looked at for later requests, in the `turn` column for each of its `workers`: how many, how many may be,
+    how many there have been, then they themselves; 0 = that is not done."""
+    max_pools: i32
+    """1 + the most pools that it may have at once, 0 = any number."""
 
 
 class Plan:
@@ -2105,7 +2125,9 @@ def timer_live(s: State, k: i64, at: i64) -> bool:
     t = s.timer[at]
     tc = s.timer_class[k]
     row = t.row
-    if tc.kind == TIMER_REST:
+    if tc.kind >= TIMER_REST:
+        if tc.kind == TIMER_LIFE:
+            return s.conn[row].state == READY and s.conn_age[row].opened & SLOTS == t.gen
         return s.conn[row].state == READY and s.conn[row].streams == 0 and s.conn_age[row].due == t.time - tc.span
     if tc.kind & 1 == 0:
         q = s.req[row]
@@ -2192,6 +2214,8 @@ def on_timer(s: State, k: i64) -> None:
                 close_rested(s, t.row)
             elif tc.kind == TIMER_REQUEST:
                 push(s, DO_REQUEST, t.row)
+            elif tc.kind == TIMER_LIFE:
+                outlive(s, t.row)
             else:
                 push(s, DO_TIMEOUT, t.row)
             # The step ends what the timer waited for; until it is done the entry would still look alive.
@@ -4015,6 +4039,12 @@ def try_in_context(s: State, r: i64, row: i64) -> None:
     identity = mix(q.id + (q.tries + 1) * STEP)
     h = -1
     i = 0
+    ahead = -1
+    if s.cluster[context.counts].predict > 0 and context.chain_n == 1:
+        asked = s.payload[context.chain_at]
+        if asked >= 0 and s.cluster[asked].peek_at > 0:
+            ahead = s.cluster[asked].peek_at + q.worker * (PEEK_HEAD + PEEKS)
+            h = peeked(s, ahead)
     while h < 0 and i < context.chain_n:
         asked = s.payload[context.chain_at + i]
         if asked < 0:
@@ -4027,6 +4057,12 @@ def try_in_context(s: State, r: i64, row: i64) -> None:
     if h < 0:
         find_none(s, r, row)
         return
+    pool = own_pool(s, r, h, context.counts)
+    if s.cluster[context.counts].max_pools > 0 and lacks_pool(s, pool, context.counts):
+        find_no_pool(s, r, pool, context.counts)
+        return
+    if ahead >= 0:
+        connect_before(s, r, asked, context.counts, ahead)
     if q.tries < c.tried_width:
         s.tried[r * c.tried_width + q.tries] = h
     q.tries += 1
@@ -4034,15 +4070,42 @@ def try_in_context(s: State, r: i64, row: i64) -> None:
     a = take_attempt(s, r, context.counts, h, identity)
     if q.mirrored < s.route[q.route].mirror_n:
         push(s, DO_MIRROR, r)
-    pool = own_pool(s, r, h, context.counts)
     k = find_connection(s, pool, context.counts)
     if k >= 0:
         s.att[a].conn = k
         attach(s, a)
         if s.cluster[context.counts].preconnect > 0:
-            connect_ahead(s, pool, context.counts)
+            look_ahead_of(s, a, pool)
     else:
         await_connection(s, a, pool)
+
+
+def lacks_pool(s: State, pool: i64, row: i64) -> bool:
+    """Whether a pool is a new one, as it has neither connections nor streams that wait, and one too many.
+
+    Envoy source/common/upstream/conn_pool_map_impl.h, getPool: all those of a cluster for one priority count.
+    """
+    if s.pool[pool].count > 0 or s.pool[pool].head >= 0:
+        return False
+    owner = s.cluster[s.host[s.pool[pool].host].cluster]
+    count = 0
+    for i in range(owner.host_at, owner.host_at + owner.host_n):
+        other = s.host[s.hosts[i]].pool
+        while other >= 0:
+            count += pool_row(s, other) == row and (s.pool[other].count > 0 or s.pool[other].head >= 0)
+            other = next_pool(s, other)
+    return count >= s.cluster[row].max_pools - 1
+
+
+def find_no_pool(s: State, r: i64, pool: i64, row: i64) -> None:
+    """A request's host may have no pool: to its client it is as if there was no host."""
+    q = s.req[r]
+    give_pool(s, pool)
+    note(s, row, CX_POOLS)
+    q.status = 503
+    q.flags |= UH
+    note_status(s, row, 503)
+    push(s, DO_FINISH, r)
 
 
 def line_of(s: State, r: i64) -> i64:
@@ -4160,23 +4223,49 @@ def lacks_connection(s: State, pool: i64, row: i64) -> bool:
     cl = s.cluster[row]
     host = s.host[p.host]
     if cl.preconnect == 0 or host.healthy != HEALTHY or host.ejected == 1:
-        return p.connecting * cl.streams < p.pending
-    free = p.connecting * cl.streams
-    k = p.conn
+        return p.connecting * cl.room < p.pending
+    active = running(s, pool, row)
+    return (p.pending + active) * cl.preconnect > 1000 * (spare(s, pool, row) + active)
+
+
+def running(s: State, pool: i64, row: i64) -> i64:
+    """The streams of a pool's connections."""
+    p = s.pool[pool]
+    if s.cluster[row].http2 == 1:
+        return s.host[p.host].active
     ready = 0
+    k = p.conn
+    while k >= 0:
+        ready += s.conn[k].state == READY
+        k = s.conn[k].next
+    return p.count - p.connecting - ready
+
+
+def spare(s: State, pool: i64, row: i64) -> i64:
+    """How many streams a pool's connections, those to come among them, can have beside those they have."""
+    p = s.pool[pool]
+    cl = s.cluster[row]
+    free = p.connecting * cl.room
+    k = p.conn
     while k >= 0:
         if s.conn[k].state == READY:
-            ready += 1
-            free += cl.streams - s.conn[k].streams
+            free += unused(s, k, cl.streams, cl.per_connection)
         k = s.conn[k].next
-    active = p.count - p.connecting - ready
-    if cl.http2 == 1:
-        active = host.active
-    return (p.pending + active) * cl.preconnect > 1000 * (free + active)
+    return free
+
+
+def unused(s: State, k: i64, streams: i64, per_connection: i64) -> i64:
+    """How many more streams a connection can have now (conn_pool_base.h, currentUnusedCapacity)."""
+    conn = s.conn[k]
+    if per_connection > 0:
+        return least(streams - conn.streams, per_connection - conn.used)
+    return streams - conn.streams
 
 
 def connect_ahead(s: State, pool: i64, row: i64) -> None:
-    """A new stream of a pool has found a connection: open those that are wanted ahead of the next ones, three at most.
+    """Open the connections that a pool lacks, three at most, and none but its first beyond the limits.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc, tryCreateNewConnections.
 
     DEVIATION: connections that HTTP/2 pools open ahead of their streams are told by all streams of a host together.
     """
@@ -4186,10 +4275,106 @@ def connect_ahead(s: State, pool: i64, row: i64) -> None:
     while made < 3 and lacks_connection(s, pool, row):
         if cl.connections >= cl.max_connections or crowded(s, pool, row):
             cl.cx_overflow += 1
-            if p.count > 0:
-                return
+            if p.count == 0:
+                dial(s, pool)
+            return
         dial(s, pool)
         made += 1
+
+
+def peek(s: State, r: i64, row: i64, at: i64) -> i64:
+    """The host that a later request will get, -1 where that cannot be told or as many have been looked at as there are.
+
+    Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, peekAnotherHost.
+
+    DEVIATION: requests are looked ahead for 30 at most, and never where least request picks by weight.
+    """
+    policy = s.cluster[row].policy
+    if s.cluster[row].plan >= 0:
+        policy = s.plan[s.cluster[row].plan].policy
+    if s.turn[at] >= least(PEEKS, s.turn[at + 1]) or (policy != ROUND_ROBIN and policy != RANDOM):
+        return -1
+    h = pick(s, r, row, draw(mix(s.cluster[row].id + s.turn[at + 2] * STEP), P_PEEK), 0)
+    if h >= 0:
+        s.turn[at + PEEK_HEAD + s.turn[at]] = h
+        s.turn[at] += 1
+        s.turn[at + 2] += 1
+    return h
+
+
+def peeked(s: State, at: i64) -> i64:
+    """The host that was looked at for the next request, -1 without."""
+    h = -1
+    while h < 0 and s.turn[at] > 0:
+        h = s.turn[at + PEEK_HEAD]
+        s.turn[at] -= 1
+        for i in range(s.turn[at]):
+            s.turn[at + PEEK_HEAD + i] = s.turn[at + PEEK_HEAD + 1 + i]
+        if s.host[h].removed == 1 or s.host[h].healthy != HEALTHY or s.host[h].ejected == 1:
+            h = -1
+    return h
+
+
+def connect_before(s: State, r: i64, row: i64, counts: i64, at: i64) -> None:
+    """A stream is about to begin: open connections to the hosts of the next ones, three at most.
+
+    Envoy source/common/upstream/cluster_manager_impl.cc, maybePreconnect.
+
+    DEVIATION: streams and connections count by cluster; Envoy counts those of all clusters of an event loop together.
+    """
+    cl = s.cluster[row]
+    worker = s.req[r].worker
+    made = 0
+    while made < 3:
+        want = 1
+        have = 0
+        s.turn[at + 1] = 0
+        for i in range(cl.host_at, cl.host_at + cl.host_n):
+            host = s.host[s.hosts[i]]
+            s.turn[at + 1] += host.healthy == HEALTHY and host.ejected == 0
+            pool = host.pool
+            while pool >= 0:
+                if pool_worker(s, pool) == worker:
+                    active = running(s, pool, counts)
+                    want += s.pool[pool].pending + active
+                    have += spare(s, pool, counts) + active
+                pool = next_pool(s, pool)
+        if want * s.cluster[counts].predict <= 1000 * have:
+            return
+        h = peek(s, r, row, at)
+        if h < 0 or not dial_before(s, own_pool(s, r, h, counts), counts):
+            return
+        made += 1
+
+
+def dial_before(s: State, pool: i64, row: i64) -> bool:
+    """Open a connection for a stream that a pool does not have yet, if it lacks one (maybePreconnectImpl)."""
+    p = s.pool[pool]
+    cl = s.cluster[row]
+    host = s.host[p.host]
+    if host.healthy != HEALTHY or host.ejected == 1:
+        if p.connecting * cl.room >= p.pending:
+            return False
+    else:
+        active = running(s, pool, row)
+        if (p.pending + active + 1) * cl.predict <= 1000 * (spare(s, pool, row) + active):
+            return False
+    if cl.connections >= cl.max_connections or crowded(s, pool, row):
+        cl.cx_overflow += 1
+        if p.count == 0:
+            dial(s, pool)
+        return False
+    dial(s, pool)
+    return True
+
+
+def look_ahead_of(s: State, a: i64, pool: i64) -> None:
+    """A stream has found a connection, or has been turned away from it: open those that the next ones will need."""
+    t = s.att[a]
+    turned_away = t.how == OVERFLOW
+    s.conn[t.conn].streams -= turned_away
+    connect_ahead(s, pool, t.cluster)
+    s.conn[t.conn].streams += turned_away
 
 
 def crowded(s: State, pool: i64, row: i64) -> bool:
@@ -4279,15 +4464,7 @@ def serve_pool(s: State, pool: i64) -> None:
         push(s, DO_POOL, pool)
         push(s, DO_ATTACH, a)
         return
-    if not lacks_connection(s, pool, row):
-        return
-    if cl.connections >= cl.max_connections or crowded(s, pool, row):
-        cl.cx_overflow += 1
-        if p.count > 0:
-            return
-    dial(s, pool)
-    if lacks_connection(s, pool, row):
-        push(s, DO_POOL, pool)
+    connect_ahead(s, pool, row)
 
 
 def drop_head(s: State, pool: i64) -> None:
@@ -4415,6 +4592,8 @@ def on_connected(s: State, k: i64) -> None:
     rest_connection(s, k)
     if s.cluster[host.cluster].limits == 1:
         await_rest(s, k)
+        if s.cluster[host.cluster].life_class >= 0:
+            set_timer(s, s.cluster[host.cluster].life_class, k, s.conn_age[k].opened & SLOTS)
     push(s, DO_POOL, conn.pool)
 
 
@@ -4443,7 +4622,11 @@ def purge(s: State, pool: i64) -> None:
     p = s.pool[pool]
     while p.head >= 0 and s.att[p.head].open == 0:
         drop_head(s, pool)
+    if p.purge < 0 and p.head >= 0:
+        doom(s, pool)
+        return
     if p.purge <= 0:
+        p.purge = 0
         if p.head >= 0:
             push(s, DO_POOL, pool)
         elif s.cluster[pool_row(s, pool)].pools > 0:
@@ -4455,6 +4638,32 @@ def purge(s: State, pool: i64) -> None:
         a = p.head
         s.att[a].how = UNCONNECTED
         push(s, DO_END, a)
+
+
+def doom(s: State, pool: i64) -> None:
+    """An HTTP/2 connection without room for another stream was closed by its other end: the first pending stream of its
+    pool ends with it.
+
+    Envoy source/common/http/codec_client.cc, onEvent: streams are reset one by one before the pool learns that the
+    connection is gone; each that ends makes room for one that waits (conn_pool_base.cc, onStreamClosed).
+    """
+    p = s.pool[pool]
+    a = p.head
+    t = s.att[a]
+    cl = s.cluster[t.cluster]
+    p.purge += 1
+    drop_head(s, pool)
+    cl.pending -= 1
+    p.pending -= 1
+    t.attached = 1
+    cl.active += 1
+    cl.rq_total += 1
+    s.host[t.host].active += 1
+    t.how = TERMINATED
+    if p.pending > 0:
+        connect_ahead(s, pool, pool_row(s, pool))
+    push(s, DO_PURGE, pool)
+    push(s, DO_END, a)
 
 
 def rest_connection(s: State, k: i64) -> None:
@@ -4492,6 +4701,21 @@ def close_rested(s: State, k: i64) -> None:
     """A connection has had no stream for too long (Envoy source/common/http/codec_client.cc, onIdleTimeout)."""
     note(s, s.host[s.conn[k].host].cluster, CX_IDLE)
     close_connection(s, k)
+
+
+def outlive(s: State, k: i64) -> None:
+    """A connection has been up for as long as it may: it takes no more streams, and closes when it has none.
+
+    Envoy source/common/conn_pool/conn_pool_base.cc, onConnectionDurationTimeout.
+    """
+    conn = s.conn[k]
+    pool = conn.pool
+    note(s, pool_row(s, pool), CX_LIFE)
+    go_away(s, k)
+    if conn.streams == 0:
+        close_connection(s, k)
+        if s.pool[pool].head >= 0:
+            push(s, DO_POOL, pool)
 
 
 def go_away(s: State, k: i64) -> None:
@@ -4547,13 +4771,16 @@ def release_connection(s: State, a: i64) -> None:
     cl = s.cluster[t.cluster]
     pool = conn.pool
     conn.streams -= 1
-    worn = cl.limits == 1 and cl.per_connection > 0 and conn.used >= cl.per_connection
+    worn = cl.limits == 1 and ((cl.per_connection > 0 and conn.used >= cl.per_connection) or conn.state == DRAINING)
     if t.met > 0 and spoiled(s, a):
         worn = True
     if conn.state == CLOSED:
         give_connection(s, t.conn)
     elif cl.http2 == 1:
         if t.how == TERMINATED:
+            if conn.state == READY and conn.idle == 0 and s.pool[pool].head >= 0:
+                s.pool[pool].purge = -s.pool[pool].pending
+                push(s, DO_PURGE, pool)
             close_connection(s, t.conn)
         elif conn.streams == 0 and (conn.state == DRAINING or host.removed == 1 or cl.retired == 1):
             close_connection(s, t.conn)
@@ -4569,7 +4796,7 @@ def release_connection(s: State, a: i64) -> None:
         rest_connection(s, t.conn)
     if cl.limits == 1:
         await_rest(s, t.conn)
-    if (cl.pending > 0 and s.pool[pool].head >= 0) or (cl.limits == 1 and cl.pools > 0):
+    if (cl.pending > 0 and s.pool[pool].head >= 0 and conn.state != DRAINING) or (cl.limits == 1 and cl.pools > 0):
         push(s, DO_POOL, pool)
     t.conn = -1
 
@@ -5836,6 +6063,8 @@ def end_attempt(s: State, a: i64) -> None:
     if again == 1 and how == ANSWERED and status < GRPC and marks & MARK_EMPTY == 0:
         # The body of the answer is not waited for: the stream is reset.
         t.how = ABANDONED
+        if cl.http2 == 1:
+            note(s, t.cluster, TX_RESET)
     leave_upstream(s, a)
     t.open = 0
     q.att = -1

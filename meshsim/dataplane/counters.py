@@ -82,6 +82,8 @@ _RARE: Final[Mapping[int, str]] = {
     core.RETRY_SUCCESS: "upstream_rq_retry_success",
     core.BACKOFF_LIMITED: "upstream_rq_retry_backoff_ratelimited",
     core.CX_IDLE: "upstream_cx_idle_timeout",
+    core.CX_LIFE: "upstream_cx_max_duration_reached",
+    core.CX_POOLS: "upstream_cx_pool_overflow",
     core.CX_ATTEMPTS: "upstream_cx_connect_attempts_exceeded",
     core.FOLLOWED: "upstream_internal_redirect_succeeded_total",
     core.UNFOLLOWED: "upstream_internal_redirect_failed_total",

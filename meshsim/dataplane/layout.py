@@ -8,6 +8,7 @@ from typing import Final
 
 from meshsim.dataplane import core
 from meshsim.dataplane.appending import Appender, ColumnAppender
+from meshsim.dataplane.connections import connection_fields, peek_words, short_life
 from meshsim.dataplane.hashing import SIGN
 from meshsim.dataplane.host_health import LIMIT, outlier_fields, probe_fields
 from meshsim.dataplane.limits import bucket_fields
@@ -431,7 +432,6 @@ class Layout:
                 max_pending=min(spec.max_pending_requests, LIMIT),
                 max_requests=min(spec.max_requests, LIMIT),
                 max_retries=min(spec.max_retries, LIMIT),
-                per_connection=min(spec.max_requests_per_connection, LIMIT),
                 connect_timeout=spec.connect_timeout,
                 http2=spec.http2,
                 rr=self.columns["turn"].extend(first_turns),
@@ -439,14 +439,12 @@ class Layout:
                 updated=-core.NEVER,
                 budget=0 if spec.retry_budget is None else round(spec.retry_budget * 1000),
                 duration_class=self.timer_class(spec.max_stream_duration, core.TIMER_UPSTREAM),
-                streams=max(min(spec.max_concurrent_streams, LIMIT), 1) if spec.http2 else 1,
-                idle_timeout=spec.idle_timeout,
-                rest_class=self.timer_class(self._short(spec.idle_timeout), core.TIMER_REST),
-                max_life=spec.max_connection_duration,
                 plan=-1,
                 merge=spec.merge_window,
-                preconnect=round(1000 * spec.preconnect) if spec.preconnect > 1 else 0,
-                host_connections=0 if spec.host_connections is None else 1 + min(spec.host_connections, LIMIT - 1),
+                rest_class=self.timer_class(self._short(spec.idle_timeout), core.TIMER_REST),
+                life_class=self.timer_class(short_life(spec), core.TIMER_LIFE),
+                peek_at=self.columns["turn"].extend([0] * peek_words(spec, workers)) if spec.predict > 1 else 0,
+                **connection_fields(spec),
                 **limits,
             )
         )

@@ -23,6 +23,8 @@ class LimitSpec:
     """Percent of the requests under way that may be retries; `max_retries` is then the least number allowed."""
     host_connections: int | None = None
     """Most connections to one host, None = any number."""
+    max_pools: int | None = None
+    """Most pools of connections, None = any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

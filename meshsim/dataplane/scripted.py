@@ -35,6 +35,8 @@ class Arrival(NamedTuple):
     connection: int
     """Row of the connection."""
     mirror: bool
+    opened: Nanos
+    """When its connection was begun."""
 
 
 class GoAway(NamedTuple):
@@ -48,6 +50,17 @@ class GoAway(NamedTuple):
     """The same for the others when the connection is closed at once, -1 = it is not."""
 
 
+class Cut(NamedTuple):
+    """An HTTP/2 host closes a connection, or the caller does because of what it has got there."""
+
+    row: int
+    """Row of the `inbound` table that its streams meet."""
+    after: Nanos
+    """How long after the arrival of the stream whose script says so."""
+    spares: bool = False
+    """Whether that stream has its answer before."""
+
+
 class Meeting(NamedTuple):
     """What becomes of an attempt at its host."""
 
@@ -56,6 +69,10 @@ class Meeting(NamedTuple):
     delay: Nanos
     goaway: GoAway | None = None
     """What the host says about the connection just before its answer."""
+    streams: int = 0
+    """How many streams it allows on the connection from then on, 0 = as many as before."""
+    cut: Cut | None = None
+    """The end of an HTTP/2 connection, with all other streams that it has."""
 
 
 class Ended(NamedTuple):
@@ -81,6 +98,17 @@ class Ends(Protocol):
     def check(self, host: int, time: Nanos) -> Meeting:
         """Decide what a health check meets at a host."""
 
+    def allows(self, host: int) -> Allowed | None:
+        """How many streams a host allows on a connection that opens, None = it does not say."""
+
+
+class Allowed(NamedTuple):
+    """What an HTTP/2 host announces as SETTINGS_MAX_CONCURRENT_STREAMS, whether its caller knows it yet or not."""
+
+    streams: int
+    cut: int
+    """Row of the `inbound` table that the streams of a connection meet which has more of them."""
+
 
 class ScriptedTables(PlainTables):
     """Tables whose core runs between the ends of a script."""
@@ -93,6 +121,10 @@ class ScriptedTables(PlainTables):
         """Number of the stream that an attempt's row has on its connection."""
         self._cut: dict[int, Nanos] = {}
         """Connections that their host has closed, by row, with the instant at which they were begun."""
+        self._allowed: dict[int, tuple[Nanos, Allowed]] = {}
+        """What hosts allow on connections, by row, with the instant at which these were begun."""
+        self._known: dict[int, tuple[Nanos, int]] = {}
+        """The same, as their callers have heard it."""
         self._next = 0
         self._core = self._namespace()
 
@@ -148,8 +180,7 @@ class ScriptedTables(PlainTables):
         s, functions = self.state, self._core
         functions["forget_checks"](s, pod)
         for a, t in enumerate(s.att):
-            there = core.OUTWARD <= t.phase <= core.CALLING or t.phase in (core.AWAITING, core.LOST)
-            if t.pod == pod and t.open == 1 and t.killed == 0 and there:
+            if t.pod == pod and self._unanswered(a) and t.phase not in (core.PENDING, core.HUNG_OUT, core.HUNG_BACK):
                 functions["reset_from_server"](s, a)
         for k, conn in enumerate(s.conn):
             opened = s.conn_age[k].opened
@@ -161,7 +192,13 @@ class ScriptedTables(PlainTables):
     def _hear(self, connection: int, opened: Nanos) -> None:
         s = self.state
         if s.conn[connection].state != core.CLOSED and s.conn_age[connection].opened == opened:
-            self._core["close_connection"](s, connection)
+            self._close(connection)
+
+    def _close(self, connection: int) -> None:
+        """A connection is closed, in whose place its pool may need another one."""
+        pool = self.state.conn[connection].pool
+        self._core["close_connection"](self.state, connection)
+        self._core["push"](self.state, core.DO_POOL, pool)
 
     def _namespace(self) -> dict[str, Any]:
         """A copy of the core with the ends replaced."""
@@ -170,6 +207,9 @@ class ScriptedTables(PlainTables):
         for name, function in own.items():
             functions[name] = FunctionType(function.__code__, functions, name, function.__defaults__)
         functions["attach"] = self._attaching(functions["attach"])
+        functions["on_connected"] = self._connecting(functions["on_connected"])
+        functions["rest_connection"] = self._resting(functions["rest_connection"])
+        functions["unused"] = self._counting(functions["unused"])
         functions["on_arrive"] = self._arriving(functions)
         functions["finish"] = self._finishing(functions["finish"])
         functions["answer_check"] = self._checking(functions)
@@ -181,24 +221,166 @@ class ScriptedTables(PlainTables):
             connection = s.att[a].conn
             original(s, a)
             self._streams[a] = 2 * s.conn[connection].used - 1
+            if self._full(connection):
+                self._take_out(connection)
 
         return attach
+
+    # -- settings ----------------------------------------------------------------------------------------------------
+
+    def _connecting(self, original: Callable[[State, int], None]) -> Callable[[State, int], None]:
+        def on_connected(s: State, k: int) -> None:
+            original(s, k)
+            conn = s.conn[k]
+            if conn.state == core.READY and s.cluster[s.host[conn.host].cluster].http2 == 1:
+                said = self._ends.allows(conn.host)
+                if said is not None:
+                    self._allowed[k] = s.conn_age[k].opened, said
+                    self._announce(k, said.streams, 2 * s.link[s.host[conn.host].link].latency)
+
+        return on_connected
+
+    def _allow(self, connection: int, streams: int) -> None:
+        """A host changes what it allows, which counts for its caller when that has heard of it."""
+        s = self.state
+        opened, allowed = self._allowed.get(connection, (-1, None))
+        if allowed is not None and opened == s.conn_age[connection].opened:
+            self._allowed[connection] = opened, allowed._replace(streams=max(streams, allowed.streams))
+        self._announce(connection, streams, s.link[s.host[s.conn[connection].host].link].latency)
+
+    def _announce(self, connection: int, streams: int, after: Nanos) -> None:
+        """The caller hears of SETTINGS (Envoy source/common/http/conn_pool_base.cc, onSettings)."""
+        s = self.state
+        opened = s.conn_age[connection].opened
+
+        def heard() -> None:
+            conn = s.conn[connection]
+            if conn.state == core.CLOSED or s.conn_age[connection].opened != opened:
+                return
+            self._known[connection] = opened, streams
+            if conn.state == core.READY and self._full(connection):
+                self._take_out(connection)
+            elif conn.state == core.READY and conn.idle == 0 and conn.streams < self._most(connection):
+                self._core["rest_connection"](s, connection)
+
+        self.at(self.now + after, heard)
+
+    def _most(self, connection: int) -> int:
+        """The most streams of a connection at once, as its caller knows."""
+        s = self.state
+        most: int = s.cluster[s.host[s.conn[connection].host].cluster].streams
+        opened, streams = self._known.get(connection, (-1, 0))
+        return min(most, streams) if opened == s.conn_age[connection].opened else most
+
+    def _full(self, connection: int) -> bool:
+        s = self.state
+        conn = s.conn[connection]
+        if s.cluster[s.host[conn.host].cluster].http2 == 0 or connection not in self._known:
+            return False
+        return conn.state == core.READY and conn.idle == 1 and conn.streams >= self._most(connection)
+
+    def _take_out(self, connection: int) -> None:
+        """A connection can take no further stream now."""
+        s = self.state
+        conn = s.conn[connection]
+        pool = s.pool[conn.pool]
+        if pool.conn == connection:
+            pool.conn = conn.next
+        else:
+            before = pool.conn
+            while s.conn[before].next != connection:
+                before = s.conn[before].next
+            s.conn[before].next = conn.next
+        conn.idle = 0
+        self._core["set_ready"](s, conn.pool, -1)
+
+    def _resting(self, original: Callable[[State, int], None]) -> Callable[[State, int], None]:
+        def rest_connection(s: State, k: int) -> None:
+            conn = s.conn[k]
+            told = k in self._known and s.cluster[s.host[conn.host].cluster].http2 == 1
+            if not told or conn.streams < self._most(k):
+                original(s, k)
+
+        return rest_connection
+
+    def _counting(self, original: Callable[[State, int, int, int], int]) -> Callable[[State, int, int, int], int]:
+        def unused(s: State, k: int, streams: int, per_connection: int) -> int:
+            if k in self._known and s.cluster[s.host[s.conn[k].host].cluster].http2 == 1:
+                streams = self._most(k)
+            return original(s, k, streams, per_connection)
+
+        return unused
+
+    def _breaks(self, connection: int) -> bool:
+        """Whether a connection has more streams than its host allows, which then cuts it off without having seen those
+        that have come just now."""
+        s = self.state
+        opened, allowed = self._allowed.get(connection, (-1, None))
+        if allowed is None or opened != s.conn_age[connection].opened:
+            return False
+        if len(self._under_way(connection)) <= allowed.streams:
+            return False
+        self._cut_off(connection, allowed.cut)
+        return True
+
+    def _unless_left(self, a: int, after: Nanos, act: Callable[[], None]) -> None:
+        """Have a host do something for a stream later, unless it is given up or its connection is gone until then."""
+        s = self.state
+        connection, generation = s.att[a].conn, s.att_gen[a]
+        opened = s.conn_age[connection].opened
+
+        def look() -> None:
+            there = s.conn[connection].state != core.CLOSED and s.conn_age[connection].opened == opened
+            if there and s.att_gen[a] == generation and s.att[a].open == 1:
+                act()
+
+        self.at(self.now + after, look)
+
+    def _under_way(self, connection: int) -> list[int]:
+        """The streams of a connection that have not got all of their answer, as Envoy resets them: the last one first
+        (source/common/http/codec_client.cc, onEvent)."""
+        found = [a for a, t in enumerate(self.state.att) if t.conn == connection and self._unanswered(a)]
+        return sorted(found, key=lambda a: -self._streams[a])
+
+    def _unanswered(self, a: int) -> bool:
+        """Whether an attempt has not got all of its answer: its headers may have come, and passed on."""
+        t = self.state.att[a]
+        if t.open == 0 or t.killed == 1 or t.phase == core.OVER:
+            return False
+        request = self.state.req[t.req]
+        return bool(t.phase != core.INWARD or (request.decided == core.STARTED and request.att == a))
+
+    def _cut_off(self, connection: int, row: int, spared: int = -1) -> None:
+        """All streams of a connection but one meet a row, and it closes for its caller when that has heard of it."""
+        s = self.state
+        for a in self._under_way(connection):
+            if a == spared:
+                continue
+            s.att[a].met = row + 1
+            self._core["reset_from_server"](s, a)
+        opened = s.conn_age[connection].opened
+        latency = s.link[s.host[s.conn[connection].host].link].latency
+        self.at(self.now + latency, functools.partial(self._hear, connection, opened))
 
     def _goes_away(self, functions: dict[str, Any], connection: int, said: GoAway) -> None:
         """A host sends GOAWAY: it gives up streams, and the caller uses the connection for no new ones."""
         s = self.state
         for a, t in enumerate(s.att):
-            if t.conn != connection or t.open == 0 or t.killed == 1 or t.phase in (core.INWARD, core.OVER):
+            if t.conn != connection or not self._unanswered(a):
                 continue
             row = said.refused if self._streams[a] > said.last else said.cut
             if row >= 0:
                 t.met = row + 1
                 functions["reset_from_server"](s, a)
 
+        opened = s.conn_age[connection].opened
+
         def heard() -> None:
+            if s.conn_age[connection].opened != opened or s.conn[connection].state == core.CLOSED:
+                return
             functions["go_away"](s, connection)
             if s.conn[connection].streams == 0:
-                functions["close_connection"](s, connection)
+                self._close(connection)
 
         self.at(self.now + s.link[s.host[s.conn[connection].host].link].latency, heard)
 
@@ -212,14 +394,23 @@ class ScriptedTables(PlainTables):
             if t.conn >= 0 and self._cut.get(t.conn) == s.conn_age[t.conn].opened:
                 functions["reset_from_server"](s, a)
                 return
+            if self._breaks(t.conn):
+                return
             trace = s.trace[a]
             trace.arrived = trace.served = s.ctl[0].now
             mirror = t.open == 1 and s.req[t.req].mirror == 1
-            meeting = self._ends.meet(Arrival(trace.arrived, t.host, trace.root, t.number, t.conn, mirror))
+            opened = s.conn_age[t.conn].opened
+            meeting = self._ends.meet(Arrival(trace.arrived, t.host, trace.root, t.number, t.conn, mirror, opened))
             t.phase = core.SERVING
+            connection = t.conn
             if meeting.goaway is not None:
-                connection, said = t.conn, meeting.goaway
-                self.at(s.ctl[0].now + meeting.delay, lambda: self._goes_away(functions, connection, said))
+                said = meeting.goaway
+                self._unless_left(a, meeting.delay, lambda: self._goes_away(functions, connection, said))
+            if meeting.cut is not None:
+                cut, spared = meeting.cut, a if meeting.cut.spares else -1
+                self._unless_left(a, cut.after, lambda: self._cut_off(connection, cut.row, spared))
+            if meeting.streams:
+                self._unless_left(a, meeting.delay, lambda: self._allow(connection, meeting.streams))
             if meeting.row == HANG:
                 t.phase = core.LOST if t.open == 1 else core.OVER
                 functions["give_attempt"](s, a)

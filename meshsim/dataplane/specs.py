@@ -43,8 +43,7 @@ class Shape(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """A time distribution: `scale` is the mean of FIXED, EXPONENTIAL and GAMMA, the median of LOGNORMAL, the minimum of
-    PARETO, UNIFORM and EMPIRICAL; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the
-    maximum of UNIFORM.
+    the others; `spread` is sigma of LOGNORMAL (natural log), the shape of GAMMA and PARETO, the maximum of UNIFORM.
     """
 
     shape: Shape
@@ -383,6 +382,7 @@ class ClusterSpec:
     """-1 where an application calls without one."""
     policy: LbPolicy
     choice_count: int = 2
+    overprovisioning: int = 140
     panic_threshold: int = 0
     """Percent; 0 = never panic."""
     max_connections: int = UNLIMITED
@@ -410,8 +410,6 @@ class ClusterSpec:
     zone: ZoneSpec | None = None
     local: bool = False
     """Whether it holds the callers themselves, to whom zone aware routing of other clusters compares."""
-    overprovisioning: int = 140
-    """Percent."""
     weighted_health: bool = False
     """Whether priorities count their hosts by weight."""
     fail_on_panic: bool = False
@@ -424,13 +422,15 @@ class ClusterSpec:
     merge_window: Nanos = SECOND
     """How long changes of health alone are collected for the balancer after the first."""
     host_connections: int | None = None
-    """Most connections to one host, None = any number."""
+    max_pools: int | None = None
+    """Most connections to one host, and most pools of connections; None = any number."""
     high: LimitSpec = USUAL_LIMITS
     """Limits for requests of high priority, which have pools of their own."""
     by_connection: bool = False
     """Whether each downstream connection has pools of its own."""
     preconnect: float = 1.0
-    """Streams that a pool is to have connections for, for each that it has; contexts alone do so."""
+    predict: float = 1.0
+    """Streams that a pool, and a cluster at its next hosts, is to have connections for, for each; in contexts."""
     subsets: bool = False
     """Whether hosts are chosen among subsets alone (`contexts`), each with a balancer."""
     sessions: bool = False

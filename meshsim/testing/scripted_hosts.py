@@ -1,10 +1,11 @@
-"""Scripted HTTP/1.1 hosts on loopback, for a real Envoy: they do with each request what a recorded experiment's script
+"""Scripted hosts on loopback, for a real Envoy: they do with each request what a recorded experiment's script
 says (`meshsim.world.verify.dynamics_script` reads the same script for the model)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from meshsim.api import Fields
+from meshsim.testing.scripted_http2 import Http2Connection, rest
 from meshsim.world.verify.dynamics_script import Host, own_behaviours
 
 _LINGER: Final = struct.pack("ii", 1, 0)
@@ -74,7 +76,10 @@ class ScriptedHosts:
         opened.add(writer)
         connection = self._connections[host.number] = self._connections.get(host.number, -1) + 1
         try:
-            while await self._exchange(host, connection, reader, writer):
+            if host.http2:
+                arrive = functools.partial(self._arrive, host, connection)
+                await Http2Connection(host.script.fields("settings"), reader, writer, arrive).run()
+            while not host.http2 and await self._exchange(host, connection, reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             # The other end is gone, or the experiment is over.
@@ -92,11 +97,18 @@ class ScriptedHosts:
         lines = head.decode("latin-1").split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
         await reader.readexactly(int(headers.get("content-length", 0)))
-        if lines[0].split()[1].startswith(HEALTH):
-            return await self._check(host, reader, writer)
-        number, attempt = int(headers.get("x-rid", -1)), int(headers.get("x-envoy-attempt-count", 1))
-        shadow = headers.get("host", "").endswith("-shadow")
+        path = lines[0].split()[1]
+        entry = self._arrive(host, connection, {":path": path, ":authority": headers.get("host", ""), **headers})
+        return await self._behave(entry, reader, writer)
+
+    def _arrive(self, host: Host, connection: int, headers: Mapping[str, str]) -> Fields:
+        """Note a request that has arrived, and find what is done with it."""
         now = self.clock()
+        if headers[":path"].startswith(HEALTH):
+            self.checks.append((host.number, now))
+            return host.checked(round(now * 1e6))
+        number, attempt = int(headers.get("x-rid", -1)), int(headers.get("x-envoy-attempt-count", 1))
+        shadow = headers.get(":authority", "").endswith("-shadow")
         row = {"req": number, "host": host.number, "n": host.arrivals, "conn": connection, "t_ms": round(now, 2)}
         self.attempts.append({**row, "attempt": attempt, **({"shadow": True} if shadow else {})})
         entry = host.next(round(now * 1e6))
@@ -108,12 +120,7 @@ class ScriptedHosts:
                 before += last
             self._tries[number] = before, attempt
             entry = own[min(before + attempt, len(own)) - 1]
-        return await self._behave(entry, reader, writer)
-
-    async def _check(self, host: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        now = self.clock()
-        self.checks.append((host.number, now))
-        return await self._behave(host.checked(round(now * 1e6)), reader, writer)
+        return entry
 
     async def _behave(self, entry: Fields, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Do what a script says; returns whether the connection goes on."""
@@ -121,30 +128,25 @@ class ScriptedHosts:
             # Until the other end gives up.
             await reader.read(1)
             return False
-        await _rest(entry.number("delay_ms"))
+        await rest(entry.number("delay_ms"))
         kind = entry.text("reset")
         if entry.flag("garbage"):
             writer.write(b"\x00\x01garbage\r\n\r\n")
             return False
         if kind == "before_headers":
-            await _rest(entry.number("after_ms"))
+            await rest(entry.number("after_ms"))
             return _broken(entry, writer)
         writer.write(_head(entry))
         body = _body(entry)
         if kind == "after_headers":
             writer.write(body[: len(body) // 2])
-            await _rest(entry.number("after_ms", 20))
+            await rest(entry.number("after_ms", 20))
             return _broken(entry, writer)
         if entry.number("body_delay_ms"):
-            await _rest(entry.number("body_delay_ms"))
+            await rest(entry.number("body_delay_ms"))
         writer.write(body)
         await writer.drain()
         return not entry.flag("close")
-
-
-async def _rest(milliseconds: float) -> None:
-    if milliseconds > 0:
-        await asyncio.sleep(milliseconds / 1000)
 
 
 def _broken(entry: Fields, writer: asyncio.StreamWriter) -> bool:

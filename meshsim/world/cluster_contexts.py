@@ -21,7 +21,8 @@ def needs_context(upstream: Upstream, high: bool) -> bool:
     cluster = upstream.cluster
     if cluster is None:
         return False
-    return high or cluster.by_connection or cluster.preconnect > 1 or upstream.subsets is not None
+    ahead = max(cluster.preconnect, cluster.predict) > 1 or cluster.thresholds.pools is not None
+    return high or cluster.by_connection or ahead or upstream.subsets is not None
 
 
 def subset_specs(upstream: Upstream) -> dict[str, SubsetSpec]:

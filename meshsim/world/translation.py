@@ -308,9 +308,11 @@ def cluster_spec(
         merge_window=balancer.merge_window,
         health_check=_health_check(cluster),
         host_connections=limits.host_connections,
+        max_pools=limits.pools,
         high=high_limits(cluster.thresholds_high),
         by_connection=cluster.by_connection,
         preconnect=cluster.preconnect,
+        predict=cluster.predict,
         subsets=cluster.subsets is not None,
     )
 
@@ -342,6 +344,7 @@ def high_limits(limits: Thresholds) -> LimitSpec:
         max_retries=limits.retries if limits.retry_budget_percent is None else limits.min_retry_concurrency,
         retry_budget=limits.retry_budget_percent,
         host_connections=limits.host_connections,
+        max_pools=limits.pools,
     )
 
 

@@ -95,12 +95,19 @@ from envoy.extensions.internal_redirect.previous_routes.v3 import previous_route
 from envoy.extensions.internal_redirect.safe_cross_scheme.v3 import (
     safe_cross_scheme_config_pb2 as safe_cross_scheme_pb2,
 )
+from envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3 import (
+    client_side_weighted_round_robin_pb2 as client_side_weighted_lb_pb2,
+)
+from envoy.extensions.load_balancing_policies.cluster_provided.v3 import cluster_provided_pb2 as cluster_provided_lb_pb2
 from envoy.extensions.load_balancing_policies.common.v3 import common_pb2 as lb_common_pb2
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2 as least_request_lb_pb2
 from envoy.extensions.load_balancing_policies.maglev.v3 import maglev_pb2 as maglev_lb_pb2
+from envoy.extensions.load_balancing_policies.override_host.v3 import override_host_pb2 as override_host_lb_pb2
 from envoy.extensions.load_balancing_policies.random.v3 import random_pb2 as random_lb_pb2
 from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2 as ring_hash_lb_pb2
 from envoy.extensions.load_balancing_policies.round_robin.v3 import round_robin_pb2 as round_robin_lb_pb2
+from envoy.extensions.load_balancing_policies.subset.v3 import subset_pb2 as subset_lb_pb2
+from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_locality_pb2 as wrr_locality_lb_pb2
 from envoy.extensions.matching.input_matchers.ip.v3 import ip_pb2 as ip_input_matcher_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2 as cares_dns_resolver_pb2
 from envoy.extensions.path.match.uri_template.v3 import uri_template_match_pb2 as uri_template_match_pb2
@@ -175,8 +182,10 @@ __all__ = [
     "cel_syntax_pb2",
     "cidr_pb2",
     "circuit_breaker_pb2",
+    "client_side_weighted_lb_pb2",
     "cluster_filter_pb2",
     "cluster_pb2",
+    "cluster_provided_lb_pb2",
     "clusters_pb2",
     "common_fault_pb2",
     "composite_pb2",
@@ -246,6 +255,7 @@ __all__ = [
     "otel_access_log_pb2",
     "otlp_common_pb2",
     "outlier_detection_pb2",
+    "override_host_lb_pb2",
     "path_pb2",
     "percent_pb2",
     "preserve_case_pb2",
@@ -276,6 +286,7 @@ __all__ = [
     "stream_access_log_pb2",
     "string_pb2",
     "struct_pb2",
+    "subset_lb_pb2",
     "substitution_format_string_pb2",
     "tcp_proxy_pb2",
     "tls_common_pb2",
@@ -295,6 +306,7 @@ __all__ = [
     "wasm_filter_pb2",
     "wasm_pb2",
     "wrappers_pb2",
+    "wrr_locality_lb_pb2",
     "xds_cel_matcher_pb2",
     "xds_extension_pb2",
     "xds_ip_pb2",

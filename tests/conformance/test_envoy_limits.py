@@ -143,6 +143,45 @@ def connections_experiment(number: int) -> Fields:
     return made
 
 
+def pools_experiment(number: int) -> Fields:
+    """Hosts of which only some may have a pool of connections at once, of both priorities."""
+    chance = random.Random(number)
+    common: dict[str, Any] = {}
+    if chance.random() < 0.5:
+        common["max_requests_per_connection"] = chance.choice((1, 3))
+    kind = chance.choice(("http_protocol_options", "http2_protocol_options"))
+    options = {
+        "@type": f"type.googleapis.com/{OPTIONS}",
+        "explicit_http_config": {kind: {}},
+        "common_http_protocol_options": common,
+    }
+    limits = [
+        {"priority": name, "max_connection_pools": chance.choice((0, 1, 2, 3))}
+        for name in ("DEFAULT", "HIGH")
+        if name == "DEFAULT" or chance.random() < 0.7
+    ]
+    cluster: dict[str, Any] = {
+        "circuit_breakers": {"thresholds": limits},
+        "typed_extension_protocol_options": {OPTIONS: options},
+    }
+    route: dict[str, Any] = {}
+    if chance.random() < 0.5:
+        back_off = {"base_interval": "0.001s", "max_interval": "0.001s"}
+        route["retry_policy"] = {"retry_on": "5xx", "num_retries": 1, "retry_back_off": back_off}
+    answers: list[dict[str, Any]] = [{}, {}, {"status": 503}, {"delay_ms": 8}, {"reset": "before_headers"}]
+    matrix = [
+        {"path": chance.choice(("/d", "/d", "/h")), "upstream": [dict(chance.choice(answers)) for _ in range(2)]}
+        for _ in range(25)
+    ]
+    script = {"proto": "h2"} if kind.startswith("http2") else {}
+    hosts = chance.randint(2, 4)
+    made = make_experiment(
+        [{"matrix": matrix, "gap": 14}], cluster=cluster, hosts=hosts, scripts=dict.fromkeys(range(hosts), script)
+    )
+    two_priorities(made, route)
+    return made
+
+
 def faulty_experiment(number: int) -> Fields:
     """Delays, aborts and slow answers, of which there may be few at once."""
     chance = random.Random(number)
@@ -217,6 +256,13 @@ def test_limits_of_priorities_and_hosts(number: int) -> None:
 def test_connections_one_by_one(number: int) -> None:
     """Every status, flag, attempt, host and counter, those of connections among them."""
     found = recorded(connections_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
+    assert list(compare_experiment(found)) == []
+
+
+@pytest.mark.parametrize("number", range(EXPERIMENTS))
+@measured_again
+def test_limits_of_pools(number: int) -> None:
+    found = recorded(pools_experiment(number), 1, deterministic=True, compare_runs={"hosts": "rotated"})
     assert list(compare_experiment(found)) == []
 
 

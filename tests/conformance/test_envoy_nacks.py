@@ -27,6 +27,7 @@ from meshsim.testing.ads_scripts import SimulatedProxy
 from meshsim.testing.config_oracle import EDS, TABLE, EnvoyOracle, ModelOracle, Verdict, base_resources, reason_class
 from meshsim.testing.refusals import Case, cases
 from meshsim.testing.refused_parts import part_cases
+from meshsim.testing.refused_policies import policy_cases
 from meshsim.testing.twisted import Twisted, TwistedResources
 from meshsim.xds import type_urls
 from meshsim.xds.messages import discovery_pb2
@@ -34,7 +35,7 @@ from meshsim.xds.packing import pack
 from meshsim.xds.snapshot_server import Response, SnapshotServer
 
 PORT = 24061
-CASES = [*cases(PORT + 1, PORT), *part_cases(PORT + 1)]
+CASES = [*cases(PORT + 1, PORT), *part_cases(PORT + 1), *policy_cases()]
 TWISTED = int(os.environ.get("MESHSIM_TWISTED", "600"))
 SEED = int(os.environ.get("MESHSIM_TWISTED_SEED", "1"))
 

@@ -8,8 +8,9 @@ from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.invariants import check_invariants
 from meshsim.dataplane.layout import row_of
-from meshsim.dataplane.scripted import HANG, Arrival, Ended, GoAway, Meeting, ScriptedTables
+from meshsim.dataplane.scripted import HANG, Allowed, Arrival, Cut, Ended, GoAway, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag, RetryOn
+from meshsim.dataplane.storage import PlainTables
 from meshsim.testing.meshes import add_service
 from meshsim.units import MILLISECOND
 
@@ -21,6 +22,7 @@ class Script:
     """Attempts meet these rows one after the other; None hangs."""
 
     rows: list[tuple[int, ...] | None]
+    allowed: Allowed | None = None
     engine: Engine = field(init=False)
     arrivals: list[Arrival] = field(default_factory=list)
     ends: list[Ended] = field(default_factory=list)
@@ -35,6 +37,9 @@ class Script:
 
     def check(self, host: int, time: int) -> Meeting:
         raise AssertionError("nobody checks here")
+
+    def allows(self, host: int) -> Allowed | None:
+        return self.allowed
 
 
 def reply(status: int, **fields: int) -> tuple[int, ...]:
@@ -143,6 +148,72 @@ def test_what_is_sent_on_a_connection_that_its_host_has_closed_is_lost() -> None
     ]
     assert [arrival.request for arrival in script.arrivals] == [11, 13]
     assert check_invariants(tables) == []
+
+
+def streams(
+    script: Script, meetings: dict[int, Meeting], at: dict[int, int], **cluster: object
+) -> dict[int, tuple[int, int, int]]:
+    """Requests at these instants over HTTP/2: status, flags and connection, numbered as they were first used (-1 =
+    none), of each."""
+    tables = ScriptedTables(script)
+    script.engine = Engine(1, tables=tables, sample_rate=1.0)
+    service = add_service(script.engine, cluster=dict(cluster))
+
+    def meet(arrival: Arrival) -> Meeting:
+        script.arrivals.append(arrival)
+        usual = Meeting(script.engine.met_rows((reply(200),)), 50 * MS)
+        return meetings.get(arrival.request, usual)
+
+    script.meet = meet  # type: ignore[method-assign]
+    for identity, time in at.items():
+        tables.at(time, lambda identity=identity: tables.send(service.flow, identity))  # type: ignore[misc]
+    script.engine.run_until(2000 * MS)
+    assert check_invariants(tables) == []
+    assert script.engine.counters.in_flight == 0
+    numbers: dict[tuple[int, int], int] = {}
+    used = {a.request: numbers.setdefault((a.connection, a.opened), len(numbers)) for a in script.arrivals}
+    return {end.request: (end.status, end.flags, used.get(end.request, -1)) for end in script.ends}
+
+
+def row_number(row: tuple[int, ...]) -> int:
+    """The first rows that a fresh engine is asked for are numbered from 0, in any order."""
+    return Engine(1, tables=PlainTables()).met_rows((row,))
+
+
+def test_a_caller_keeps_to_the_streams_that_a_host_allows() -> None:
+    """Envoy 1.40, MultiplexedActiveClientBase::onSettings: what comes beyond them gets another connection."""
+    found = streams(Script([], Allowed(2, 0)), {}, {n: n * MS for n in range(1, 6)})
+    assert found == {1: (200, 0, 0), 2: (200, 0, 0), 3: (200, 0, 1), 4: (200, 0, 1), 5: (200, 0, 2)}
+
+
+def test_too_many_streams_before_the_settings_are_known_break_the_connection() -> None:
+    """Recorded: seven requests at once for a host that allows two end with UC, none of them seen by the host."""
+    script = Script([], Allowed(2, row_number(row_of("inbound", kind=core.IN_RESET, how=core.TERMINATED))))
+    found = streams(script, {}, dict.fromkeys(range(1, 8), MS))
+    assert found == dict.fromkeys(range(1, 8), (503, Flag.UC, -1))
+
+
+def test_streams_that_wait_die_with_a_connection_without_room() -> None:
+    """Played on 1.40: of a connection of one stream at most that its host closes, those that wait end with UC too."""
+    cut = Cut(row_number(row_of("inbound", kind=core.IN_RESET, how=core.TERMINATED)), 20 * MS)
+    meetings = {1: Meeting(HANG, 0, cut=cut)}
+    at = {1: MS, 2: 10 * MS, 3: 11 * MS, 4: 60 * MS}
+    found = streams(Script([]), meetings, at, max_concurrent_streams=1, max_connections=1)
+    assert found == {1: (503, Flag.UC, 0), 2: (503, Flag.UC, -1), 3: (503, Flag.UC, -1), 4: (200, 0, 1)}
+
+
+def test_a_connection_takes_no_streams_after_its_life() -> None:
+    """Envoy 1.40, ActiveClient::onConnectionDurationTimeout: the stream that it has goes on."""
+    found = streams(Script([]), {}, {1: MS, 2: 40 * MS, 3: 110 * MS}, max_connection_duration=60 * MS)
+    assert found == {1: (200, 0, 0), 2: (200, 0, 0), 3: (200, 0, 1)}
+    found = streams(Script([]), {}, {1: MS, 2: 40 * MS, 3: 70 * MS}, max_connection_duration=60 * MS)
+    assert found == {1: (200, 0, 0), 2: (200, 0, 0), 3: (200, 0, 1)}
+
+
+def test_a_connection_of_few_streams_in_all_has_room_for_no_more() -> None:
+    """Two requests at once for connections of one request each: neither waits for the other."""
+    found = streams(Script([]), {}, {1: MS, 2: MS}, max_requests_per_connection=1)
+    assert found == {1: (200, 0, 0), 2: (200, 0, 1)}
 
 
 def test_the_compiled_core_is_untouched() -> None:

@@ -1,31 +1,19 @@
-"""How a cluster balances, from its configuration: the policy and what stands beside it.
-
-A `load_balancing_policy` of the kinds that `lb_policy` names counts in its place, as in Envoy (source/extensions/
-load_balancing_policies, each `config.cc`).
-"""
+"""How a cluster balances, from the fields of its configuration that are older than `load_balancing_policy`."""
 
 from __future__ import annotations
 
 from enum import Enum
 from math import isqrt
-from typing import Final, NamedTuple
-
-from google.protobuf import any_pb2
+from typing import NamedTuple
 
 from meshsim.dataplane.decide.durations import nanos
-from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
-from meshsim.dataplane.decide.strings import Notes
+from meshsim.dataplane.decide.rejected import ResourceRejectedError
 from meshsim.units import Nanos
 from meshsim.xds.messages import (
     cluster_pb2,
     lb_common_pb2,
-    least_request_lb_pb2,
     maglev_lb_pb2,
-    ring_hash_lb_pb2,
-    round_robin_lb_pb2,
 )
-
-_PREFIX: Final = "type.googleapis.com/envoy.extensions.load_balancing_policies."
 
 
 class LbKind(Enum):
@@ -83,16 +71,15 @@ class Balancer(NamedTuple):
     merge_window: Nanos = 1_000_000_000
 
 
-def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
-    """The balancer of a cluster."""
+def merge_window(message: cluster_pb2.Cluster) -> Nanos:
+    """How long changes of health alone are collected for the balancer after the first."""
     common = message.common_lb_config
-    window = nanos(common.update_merge_window) if common.HasField("update_merge_window") else 1_000_000_000
-    for policy in message.load_balancing_policy.policies:
-        found = _typed(policy.typed_extension_config.typed_config, notes)
-        if found is not None:
-            return checked_hashing(found)._replace(merge_window=window)
-    if message.HasField("load_balancing_policy"):
-        notes.append("load_balancing_policy extensions")
+    return nanos(common.update_merge_window) if common.HasField("update_merge_window") else 1_000_000_000
+
+
+def decode_balancer(message: cluster_pb2.Cluster) -> Balancer:
+    """The balancer that `lb_policy` names, with what stands beside it."""
+    common = message.common_lb_config
     least, ring = message.least_request_lb_config, message.ring_hash_lb_config
     slow = (
         message.round_robin_lb_config.slow_start_config
@@ -100,25 +87,23 @@ def decode_balancer(message: cluster_pb2.Cluster, notes: Notes) -> Balancer:
         else least.slow_start_config
     )
     hashed = common.consistent_hashing_lb_config
-    balancer = Balancer(
+    return Balancer(
         LbKind(message.lb_policy),
         least.choice_count.value or 2,
         least.active_request_bias.default_value if least.HasField("active_request_bias") else 1.0,
         False,
-        _slow_start(slow),
+        decode_slow_start(slow),
         common.HasField("locality_weighted_lb_config"),
-        _zone_aware(common.zone_aware_lb_config) if common.HasField("zone_aware_lb_config") else ZoneAware(),
+        decode_zone_aware(common.zone_aware_lb_config) if common.HasField("zone_aware_lb_config") else ZoneAware(),
         Hashing(
             ring.minimum_ring_size.value if ring.HasField("minimum_ring_size") else 1024,
             ring.maximum_ring_size.value or 8_388_608,
             ring.hash_function == cluster_pb2.Cluster.RingHashLbConfig.MURMUR_HASH_2,
-            _table_size(message.maglev_lb_config),
+            table_size(message.maglev_lb_config),
             hashed.hash_balance_factor.value,
             hashed.use_hostname_for_hashing,
         ),
-        window,
     )
-    return checked_hashing(balancer)
 
 
 def checked_hashing(balancer: Balancer) -> Balancer:
@@ -134,7 +119,8 @@ def checked_hashing(balancer: Balancer) -> Balancer:
     return balancer
 
 
-def _table_size(message: cluster_pb2.Cluster.MaglevLbConfig | maglev_lb_pb2.Maglev) -> int:
+def table_size(message: cluster_pb2.Cluster.MaglevLbConfig | maglev_lb_pb2.Maglev) -> int:
+    """Places of a Maglev table, in either form."""
     return message.table_size.value if message.HasField("table_size") else 65_537
 
 
@@ -142,63 +128,10 @@ def _is_prime(number: int) -> bool:
     return number > 1 and all(number % divisor for divisor in range(2, isqrt(number) + 1))
 
 
-def _typed(packed: any_pb2.Any, notes: Notes) -> Balancer | None:
-    name = packed.type_url.removeprefix(_PREFIX)
-    if name == "least_request.v3.LeastRequest":
-        least = unpack_valid(packed, least_request_lb_pb2.LeastRequest)
-        full = least.selection_method == least_request_lb_pb2.LeastRequest.FULL_SCAN
-        return _local(
-            Balancer(
-                LbKind.LEAST_REQUEST,
-                least.choice_count.value or 2,
-                least.active_request_bias.default_value if least.HasField("active_request_bias") else 1.0,
-                full,
-                _slow_start(least.slow_start_config),
-            ),
-            least.locality_lb_config,
-        )
-    if name == "round_robin.v3.RoundRobin":
-        robin = unpack_valid(packed, round_robin_lb_pb2.RoundRobin)
-        balancer = Balancer(LbKind.ROUND_ROBIN, slow_start=_slow_start(robin.slow_start_config))
-        return _local(balancer, robin.locality_lb_config)
-    if name == "random.v3.Random":
-        return Balancer(LbKind.RANDOM)
-    if name == "ring_hash.v3.RingHash":
-        ring = unpack_valid(packed, ring_hash_lb_pb2.RingHash)
-        hashing = Hashing(
-            ring.minimum_ring_size.value if ring.HasField("minimum_ring_size") else 1024,
-            ring.maximum_ring_size.value or 8_388_608,
-            ring.hash_function == ring_hash_lb_pb2.RingHash.MURMUR_HASH_2,
-        )
-        return _hashed(LbKind.RING_HASH, ring, hashing, notes)
-    if name == "maglev.v3.Maglev":
-        maglev = unpack_valid(packed, maglev_lb_pb2.Maglev)
-        return _hashed(LbKind.MAGLEV, maglev, Hashing(table_size=_table_size(maglev)), notes)
-    return None
-
-
-def _hashed(
-    kind: LbKind, message: ring_hash_lb_pb2.RingHash | maglev_lb_pb2.Maglev, hashing: Hashing, notes: Notes
-) -> Balancer:
-    common = message.consistent_hashing_lb_config
-    if common.hash_policy:
-        notes.append("hash policies of a load balancer")
-    hashing = hashing._replace(
-        balance_factor=common.hash_balance_factor.value, by_hostname=common.use_hostname_for_hashing
-    )
-    return Balancer(kind, locality_weighted=message.HasField("locality_weighted_lb_config"), hashing=hashing)
-
-
-def _local(balancer: Balancer, config: lb_common_pb2.LocalityLbConfig) -> Balancer:
-    kind = config.WhichOneof("locality_config_specifier")
-    if kind == "zone_aware_lb_config":
-        return balancer._replace(zone_aware=_zone_aware(config.zone_aware_lb_config))
-    return balancer._replace(locality_weighted=kind == "locality_weighted_lb_config")
-
-
-def _zone_aware(
+def decode_zone_aware(
     message: cluster_pb2.Cluster.CommonLbConfig.ZoneAwareLbConfig | lb_common_pb2.LocalityLbConfig.ZoneAwareLbConfig,
 ) -> ZoneAware:
+    """Zone aware routing, in either form."""
     forced = 0
     if isinstance(message, lb_common_pb2.LocalityLbConfig.ZoneAwareLbConfig):
         forced = int(message.force_locality_direct_routing)
@@ -212,9 +145,10 @@ def _zone_aware(
     )
 
 
-def _slow_start(
+def decode_slow_start(
     message: cluster_pb2.Cluster.SlowStartConfig | lb_common_pb2.SlowStartConfig,
 ) -> SlowStart | None:
+    """A slow start that takes time, in either form."""
     window = nanos(message.slow_start_window)
     if not window:
         return None

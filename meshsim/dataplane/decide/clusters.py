@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from meshsim.dataplane.decide.addresses import check_addresses
-from meshsim.dataplane.decide.balancers import Balancer, decode_balancer
+from meshsim.dataplane.decide.balancers import Balancer, LbKind
 from meshsim.dataplane.decide.durations import fetch_timeout, nanos
 from meshsim.dataplane.decide.endpoints import Endpoint as Endpoint
 from meshsim.dataplane.decide.endpoints import Health as Health
@@ -20,10 +20,11 @@ from meshsim.dataplane.decide.endpoints import LocalityEndpoints as LocalityEndp
 from meshsim.dataplane.decide.endpoints import decode_address as decode_address
 from meshsim.dataplane.decide.endpoints import decode_assignment as decode_assignment
 from meshsim.dataplane.decide.health_checks import HealthCheck, decode_health_check
+from meshsim.dataplane.decide.lb_policies import decode_balancing
 from meshsim.dataplane.decide.rejected import ResourceRejectedError, unpack_valid
 from meshsim.dataplane.decide.route_decoding import config_path
 from meshsim.dataplane.decide.strings import Notes
-from meshsim.dataplane.decide.subsets import SubsetRule, decode_subsets
+from meshsim.dataplane.decide.subsets import SubsetRule
 from meshsim.dataplane.decide.transport_sockets import (
     PLAIN,
     UpstreamSocket,
@@ -87,6 +88,8 @@ class Thresholds(NamedTuple):
     min_retry_concurrency: int = 3
     host_connections: int | None = None
     """Most connections to one host, None = any number."""
+    pools: int | None = None
+    """Most pools of connections at once, None = any number."""
 
 
 class SocketMatch(NamedTuple):
@@ -146,6 +149,8 @@ class Cluster:
     """Whether each downstream connection has connections of its own."""
     preconnect: float = 1.0
     """Streams that there are to be connections for, for each that a host has."""
+    predict: float = 1.0
+    """The same for each that the cluster has or that begins, at the hosts of the next ones."""
     unmodelled: tuple[str, ...] = field(default=())
     _transports: dict[Labels, UpstreamTls] = field(default_factory=dict, init=False, repr=False)
     """What is spoken with endpoints, by their labels, once somebody asked."""
@@ -179,6 +184,8 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
     if custom and message.cluster_type.name != "envoy.clusters.dynamic_forward_proxy":
         notes.append(f"cluster type {message.cluster_type.name}")
     _check(message, discovery)
+    balancing = decode_balancing(message, notes)
+    _check_provided(message.name, discovery, balancing.balancer.kind)
     options = _http_options(message)
     common = options.common_http_protocol_options
     idle = common.idle_timeout
@@ -188,7 +195,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.name,
         discovery,
         (message.eds_cluster_config.service_name or message.name) if discovery is Discovery.EDS else "",
-        decode_balancer(message, notes),
+        balancing.balancer,
         panic.value if message.common_lb_config.HasField("healthy_panic_threshold") else 50.0,
         nanos(message.connect_timeout) if message.HasField("connect_timeout") else 5_000_000_000,
         _limits(message.circuit_breakers, base_pb2.DEFAULT),
@@ -218,25 +225,22 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         nanos(common.max_stream_duration),
         nanos(common.max_connection_duration),
         options.explicit_http_config.http2_protocol_options.max_concurrent_streams.value or 1024,
-        decode_subsets(message.lb_subset_config) if message.lb_subset_config.subset_selectors else None,
+        balancing.subsets,
         fetch_timeout(message.eds_cluster_config.eds_config) if discovery is Discovery.EDS else 0,
         decode_health_check(message, notes),
         message.ignore_health_on_host_removal,
         message.common_lb_config.ignore_new_hosts_until_first_hc,
         message.connection_pool_per_downstream_connection,
         message.preconnect_policy.per_upstream_preconnect_ratio.value or 1.0,
+        message.preconnect_policy.predictive_preconnect_ratio.value or 1.0,
         tuple(dict.fromkeys(notes)),
     )
 
 
 def _unmodelled(message: cluster_pb2.Cluster) -> Notes:
     """What a cluster asks for that the model does not do."""
-    notes: Notes = []
-    if message.preconnect_policy.predictive_preconnect_ratio.value > 1:
-        notes.append("predictive preconnect ratio")
-    if any(thresholds.HasField("max_connection_pools") for thresholds in message.circuit_breakers.thresholds):
-        notes.append("max_connection_pools")
-    return notes
+    options = _http_options(message).explicit_http_config.http2_protocol_options
+    return ["keepalive of HTTP/2 connections"] if options.HasField("connection_keepalive") else []
 
 
 def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
@@ -249,14 +253,23 @@ def _check(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
             f"cluster: LB policy {lb_name} is not valid for Cluster type ORIGINAL_DST. "
             "Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'"
         )
-    if provided and discovery not in (Discovery.ORIGINAL_DST, Discovery.CUSTOM):
-        raise ResourceRejectedError(
-            f"cluster manager: cluster provided LB specified but cluster '{message.name}' did not provide one. "
-            "Check cluster documentation."
-        )
     _check_parts(message, discovery)
     if discovery is Discovery.STATIC:
         check_addresses(message.load_assignment, message.name)
+
+
+def _check_provided(name: str, discovery: Discovery, kind: LbKind) -> None:
+    """Whether the cluster brings its own balancer if it is asked for, and is asked for it if it does."""
+    if kind is LbKind.CLUSTER_PROVIDED and discovery not in (Discovery.ORIGINAL_DST, Discovery.CUSTOM):
+        raise ResourceRejectedError(
+            f"cluster manager: cluster provided LB specified but cluster '{name}' did not provide one. "
+            "Check cluster documentation."
+        )
+    if kind is not LbKind.CLUSTER_PROVIDED and discovery is Discovery.ORIGINAL_DST:
+        raise ResourceRejectedError(
+            f"cluster manager: cluster provided LB not specified but cluster '{name}' provided one. "
+            "Check cluster documentation."
+        )
 
 
 def _check_parts(message: cluster_pb2.Cluster, discovery: Discovery) -> None:
@@ -349,6 +362,7 @@ def _thresholds(message: circuit_breaker_pb2.CircuitBreakers.Thresholds) -> Thre
         message.max_retries.value if message.HasField("max_retries") else 3,
         (percent.value if message.retry_budget.HasField("budget_percent") else 20.0) if budget else None,
         concurrency.value if message.retry_budget.HasField("min_retry_concurrency") else 3,
+        pools=message.max_connection_pools.value if message.HasField("max_connection_pools") else None,
     )
 
 

@@ -225,6 +225,8 @@ def _check_source(rds: http_connection_manager_pb2.Rds) -> None:
 
 
 def _note_unmodelled(message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes) -> None:
+    if nanos(message.request_headers_timeout):
+        notes.append("timeout of request headers")
     if message.HasField("local_reply_config"):
         notes.append("local reply configuration")
     if message.original_ip_detection_extensions:

@@ -19,7 +19,7 @@ from meshsim.dataplane.decide.endpoints import (
     LocalityEndpoints,
     subset_labels,
 )
-from meshsim.xds.messages import cluster_pb2
+from meshsim.xds.messages import cluster_pb2, subset_lb_pb2
 
 
 class Fallback(Enum):
@@ -70,8 +70,8 @@ _LIST: Final = "fallback_list"
 _found: WeakKeyDictionary[LoadAssignment, dict[tuple[SubsetRule, Labels], tuple[Subset, ...]]] = WeakKeyDictionary()
 
 
-def decode_subsets(message: cluster_pb2.Cluster.LbSubsetConfig) -> SubsetRule:
-    """A cluster's `lb_subset_config`."""
+def decode_subsets(message: cluster_pb2.Cluster.LbSubsetConfig | subset_lb_pb2.Subset) -> SubsetRule:
+    """A cluster's subsets, in either form: `lb_subset_config`, or a policy whose fields have the same numbers."""
     listed = cluster_pb2.Cluster.LbSubsetConfig.FALLBACK_LIST
     return SubsetRule(
         tuple(

@@ -21,6 +21,7 @@ _UNSETTLED: Final = frozenset(
     {
         "upstream_cx_destroy",
         "upstream_cx_idle_timeout",
+        "upstream_cx_max_duration_reached",
         "upstream_cx_http1_total",
         "upstream_cx_http2_total",
         "upstream_rq_pending_total",

@@ -71,6 +71,9 @@ class Run:
     """Empty where only counts were recorded."""
     reached: dict[int, list[int]] = field(default_factory=dict)
     """Hosts that each request reached, in order; shadows are left out."""
+    connections: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """The same with the connection that each reached its host by, numbered at each host as they were first used; of
+    runs that were recorded in full."""
     outcomes: Counter[str] = field(default_factory=Counter)
     by_host: Counter[int] = field(default_factory=Counter)
     tries: Counter[int] = field(default_factory=Counter)
@@ -115,12 +118,16 @@ def recorded_run(run: Fields) -> Run:
                     entry.text("details"),
                 )
             )
+        numbers: dict[int, dict[int, int]] = {}
         for entry in _rows(run, "attempts", "attempt_columns"):
             if entry.flag("shadow"):
                 out.shadows += 1
-            else:
-                if entry.text("req").isdigit():
-                    out.reached.setdefault(entry.integer("req"), []).append(entry.integer("host"))
+            elif entry.text("req").isdigit():
+                request, host = entry.integer("req"), entry.integer("host")
+                known = numbers.setdefault(host, {})
+                number = known.setdefault(entry.integer("conn"), len(known))
+                out.reached.setdefault(request, []).append(host)
+                out.connections.setdefault(request, []).append((host, number))
         out.count()
     else:
         _read_counts(run, out)
@@ -194,6 +201,7 @@ def played_run(played: Played) -> Run:
             out.gaps.setdefault(len(reached), []).append(gap)
         last[attempt.request] = attempt.time
         reached.append(attempt.host)
+        out.connections.setdefault(attempt.request, []).append((attempt.host, attempt.connection))
     for name, stats in played.stats.items():
         health = played.health.get(name)
         out.stats[name] = dict(stats)

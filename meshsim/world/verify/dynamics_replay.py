@@ -11,12 +11,22 @@ from meshsim.api import Fields
 from meshsim.dataplane import core
 from meshsim.dataplane.engine import Engine, HealthStats
 from meshsim.dataplane.layout import Row
-from meshsim.dataplane.scripted import Arrival, Ended, GoAway, Meeting, ScriptedTables
+from meshsim.dataplane.scripted import Allowed, Arrival, Cut, Ended, GoAway, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag
 from meshsim.kernel import draw
 from meshsim.units import MILLISECOND, SECOND, Nanos
 from meshsim.world.verify.dynamics_proxy import LATENCY, FlowKey, ProxyModel
-from meshsim.world.verify.dynamics_script import CUT, REFUSED, Host, behaviour, hosts_of, millis, numbered, settle
+from meshsim.world.verify.dynamics_script import (
+    CUT,
+    REFUSED,
+    Host,
+    allowed_streams,
+    behaviour,
+    hosts_of,
+    millis,
+    numbered,
+    settle,
+)
 
 _LONGEST: Final = 120 * SECOND
 _SHADOWS: Final = 2 * SECOND
@@ -27,6 +37,8 @@ _AGES: Final = 12 * MILLISECOND
 process less its start, as the times of recorded sweeps show."""
 _AFTER: Final = 60 * MILLISECOND
 """How long the experiment goes on once its client has nothing more to do."""
+_LOOK: Final = 5 * MILLISECOND
+"""How often it is asked whether everything is over."""
 _HOST_WORK: Final = 150_000
 _CLIENT_WORK: Final = 200_000
 """What the scripted host needs for an answer on average, the scripted client between two requests: as seen in the
@@ -43,6 +55,8 @@ class Attempt(NamedTuple):
     number: int
     time: Nanos
     shadow: bool
+    connection: int
+    """Number of the connection at the host, as they were first used."""
 
 
 @dataclass(slots=True)
@@ -139,7 +153,9 @@ class _Client:
         host = self._host(arrival.host)
         sent = self._by_identity[arrival.request]
         assert host is not None
-        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, arrival.time - self.age, arrival.mirror))
+        connection = host.connections.setdefault((arrival.connection, arrival.opened), len(host.connections))
+        time = arrival.time - self.age
+        self.attempts.append(Attempt(sent.number, host.number, host.arrivals, time, arrival.mirror, connection))
         scripted = host.next(arrival.time - self.age)
         own = sent.spec.items("upstream")
         if own and not arrival.mirror:
@@ -152,7 +168,19 @@ class _Client:
             last, closes = found.goaway
             refused, cut = (numbered(self.engine.met_rows, self._rows, row) for row in (REFUSED, CUT))
             goaway = GoAway(last, refused, cut if closes else -1)
-        return Meeting(row, found.delay + round(-log(chance) * _HOST_WORK), goaway)
+        work = round(-log(chance) * _HOST_WORK)
+        ended = None
+        if found.cut is not None:
+            met, after, answered = found.cut
+            ended = Cut(numbered(self.engine.met_rows, self._rows, met), after + work, answered)
+        return Meeting(row, found.delay + work, goaway, found.streams, ended)
+
+    def allows(self, host: int) -> Allowed | None:
+        scripted = self._host(host)
+        streams = None if scripted is None else allowed_streams(scripted.script)
+        if streams is None:
+            return None
+        return Allowed(streams, numbered(self.engine.met_rows, self._rows, CUT))
 
     def check(self, host: int, time: Nanos) -> Meeting:
         scripted = self._host(host)
@@ -317,10 +345,10 @@ def play(experiment: Fields, seed: int) -> Played:
             client.plan(step)
     last = client.age + max((millis(step, "at") for step in steps), default=0)
     while (client.open or engine.now < last) and engine.now < _LONGEST:
-        engine.run_until(engine.now + 50 * MILLISECOND)
+        engine.run_until(engine.now + _LOOK)
     shadows = engine.now + _SHADOWS
     while engine.counters.in_flight and engine.now < shadows:
-        engine.run_until(engine.now + 50 * MILLISECOND)
+        engine.run_until(engine.now + _LOOK)
     engine.run_until(engine.now + _AFTER)
     _tries(client)
     counts = engine.count_clusters()

@@ -35,6 +35,11 @@ class Behaviour(NamedTuple):
     did: str
     goaway: tuple[int, bool] | None = None
     """The last stream that the host goes on with on this connection, and whether it closes it at once."""
+    streams: int = 0
+    """How many streams the host allows on this connection from then on, 0 = as many as before."""
+    cut: tuple[Row, Nanos, bool] | None = None
+    """What the streams of an HTTP/2 connection meet that closes, how long after the arrival, and whether this one has
+    its answer before."""
 
 
 REFUSED: Final = row_of("inbound", kind=core.IN_RESET, how=core.REFUSED_STREAM, marks=core.MARK_CLOSES)
@@ -51,6 +56,36 @@ def behaviour(
     entry: Fields, retry: RetryPolicy | None, http2: bool, locations: Mapping[tuple[int, str], int] = NOWHERE
 ) -> Behaviour:
     """A scripted behaviour as a row, for a request under a retry policy; redirects by their numbers."""
+    found = _behaviour(entry, retry, http2, locations)
+    if http2:
+        found = found._replace(streams=allowed_streams(entry) or 0, cut=_connection_cut(entry))
+    return found
+
+
+def _connection_cut(entry: Fields) -> tuple[Row, Nanos, bool] | None:
+    """The end of an HTTP/2 connection with all its streams: its host closes it, or says what is not HTTP/2."""
+    delay = millis(entry, "delay_ms")
+    if entry.flag("hang") or "goaway" in entry or "rst_stream" in entry:
+        return None
+    if entry.flag("garbage"):
+        return _reset(core.PROTOCOL_ERROR), delay, False
+    if entry.text("reset"):
+        late = 20 * (entry.text("reset") == "after_headers")
+        return _reset(core.TERMINATED), delay + millis(entry, "after_ms", late), False
+    if entry.flag("close"):
+        return _reset(core.TERMINATED), delay + millis(entry, "body_delay_ms"), True
+    return None
+
+
+def allowed_streams(entry: Fields) -> int | None:
+    """How many streams at once the settings of a script allow, None where they do not say."""
+    settings = entry.fields("settings")
+    return settings.integer("max_concurrent_streams") if "max_concurrent_streams" in settings else None
+
+
+def _behaviour(
+    entry: Fields, retry: RetryPolicy | None, http2: bool, locations: Mapping[tuple[int, str], int]
+) -> Behaviour:
     delay = millis(entry, "delay_ms")
     if entry.flag("hang"):
         return Behaviour(None, 0, "hang")
@@ -59,20 +94,24 @@ def behaviour(
     if "goaway" in entry:
         goaway = entry.fields("goaway")
         answers = goaway.flag("answer") or "status" in entry
-        row = _answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations) if answers else None
+        row = (
+            _answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations, http2) if answers else None
+        )
         return Behaviour(row, delay, "goaway", (goaway.integer("last"), goaway.flag("close")))
     if "rst_stream" in entry:
         how = _stream_reset(entry.integer("rst_stream"))
         if not entry.flag("after_headers"):
             return Behaviour(_reset(how), delay, "rst_stream")
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how, locations), delay, "rst_stream")
+        return Behaviour(
+            _answer(entry, retry, millis(entry, "after_ms", 20), how, locations, http2), delay, "rst_stream"
+        )
     kind = entry.text("reset")
     if kind == "before_headers":
         return Behaviour(_reset(core.TERMINATED), delay + millis(entry, "after_ms"), "reset")
     if kind == "after_headers":
         how = _cut(entry, http2)
-        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how, locations), delay, "reset")
-    return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations), delay, "")
+        return Behaviour(_answer(entry, retry, millis(entry, "after_ms", 20), how, locations, http2), delay, "reset")
+    return Behaviour(_answer(entry, retry, millis(entry, "body_delay_ms"), core.ANSWERED, locations, http2), delay, "")
 
 
 def locations_of(experiment: Fields) -> dict[tuple[int, str], int]:
@@ -117,7 +156,12 @@ def _reset(how: int) -> Row:
 
 
 def _answer(
-    entry: Fields, retry: RetryPolicy | None, body: Nanos, after: int, locations: Mapping[tuple[int, str], int]
+    entry: Fields,
+    retry: RetryPolicy | None,
+    body: Nanos,
+    after: int,
+    locations: Mapping[tuple[int, str], int],
+    http2: bool,
 ) -> Row:
     status = entry.integer("status", 200)
     grpc = entry.integer("grpc_status")
@@ -128,7 +172,7 @@ def _answer(
     marks = core.MARK_LIMITED if headers.get(_LIMITED) is not None else 0
     if retry is not None and any(m.matches(headers) for m in retry.retriable_headers):
         marks |= core.MARK_MATCHED
-    if entry.flag("close") or "goaway" in entry or entry.text("framing") == "close":
+    if (entry.flag("close") and not http2) or "goaway" in entry or entry.text("framing") == "close":
         marks |= core.MARK_CLOSES
     if headers.get(_DEGRADED) is not None:
         marks |= core.MARK_DEGRADED
@@ -171,7 +215,8 @@ class Host:
     script: Fields
     arrivals: int = 0
     checks: int = 0
-    connections: dict[int, int] = field(default_factory=dict)
+    connections: dict[tuple[int, Nanos], int] = field(default_factory=dict)
+    """Numbers of its connections, by row and beginning."""
 
     @property
     def down(self) -> bool:

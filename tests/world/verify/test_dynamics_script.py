@@ -12,7 +12,7 @@ from meshsim.dataplane.decide.route_policies import decode_retry
 from meshsim.dataplane.layout import row_of
 from meshsim.dataplane.storage import FIELDS
 from meshsim.units import MILLISECOND, SECOND
-from meshsim.world.verify.dynamics_script import Host, behaviour
+from meshsim.world.verify.dynamics_script import Host, allowed_streams, behaviour
 from meshsim.xds.messages import route_components_pb2
 from meshsim.xds.packing import from_json
 
@@ -51,6 +51,28 @@ def test_answers() -> None:
     marked = row({"headers": {"X-Retry": "a", "x-envoy-ratelimited": "true"}, "close": True})
     marks = core.MARK_MATCHED | core.MARK_LIMITED | core.MARK_CLOSES
     assert marked == row_of("inbound", kind=core.IN_REPLY, status=200, marks=marks)
+
+
+@pytest.mark.parametrize(
+    ("entry", "how", "after"),
+    [
+        ({"reset": "before_headers", "delay_ms": 5}, core.TERMINATED, 5 * MS),
+        ({"reset": "after_headers", "delay_ms": 5}, core.TERMINATED, 25 * MS),
+        ({"garbage": True}, core.PROTOCOL_ERROR, 0),
+        ({"close": True, "body_delay_ms": 7}, core.TERMINATED, 7 * MS),
+    ],
+)
+def test_what_ends_an_http2_connection_with_all_its_streams(entry: dict[str, Any], how: int, after: int) -> None:
+    found = behaviour(Fields(entry), None, True)
+    assert found.cut == (row_of("inbound", kind=core.IN_RESET, how=how), after, "close" in entry)
+    assert behaviour(Fields(entry), None, False).cut is None
+
+
+def test_settings() -> None:
+    assert allowed_streams(Fields({"settings": {"max_concurrent_streams": 3}})) == 3
+    assert allowed_streams(Fields({})) is None
+    assert behaviour(Fields({"settings": {"max_concurrent_streams": 3}}), None, True).streams == 3
+    assert behaviour(Fields({"hang": True}), None, True) == behaviour(Fields({"hang": True}), None, False)
 
 
 def test_answers_that_ask_for_a_back_off() -> None:
