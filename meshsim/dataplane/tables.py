@@ -176,6 +176,10 @@ def _settings(numba: Any, wishes: dict[str, Any]) -> Iterator[None]:
             gc.enable()
 
 
+_PLAIN: Final = frozenset({"numba.core.typing.builtins", __name__})
+"""Where meanings of operators between numbers, and for tables, are defined."""
+
+
 @contextlib.contextmanager
 def _meant_for_numbers(numba: Any) -> Iterator[None]:
     """Let operators mean what they mean between numbers and for tables: numba would ask at each what it might mean
@@ -183,12 +187,11 @@ def _meant_for_numbers(numba: Any) -> Iterator[None]:
     context = numba.core.registry.cpu_target.typing_context
     context.refresh()
     known: dict[Any, Any] = context._globals
-    concrete = numba.core.typing.templates.ConcreteTemplate
     before: dict[Any, Any] = {}
     for operation in map(weakref.ref, (bool, len, *filter(callable, vars(operator).values()))):
         function = known.get(operation)
         if isinstance(function, numba.types.Function):
-            kept = [kind for kind in function.templates if issubclass(kind, concrete) or _is_own(kind)]
+            kept = [kind for kind in function.templates if any(base.__module__ in _PLAIN for base in kind.__mro__)]
             if kept:
                 before[operation] = function
                 known.update({operation: numba.types.Function(tuple(kept))})
@@ -196,10 +199,6 @@ def _meant_for_numbers(numba: Any) -> Iterator[None]:
         yield
     finally:
         known.update(before)
-
-
-def _is_own(template: type) -> bool:
-    return any(base.__module__ == __name__ for base in template.__mro__)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
