@@ -5,11 +5,12 @@ Python objects, tables are lists) and compiled (rows are numpy records, tables a
 bit. Hence the form: every value is a 64-bit integer, every reference is a row number, nothing is allocated, nothing is
 decorated, and every constant the compiled code uses stands in this file.
 
-How it runs. `run` takes the earliest event off a queue: a wheel of buckets and two heaps. An event is (time, key), and
-the key holds a priority, a sequence number, a kind and a row: a total order. What an event causes at the same instant,
-and what might come back to itself (a breaker that trips, the request that ends by it, the caller that hears of it and
-the caller's next call), is done through a stack of steps (`push`). Before each event and each step the core makes sure
-that there is room for whatever it may use; if not it returns, Python grows or drains the tables and calls again.
+How it runs. `run` takes the earliest event off a queue: a wheel of buckets, a sorted list and a heap. An event is
+(time, key), and the key holds a priority, a sequence number, a kind and a row: a total order. What an event causes at
+the same instant, and what might come back to itself (a breaker that trips, the request that ends by it, the caller
+that hears of it and the caller's next call), is done through a stack of steps (`push`). Before each event and each
+step the core makes sure that there is room for whatever it may use; if not it returns, Python grows or drains the
+tables and calls again.
 
 Times are nanoseconds, rates and probabilities are integers out of a fixed whole, random draws are functions of an
 identity and a purpose (`draw`). Sources of the modelled rules are named where they are modelled.
@@ -365,7 +366,7 @@ WHEEL_ROOM = 65_536
 EVENT_WORDS = 3
 """Words of an event in the `wheel` column: time, key, and the place of the next of its bucket, or the next free one."""
 NEAR_ROOM = 256
-"""Events that fit into the heap of the current bucket; the other heap follows it in the `heap` column."""
+"""Events that fit into the list of the current bucket; the heap follows it in the `heap` column."""
 NEAR_LOOK = 6
 """How many buckets ahead of its events their rows are asked for what they name; the rows themselves one before."""
 LAG = 2

@@ -884,6 +884,11 @@ def test_events_come_in_order_whatever_the_width_of_the_buckets(span: Nanos, gap
     assert control.near_n + control.far_n + control.wheel_n == len(expected)
 
 
+def test_events_that_find_no_room_on_the_wheel_come_in_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "WHEEL_ROOM", 50)
+    test_events_come_in_order_whatever_the_width_of_the_buckets(1000 * MS, 1)
+
+
 @pytest.mark.parametrize(("rate", "requests", "wider"), [(2.0, 2_000, True), (1_000_000.0, 20_000, False)])
 def test_buckets_are_fitted_to_the_load(rate: float, requests: int, wider: bool) -> None:
     engine = make()
