@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from meshsim.dataplane.decide import network_filters, route_decoding
 
 
 def forget() -> None:
     """Have everything decoded again."""
-    network_filters._decoded.cache_clear()
-    route_decoding._match.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("meshsim.dataplane.decide"):
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear"):
+                    function.cache_clear()
 
 
 @contextmanager
