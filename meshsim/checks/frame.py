@@ -271,6 +271,8 @@ class Frame(ABC):
     def groups(self, *columns: str, rows: Mask) -> dict[tuple[str, ...], np.ndarray[Any, np.dtype[np.intp]]]:
         """The numbers of these rows by their combination of names in these columns, in order of the names."""
         combined = self._combined(columns)
+        if not len(combined.values):
+            return {}
         numbers = np.flatnonzero(rows)
         codes = combined.codes[numbers]
         ends = np.cumsum(np.bincount(codes, minlength=len(combined.values)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meshsim.checks.context import Context
 from meshsim.checks.frame import Grid
+from meshsim.checks.rows import Rows
 from meshsim.scenario import End, Span
 from meshsim.units import SECOND
 
@@ -70,6 +73,14 @@ def test_groups_are_the_rows_of_each_combination(context: Context) -> None:
         mask = rows & frame.names("source").where([source]) & frame.names("destination").where([destination])
         assert part.tolist() == mask.nonzero()[0].tolist()
         assert frame.count(part) == frame.count(mask) == len(part)
+
+
+def test_without_rows_there_are_no_groups(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = context.run.requests().slice(0, 0)
+    monkeypatch.setattr(context.run, "requests", nothing.select)
+    frame = Rows(context.run)
+    assert frame.groups("source", "destination", rows=frame.all()) == {}
+    assert context.frame.groups("source", rows=~context.frame.all()) == {}
 
 
 def test_combinations_are_counted(context: Context) -> None:

@@ -78,6 +78,12 @@ resources:
 )
 
 
+@pytest.fixture
+def small_text() -> str:
+    """A scenario that the model runs in no time, to be changed."""
+    return SMALL
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scenario that the model has run once: its file, with the recording below `results` beside it."""

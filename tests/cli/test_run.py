@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from meshsim.cli.app import run
+
 
 def test_a_scenario_that_passes(meshsim: Callable, shop: Path) -> None:
     done = meshsim("run", shop)
@@ -93,3 +95,15 @@ def test_seeds_that_are_none(meshsim: Callable, shop: Path, arguments: tuple[obj
     done = meshsim("run", shop, *arguments)
     assert done.code == 2
     assert "is not in the range" in done.err
+
+
+def test_a_run_without_traffic_has_a_report_too(
+    small_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model runs: only it leaves a recording without a single request."""
+    lines = small_text.splitlines(keepends=True)
+    quiet = "".join(line for line in lines if not line.startswith(("traffic:", "  - {name: ask")))
+    (tmp_path / "quiet.yaml").write_text(quiet)
+    monkeypatch.chdir(tmp_path)
+    assert run(["run", "quiet.yaml", "--engine", "interpreted"]) == 0, capsys.readouterr().err
+    assert Path("results/small/0001/report.html").is_file()
