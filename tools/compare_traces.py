@@ -49,9 +49,9 @@ def seen(linked: Linked, senders: Sequence[str] = ()) -> dict[str, Seen]:
 
 
 def simulated(files: Sequence[Path], folder: Path, sidecars: bool = True) -> tuple[Linked, Linked]:
-    """The requests of the traces, and those of a minute of their scenario."""
+    """The requests of the traces, and those of ten minutes of their scenario."""
     measured = link(read_traces(files))
-    made = scenario_of(estimate(measured), Choices("compared", MINUTE, sidecars=sidecars))
+    made = scenario_of(estimate(measured), Choices("compared", 10 * MINUTE, sidecars=sidecars))
     scenario = write_imported(made, folder, overwrite=True)[0]
     outcome = run_file(scenario, RunRequest(settings=RunSettings(), results=folder / "results"))
     assert outcome.run is not None, outcome.error
