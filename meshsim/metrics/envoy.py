@@ -161,6 +161,8 @@ def _sessions(run: Run, side: Side, proxy: InstanceInfo, rules: ProxyRules) -> I
         return NO_SESSION if not own or rules.tcp_filter(cluster, route) is None else 0
 
     table = sessions(run, side, reports)
+    if not table.num_rows:
+        return
     for row in table.select(["cluster", "endpoint", "route", "flags", "time", "duration"]).to_pylist():
         where = (rules.inbound_cluster(row["endpoint"]), "") if inbound else (row["cluster"], row["route"])
         yield *where, row["flags"], row["time"] - row["duration"]

@@ -130,6 +130,8 @@ def _of_destination(table: Any) -> Any:
     arrived = pc.greater_equal(table["arrived"], 0)
     table = _plain(table.filter(arrived))
     table = table.filter(pc.not_equal(table["pod"], ""))
+    if not table.num_rows:
+        return table
     # A connection that breaks under an attempt is that of a pod that has died, its sidecar with it.
     table = table.filter(pa.array(~mapped(table["flags"], lambda flags: "UC" in flags.split(","))))
     if not table.num_rows:

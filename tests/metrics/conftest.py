@@ -93,6 +93,16 @@ SESSIONS = """\
 """
 
 
+def record_alone(folder: Path, traffic: str, objects: str, duration: str = "5s", timeline: str = "") -> Run:
+    """Run the small mesh with this traffic and no other, and with more objects."""
+    head, _, _ = SCENARIO.partition("traffic:\n")
+    text = head.replace("duration: 5s", f"duration: {duration}") + f"traffic:\n{traffic}{timeline}resources:\n"
+    loaded = load_text(text + APPS + objects, str(folder / "small.yaml"), folder)
+    outcome = run_loaded(loaded, RunRequest(settings=RunSettings(), results=folder))
+    assert outcome.run is not None
+    return outcome.run
+
+
 @pytest.fixture(scope="session")
 def tcp_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The mesh with sessions of TCP proxies besides: short ones, ones of 7 s, and ones that are cut when idle."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from meshsim.metrics.istio import istio_samples
 from meshsim.metrics.requests import Side, request_groups
 from meshsim.recording import Run
 from meshsim.units import SECOND
 
-from .conftest import pod, record
+from .conftest import STORES, pod, record, record_alone
+from .test_envoy import stats
 
 SLOW = """\
   - apiVersion: networking.istio.io/v1
@@ -55,3 +57,15 @@ def test_a_server_does_not_answer_who_has_gone(tmp_path: Path) -> None:
     assert set(servers) == {(0, "DC")}
     # The few that had not arrived when their caller gave up are not known.
     assert 0.9 * sum(callers.values()) < sum(servers.values()) <= sum(callers.values())
+
+
+def test_servers_report_nothing_when_nothing_arrives(tmp_path: Path) -> None:
+    traffic = (
+        '  - {name: nobody, from: {match: {app: front}}, request: {host: "empty.shop:5433", path: /}, rate: 5/s}\n'
+    )
+    run = record_alone(tmp_path, traffic, STORES)
+    assert sum(group.requests for group in request_groups(run, Side.SOURCE, run.duration + 1)) > 0
+    assert not list(request_groups(run, Side.DESTINATION, run.duration + 1))
+    samples = list(istio_samples(run))
+    assert {(dict(s.labels)["reporter"], dict(s.labels)["response_flags"]) for s in samples} == {("source", "UH")}
+    assert not any(name.startswith(("http.", "tcp.")) for name in stats(run, "stock"))
