@@ -166,7 +166,7 @@ class Contexts:
         for number in self._families.get(book.number, _Family()).contexts:
             self._change(core.CH_CLUSTER, number, at, value=-1)
 
-    def set_policy(self, book: Book, drop: int, overprovisioning: int, at: Nanos | None) -> bool:
+    def set_policy(self, book: Book, drop: int, overprovisioning: int | None, at: Nanos | None) -> bool:
         """Write what an assignment says beside its endpoints; returns whether it overprovisions by another factor.
 
         What a cluster drops, it drops of the requests in its contexts too.
@@ -176,7 +176,7 @@ class Contexts:
             contexts = self._families.get(book.number, _Family()).contexts.values()
             for row in (book.row, *(context.row for context in contexts)):
                 self._change(core.CH_DROP, row, at, value=drop)
-        if book.spec.overprovisioning == overprovisioning:
+        if overprovisioning is None or book.spec.overprovisioning == overprovisioning:
             return False
         book.spec = replace(book.spec, overprovisioning=overprovisioning)
         self._change(core.CH_FACTOR, book.row, at, value=overprovisioning)

@@ -384,6 +384,8 @@ CHUNK = 64
 TOGETHER = 16
 """How many events and steps happen between two looks at whether there is room for what they may use."""
 WORK_ROOM = 2 * CHUNK * TOGETHER
+DIALS = 6 * TOGETHER
+"""Connections that they may begin: three for a request, and three ahead of others (`connect_ahead`)."""
 HEAP_ROOM = 8 * CHUNK * TOGETHER
 """Places of the `work` and of the `heap` column that they may use."""
 
@@ -442,6 +444,7 @@ P_MOVE = P_REPORT + 2
 STEP = 0x278DDE6E5FD29E4D
 """Odd 62-bit constant between the purposes of one identity."""
 UNIT = 2.168404344971009e-19
+"""One 2^62nd."""
 LAYER = 510
 """Bits of a drawn number that choose one of 256 layers of an exponential number's density: where its words begin."""
 PLACE = 1.3877787807814457e-17
@@ -451,8 +454,7 @@ HEIGHT = 9.313225746154785e-10
 EDGE = 1.4901161193847656e-08
 """2^-26: what edges of `layer` are counted in."""
 TAIL = 7.69711747013105
-"""Where the last of 256 layers ends and the tail begins."""
-"""One 2^62nd."""
+"""Where the lowest of 256 layers ends and the tail begins."""
 MIX_A = 0x2F58476D1CE4E5B9
 MIX_B = 0x14D049BB133111EB
 
@@ -4426,6 +4428,7 @@ def find_connection(s: State, pool: i64, row: i64) -> i64:
         if conn.state == READY and cl.limits == 1:
             if cl.max_life > 0 and now - s.conn_age[k].opened >= cl.max_life:
                 conn.state = DRAINING
+                note(s, row, CX_LIFE)
                 if conn.streams == 0:
                     close_connection(s, k)
         if conn.state == READY and cl.http2 == 1:
@@ -4758,6 +4761,8 @@ def close_connecting(s: State, pool: i64) -> None:
     """
     p = s.pool[pool]
     for k in range(len(s.conn)):
+        if p.connecting == 0:
+            return
         if s.conn[k].pool == pool and s.conn[k].state == CONNECTING:
             p.connecting -= 1
             s.cluster[pool_row(s, pool)].cx_connect_fail += 1
@@ -7503,7 +7508,8 @@ def room(s: State) -> i64:
     if c.noted_n + 8 * TOGETHER > len(s.noted):
         count_notes(s)
     if (
-        least(least(c.req_free_n, c.att_free_n), c.conn_free_n) < 2 * TOGETHER
+        least(c.req_free_n, c.att_free_n) < 2 * TOGETHER
+        or c.conn_free_n < DIALS
         or c.timer_full + c.stale + c.rare_full + c.pools_short > 0
     ):
         return FULL
@@ -7641,7 +7647,7 @@ def do_rare_event(s: State, kind: i64, row: i64) -> None:
 def arrange(s: State, n: i64) -> i64:
     """Turn `n` kept cells into rows of the series, by second, edge, bucket and outcome, equal ones added.
 
-    Returns how many rows there are. Interpreted, `series.merge_cells` does the same.
+    Returns how many rows there are. In the interpreted mode `series.merge_cells` does the same.
     """
     first = NEVER
     for i in range(n):

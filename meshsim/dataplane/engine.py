@@ -207,7 +207,7 @@ class Engine:
         new = self._new_book(cluster, spec)
         self._books = [new if book is old else book for book in self._books]
         self._change(core.CH_CLUSTER, cluster, at, value=self._books[cluster].row)
-        self.set_policy(cluster, drop, spec.overprovisioning, at)
+        self.set_policy(cluster, drop, at=at)
         if hosts:
             self.set_hosts(cluster, hosts, at)
         self._contexts.renew(new, at)
@@ -217,9 +217,9 @@ class Engine:
         self._change(core.CH_CLUSTER, cluster, at, value=-1)
         self._contexts.remove(self._books[cluster], at)
 
-    def set_policy(self, cluster: int, drop: int, overprovisioning: int = 140, at: Nanos | None = None) -> None:
+    def set_policy(self, cluster: int, drop: int, overprovisioning: int | None = None, at: Nanos | None = None) -> None:
         """What an assignment says beside endpoints, given before them: parts per million of the requests that it drops
-        from the next change of hosts or their health on, and percent of overprovisioning."""
+        from the next change of hosts or their health on, and percent of overprovisioning (None = as before)."""
         book = self._books[cluster]
         if self._contexts.set_policy(book, drop, overprovisioning, at):
             self._plan(book, [spec for _, spec in book.hosts], at)
@@ -536,7 +536,7 @@ class Engine:
         t = self._tables
         read = t.get
         for name in ("req", "att", "conn"):
-            if read("ctl", 0, f"{name}_free_n") < 2 * core.TOGETHER:
+            if read("ctl", 0, f"{name}_free_n") < (core.DIALS if name == "conn" else 2 * core.TOGETHER):
                 self._grow_pool(name, 2 * t.length(name))
         stale = read("ctl", 0, "stale")
         if stale:

@@ -59,7 +59,11 @@ class RateLimitSpec:
     by_connection: bool = False
     """Whether each downstream connection has a bucket of its own."""
     then: RateLimitSpec | None = None
-    """The bucket that is asked next, if there was a token in this one; it has the same status and shares."""
+    """The bucket that is asked next, if there was a token in this one.
+
+    DEVIATION: of several filters of local limits on one route the first tells whether they stand behind faults, and one
+    draw decides the shares of requests that each looks at.
+    """
 
 
 def bucket_fields(spec: RateLimitSpec) -> dict[str, int]:

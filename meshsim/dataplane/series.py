@@ -30,7 +30,7 @@ SERIES_DTYPE: Final = np.dtype(
 def merge_cells(cells: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     """Cells of the core (`core.count_tally`), decoded, equal ones added, by second, edge, bucket and outcome.
 
-    Compiled, `core.arrange` does the same.
+    In the compiled mode `core.arrange` does the same.
     """
     place, outcome, requests, total = (cells[name] for name in ("place", "outcome", "requests", "total"))
     order = np.lexsort((outcome, place))

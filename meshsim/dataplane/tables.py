@@ -186,7 +186,7 @@ def _meant_for_numbers(numba: Any) -> Iterator[None]:
     between texts, lists, sets and arrays, which takes a fifth of the time."""
     context = numba.core.registry.cpu_target.typing_context
     context.refresh()
-    known: dict[Any, Any] = context._globals
+    known: dict[Any, Any] = getattr(context, "_globals", {})
     before: dict[Any, Any] = {}
     for operation in map(weakref.ref, (bool, len, *filter(callable, vars(operator).values()))):
         function = known.get(operation)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meshsim.dataplane import core
 from meshsim.dataplane.contexts import Book, SubsetSpec
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.invariants import check_invariants
@@ -17,6 +18,7 @@ from meshsim.testing.meshes import (
     HANDLER,
     HOST,
     OUTLIER,
+    PROXY,
     ROUTE,
     Service,
     add_requests,
@@ -155,6 +157,49 @@ def test_pools_connect_ahead_of_streams(ratio: float, connections: int) -> None:
     engine.run_until(SECOND)
     assert engine.cluster_stats(service.cluster).cx_total == connections
     assert check_invariants(engine.tables) == []
+
+
+def test_there_is_room_for_all_connections_that_one_instant_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 47 requests begins connections for itself and for others that may follow."""
+    free: list[int] = []
+    dial = core.dial
+
+    def counted(state: core.State, pool: int) -> None:
+        dial(state, pool)
+        free.append(state.ctl[0].conn_free_n)
+
+    monkeypatch.setattr(core, "dial", counted)
+    engine = Engine(3, mode="plain", sample_rate=1.0)
+    service = add_service(
+        engine,
+        pods=20,
+        handler={"service": fixed(20 * MS)},
+        caller=replace(PROXY, workers=250),
+        cluster={
+            "policy": LbPolicy.ROUND_ROBIN,
+            "http2": False,
+            "predict": 3.0,
+            "preconnect": 3.0,
+            **dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), 100_000),
+        },
+    )
+    context = engine.add_context(service.cluster)
+    engine.set_route(service.flow, replace(ROUTE, clusters=((context, 1),), delay=5 * MS, delay_ppm=1_000_000))
+    add_requests(engine, service.flow, [MS] * 47)
+    engine.run_until(200 * MS)
+    assert min(free) >= 0
+    assert len(free) > 100
+    assert check_invariants(engine.tables) == []
+
+
+def test_lives_of_connections_are_counted_however_long_they_are() -> None:
+    """Envoy 1.40, conn_pool_base.cc, onConnectionDurationTimeout: 50 s pass between requests."""
+    for life in (120 * SECOND, 240 * SECOND):
+        engine, service = build(1, MS, max_connection_duration=life)
+        add_requests(engine, service.flow, [MS + n * 50 * SECOND for n in range(12)])
+        engine.run_until(700 * SECOND)
+        counted = engine.count_clusters().of(service.cluster)
+        assert counted["upstream_cx_max_duration_reached"] >= counted["upstream_cx_total"] - 1 > 0
 
 
 @pytest.mark.parametrize("high", [False, True])

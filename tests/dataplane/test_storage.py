@@ -59,6 +59,18 @@ def test_cells_that_were_set_aside_are_in_the_series() -> None:
     assert tables.take_series()[["second", "requests"]].tolist() == [(7, 5), (8, 5)]
 
 
+def test_arrays_set_cells_aside_one_after_the_other() -> None:
+    tables = arrays()
+    tables.reserve("ctl", 1)
+    tables.reserve("cell", 4)
+    tables.reserve("cell_at", 8)
+    for requests in (5, 6, 7):
+        tables.fill("cell", "requests", 0, [requests, 10 * requests])
+        tables.set("ctl", 0, "cell_n", 2)
+        tables.keep_cells()
+    assert tables.field("kept", "requests")[:6].tolist() == [5, 50, 6, 60, 7, 70]
+
+
 def test_a_full_log_is_given_away_and_its_memory_may_come_back() -> None:
     tables = arrays()
     tables.reserve("ctl", 1)

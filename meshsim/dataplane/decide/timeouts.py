@@ -72,7 +72,7 @@ def announce_timeouts(action: Forward, headers: HeaderMap, timeouts: Timeouts, a
 def parse_grpc_timeout(text: str | None) -> Nanos | None:
     """``grpc-timeout`` in whole milliseconds as ns, rounded up; None for none or a malformed one."""
     units = {"H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000, "m": 1_000_000, "u": 1_000, "n": 1}
-    if not text or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
+    if not text or not text.isascii() or not text[:-1].isdigit() or len(text) > 9 or text[-1] not in units:
         return None
     nanos = int(text[:-1]) * units[text[-1]]
     return -(-nanos // 1_000_000) * 1_000_000

@@ -62,4 +62,6 @@ def compare_experiment(experiment: Fields) -> Iterator[Mismatch]:
 def _takes_turns(experiment: Fields) -> bool:
     """Whether hosts are chosen by turns, which begin at one by chance: two runs may have begun at the same one."""
     clusters = experiment.fields("config").items("clusters")
-    return any(cluster.text("lb_policy") in _ROUND_ROBIN for cluster in clusters)
+    return all(
+        cluster.text("lb_policy") in _ROUND_ROBIN and "load_balancing_policy" not in cluster for cluster in clusters
+    )

@@ -94,7 +94,16 @@ def test_what_the_upstream_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("text", "nanos"),
-    [("1H", 3600 * SECOND), ("5m", 5 * MILLISECOND), ("1u", MILLISECOND), ("0m", 0), ("x", None), ("", None)],
+    [
+        ("1H", 3600 * SECOND),
+        ("5m", 5 * MILLISECOND),
+        ("1u", MILLISECOND),
+        ("0m", 0),
+        ("x", None),
+        ("", None),
+        ("²S", None),
+        ("٣S", None),
+    ],
 )
 def test_parsing(text: str, nanos: int | None) -> None:
     assert parse_grpc_timeout(text) == nanos
