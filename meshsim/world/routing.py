@@ -8,8 +8,10 @@ from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meshsim.dataplane.active import Unmodelled
 from meshsim.dataplane.decide.clusters import Endpoint
 from meshsim.dataplane.decide.decision import Decision, Disposition, Upstream, UpstreamTls
+from meshsim.dataplane.decide.endpoints import Labels
 from meshsim.dataplane.decide.values import Connection, PeerCertificate, Protocol, Request, Transport
 from meshsim.dataplane.specs import (
     NOWHERE,
@@ -36,6 +38,7 @@ from meshsim.world.proxies import RunningProxy
 from meshsim.world.services import Backends
 from meshsim.world.sessions import SessionValues
 from meshsim.world.translation import (
+    MOST_MARKED,
     HostPlace,
     cluster_spec,
     direct_cluster,
@@ -45,6 +48,7 @@ from meshsim.world.translation import (
     host_place,
     inbound_kind,
     local_route,
+    newly_omitted,
     plain_place,
     reply_status,
     session_cluster,
@@ -120,6 +124,8 @@ class Router:
     _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
     _by_entry: dict[int, list[Flow]] = field(default_factory=dict)
     _given: dict[int, tuple[RouteSpec, str]] = field(default_factory=dict)
+    _marked: list[Labels] = field(default_factory=list)
+    """Sets of labels that retries omit hosts for."""
     _contexts: ClusterContexts = field(init=False)
     _views: ProxyViews = field(init=False)
     _resolver: Resolver = field(init=False)
@@ -329,6 +335,7 @@ class Router:
         if decision.disposition is not Disposition.FORWARDED and not decision.policies.connect_attempts:
             return local_route(decision)
         upstreams = decision.upstreams
+        self._mark(flow, decision)
         shadows = [mirror for mirror in decision.policies.mirrors if mirror.upstream.known]
         high = decision.policies.high_priority
         asked = [*((u, high) for u in upstreams), *((mirror.upstream, False) for mirror in shadows)]
@@ -342,7 +349,19 @@ class Router:
         mirrors = tuple(zip(numbers[len(clusters) :], parts))
         classes = tuple(kind for _, kind in places) if any(kind for _, kind in places) else ()
         client = flow.entry.address if flow.caller is not None else None
-        return forward_route(decision, clusters, mirrors, classes, client, flow.sessions)
+        return forward_route(decision, clusters, mirrors, classes, client, flow.sessions, marked=self._marked)
+
+    def _mark(self, flow: Flow, decision: Decision) -> None:
+        """Have the hosts marked that retries omit by their labels, before those of the route's clusters are made.
+
+        DEVIATION: hosts of any number of sets of labels may be omitted in Envoy, those of the first six here.
+        """
+        fresh = newly_omitted(decision.policies.retry, self._marked)
+        room = MOST_MARKED - len(self._marked)
+        if len(fresh) > room:
+            what = f"retries that omit hosts by more than {MOST_MARKED} sets of labels"
+            self.world.unmodelled.add(flow.entry.id, Unmodelled(type_urls.ROUTE, decision.route, what))
+        self._marked += fresh[:room]
 
     def _direct(self, flow: Flow, address: str, port: int, request: Request) -> None:
         """An application that no rule redirects: kube-proxy picks the backend of a cluster IP."""
@@ -379,7 +398,7 @@ class Router:
             endpoints = _equals(self._backends.of(target.address, target.port))
             key = (flow.entry.number, f"{upstream.name} {target.address}:{target.port}")
         else:
-            endpoints = _targets(upstream)
+            endpoints = _targets(upstream, self._marked)
             key = (flow.entry.number, upstream.name)
         spec = cluster_spec(
             flow.entry.proxy_number, cluster, upstream.http2, upstream.assignment, locality=self._locality(flow.entry)
@@ -513,12 +532,12 @@ def _meant(answer: Answer) -> Group:
     return Group(answer.namespace, name, "")
 
 
-def _targets(upstream: Upstream) -> tuple[Target, ...]:
+def _targets(upstream: Upstream, marked: Sequence[Labels]) -> tuple[Target, ...]:
     """Every endpoint of a cluster, healthy or not, and where it stands there."""
     if upstream.cluster is None or upstream.assignment is None:
         return ()
     return tuple(
-        Target(endpoint, host_place(upstream.cluster, group, endpoint))
+        Target(endpoint, host_place(upstream.cluster, group, endpoint, marked))
         for group in upstream.assignment.localities
         for endpoint in group.endpoints
     )

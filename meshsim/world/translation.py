@@ -49,6 +49,8 @@ from meshsim.dataplane.specs import (
 from meshsim.units import SECOND, Nanos
 from meshsim.world.sessions import SessionValues
 
+MOST_MARKED: Final = 6
+"""Sets of labels that the core can tell hosts by."""
 _TCP_REST: Final = 600 * SECOND
 """After which a connection closes that no session took (TcpProtocolOptions.idle_timeout)."""
 _RETRY_ON: Final = {
@@ -418,6 +420,11 @@ class HostPlace(TypedDict):
     hash_key: str
     marks: Mark
     checked: bool
+
+
+def newly_omitted(retry: RetryPolicy | None, marked: Sequence[Labels]) -> list[Labels]:
+    """The sets of labels that retries omit hosts by and that hosts are not marked for yet."""
+    return [labels for labels in dict.fromkeys(retry.omitted if retry is not None else ()) if labels not in marked]
 
 
 def omitted_marks(omitted: Sequence[Labels], marked: Sequence[Labels]) -> Mark:

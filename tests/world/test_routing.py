@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -11,7 +12,7 @@ from meshsim.testing.manifests import service_item
 from meshsim.units import MILLISECOND, SECOND
 from meshsim.world.model import RunOptions, World
 
-from .conftest import APP, HEAD, MemorySink, run, seconds
+from .conftest import APP, HEAD, MemorySink, Ran, run, seconds
 
 STRICT = """
   - apiVersion: security.istio.io/v1
@@ -350,3 +351,82 @@ def test_an_ejected_half_of_a_region_sends_three_tenths_to_the_next() -> None:
 def test_a_hashed_header_keeps_its_host() -> None:
     assert len({version for _, version, _ in _regions(BY_USER + NO_RETRIES, errors=0)}) == 1
     assert len({version for _, version, _ in _regions(NO_RETRIES, errors=0)}) == 3
+
+
+STAGES = """
+  - apiVersion: networking.istio.io/v1alpha3
+    kind: EnvoyFilter
+    metadata: {{name: stages, namespace: shop}}
+    spec:
+      configPatches:
+        - applyTo: CLUSTER
+          match: {{context: SIDECAR_OUTBOUND}}
+          patch:
+            operation: ADD
+            value:
+              name: stages
+              type: STATIC
+              load_assignment: {{cluster_name: stages, endpoints: [{{lb_endpoints: {hosts}}}]}}
+"""
+ROUTED = """
+  - apiVersion: networking.istio.io/v1alpha3
+    kind: EnvoyFilter
+    metadata: {{name: {name}, namespace: shop}}
+    spec:
+      configPatches:
+        - applyTo: HTTP_ROUTE
+          match:
+            context: SIDECAR_OUTBOUND
+            routeConfiguration: {{vhost: {{name: "stock.shop.svc.cluster.local:80"}}}}
+          patch: {{operation: MERGE, value: {{route: {action}}}}}
+"""
+RETRIED = """{
+  cluster: stages,
+  retry_policy: {
+    retry_on: retriable-status-codes,
+    retriable_status_codes: [403],
+    num_retries: 1,
+    host_selection_retry_max_attempts: 9
+  }}
+"""
+REFUSED = """
+  - apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: nobody, namespace: shop}
+    spec: {selector: {matchLabels: {app: stock}}, action: DENY, rules: [{}]}
+"""
+OMIT = "type.googleapis.com/envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"
+
+
+def _omitting(stages: list[str]) -> tuple[Ran, str]:
+    """From the first second on retries omit hosts of some stages; the pod whose stage is a, the others are b."""
+    pods = sorted((pod.name, pod.address) for pod in run(duration="1s").world.directory if "stock" in pod.name)
+    hosts = [
+        {
+            "endpoint": {"address": {"socket_address": {"address": address, "port_value": 8080}}},
+            "metadata": {"filter_metadata": {"envoy.lb": {"stage": stage}}},
+        }
+        for (_, address), stage in zip(pods, "abb", strict=True)
+    ]
+    labels = [{"metadata_match": {"filter_metadata": {"envoy.lb": {"stage": stage}}}} for stage in stages]
+    predicates = [{"name": "omit", "typed_config": {"@type": OMIT, **one}} for one in labels]
+    omit = ROUTED.format(name="omit", action=json.dumps({"retry_policy": {"retry_host_predicate": predicates}}))
+    timeline = "timeline:\n  - id: omit\n    at: 1s\n    apply:" + omit.replace("\n", "\n    ")
+    filters = STAGES.format(hosts=json.dumps(hosts)) + ROUTED.format(name="retried", action=RETRIED)
+    return run(istio=NO_RETRIES + REFUSED + filters, timeline=timeline), pods[0][0]
+
+
+def test_retries_omit_hosts_by_their_labels() -> None:
+    """A host that has all of the labels is refused (Envoy source/extensions/retry/host/omit_host_metadata)."""
+    ran, kept = _omitting(["b"])
+    retries = [(row["start"], row["pod"]) for row in ran.sink.rows if row["attempt"] == 2]
+    assert len({pod for start, pod in retries if start < seconds(1)}) == 3
+    assert {pod for start, pod in retries if start > seconds(1.5)} == {kept}
+    assert ran.outcome.notes == ()
+
+
+def test_more_sets_of_labels_than_can_be_told_are_noted() -> None:
+    ran, _ = _omitting([*"cdefgh", "b"])
+    assert len({row["pod"] for row in ran.sink.rows if row["attempt"] == 2 and row["start"] > seconds(1.5)}) == 3
+    (note,) = ran.outcome.notes
+    assert "retries that omit hosts by more than 6 sets of labels" in note

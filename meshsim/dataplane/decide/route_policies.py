@@ -61,8 +61,6 @@ def _retry(body: bytes) -> tuple[RetryPolicy, tuple[str, ...]]:
             labels = subset_labels(wanted.filter_metadata.get("envoy.lb"))
             # Without labels nothing is omitted.
             omitted += [labels] if labels else []
-            # Hosts are marked where experiments are replayed alone.
-            notes.append(f"retry host predicate {predicate.name}")
         else:
             notes.append(f"retry host predicate {predicate.name}")
     update_frequency = 0

@@ -35,7 +35,14 @@ from meshsim.dataplane.specs import (
 from meshsim.errors import InputError
 from meshsim.units import Nanos
 from meshsim.world.cluster_contexts import ClusterContexts
-from meshsim.world.translation import cluster_spec, forward_route, host_place, local_route
+from meshsim.world.translation import (
+    MOST_MARKED,
+    cluster_spec,
+    forward_route,
+    host_place,
+    local_route,
+    newly_omitted,
+)
 from meshsim.world.verify.dynamics_script import Host, locations_of
 from meshsim.xds import type_urls
 from meshsim.xds.messages import cluster_pb2, endpoint_pb2, listener_pb2
@@ -51,8 +58,6 @@ _CLIENT: Final = "127.0.0.1"
 _SILENT: Final = "127.0.1."
 """Addresses that drop packets."""
 _SEE_OTHER: Final = 303
-_MARKS: Final = 6
-"""Sets of labels that the core can tell."""
 _FEATURES: Final = ("envoy", "re2.", "overload.")
 """First parts of runtime keys that stand for features and limits of the process."""
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
@@ -185,10 +190,10 @@ class ProxyModel:
 
     def _mark(self, retry: RetryPolicy | None) -> None:
         """Have the hosts marked that retries omit by their labels."""
-        fresh = [labels for labels in (retry.omitted if retry is not None else ()) if labels not in self._marked]
+        fresh = newly_omitted(retry, self._marked)
         self._marked += fresh
-        if len(self._marked) > _MARKS:
-            raise InputError(f"retries omit hosts of more than {_MARKS} kinds")
+        if len(self._marked) > MOST_MARKED:
+            raise InputError(f"retries omit hosts of more than {MOST_MARKED} kinds")
         for name in self.clusters if fresh else ():
             self._give_hosts(name)
 
