@@ -37,6 +37,6 @@ def collect_rarely() -> None:
 
     A world is millions of objects that stay, and hardly one is in a cycle; looking through them as often as Python does
     by itself takes a quarter of the time of a large mesh. What is in cycles are whole worlds that are not needed any
-    more, which an occasional look at older objects finds.
+    more. Old as they are by then, these looks never come to them: whoever runs a replication looks for its world.
     """
     gc.set_threshold(200_000, 8, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import platform
 import time
@@ -75,6 +76,9 @@ def replicate(
     except BaseException:
         writer.close()
         raise
+    # The world is a cycle of millions of old objects, which no look for garbage comes to before the next one stands
+    # beside it.
+    gc.collect()
     manifest = Manifest(
         scenario=loaded.name,
         scenario_file=loaded.file,

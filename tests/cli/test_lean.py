@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,18 @@ def test_a_command_looks_for_garbage_rarely() -> None:
     enabled, threshold = done.stdout.split()
     assert enabled == "True"
     assert int(threshold) >= 50_000
+
+
+def test_a_world_is_gone_when_its_replication_is_done(small_text: str, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(small_text)
+    code = (
+        "import gc\n"
+        "from meshsim.cli.app import run\n"
+        "from meshsim.cli.lean import collect_rarely\n"
+        "collect_rarely()\n"
+        "code = run('run small.yaml --seeds 2 --jobs 1 --engine interpreted --no-record -q'.split())\n"
+        "from meshsim.world.model import World\n"
+        "print(code, sum(isinstance(item, World) for item in gc.get_objects()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "0 0"
