@@ -69,8 +69,10 @@ class Progress:
         self._stream.flush()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away; what comes next is of no scenario until one begins."""
         self._clear()
+        self._name = self._what = ""
+        self._done = {}
         self._stream.flush()
 
     def _show(self) -> None:

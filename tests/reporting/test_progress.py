@@ -126,6 +126,20 @@ def test_what_is_done_long_before_time_passes_is_said_in_a_log(clock: list[float
     assert stream.getvalue() == "shop  connecting proxies, 10 of 12\n"
 
 
+def test_the_next_file_begins_anew(clock: list[float]) -> None:
+    stream = io.StringIO()
+    bar = Progress(stream, live=True)
+    for file in ("a", "b"):
+        bar.doing(f"reading {file}.yaml")
+        assert stream.getvalue().endswith(f"\r\x1b[Kreading {file}.yaml")
+        bar.begin(file, 60 * SECOND, 1)
+        bar.advance(1, 60 * SECOND, 10)
+        bar.doing("judging")
+        bar.close()
+    bar.doing("judging")
+    assert stream.getvalue().endswith("\r\x1b[Kjudging")
+
+
 def test_quiet_says_nothing_of_what_is_done(clock: list[float]) -> None:
     stream = io.StringIO()
     Progress(stream, live=True, quiet=True).doing("judging")
