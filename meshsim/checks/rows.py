@@ -12,6 +12,8 @@ from meshsim.checks.intervals import Interval, mean_interval, quantile_rank, qua
 from meshsim.recording import Run
 
 _FAR: Final = np.uint64(0x9E3779B97F4A7C15)
+_NUMBERS: Final = 1 << 63
+"""So many numbers from 0 on an int64 can be."""
 
 
 class Latencies:
@@ -105,11 +107,13 @@ class Rows(Frame):
         """A latency quantile of each bin by nearest rank."""
         index = self.bins(mask, grid)
         latency = (self.inner if inside else self.latency)[mask]
-        # Sorted as one number each, which is much faster than by two; a bin's number and a latency fit into it for runs
-        # of a year.
         low = int(latency.min(initial=0))
         span = int(latency.max(initial=0)) - low + 1
-        latency = np.sort(index * span + (latency - low)) % span + low
+        if grid.bins * span < _NUMBERS:
+            # A bin's number and a latency as one number are sorted much faster than as two.
+            latency = np.sort(index * span + (latency - low)) % span + low
+        else:
+            latency = latency[np.lexsort((latency, index))]
         sizes = np.bincount(index, minlength=grid.bins)
         ends = np.cumsum(sizes)
         place = ends - sizes + np.maximum(np.ceil(sizes * share).astype(np.int64) - 1, 0)

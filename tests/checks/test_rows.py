@@ -51,6 +51,17 @@ def test_quantiles_by_bin(context: Context) -> None:
     assert values[41] == np.sort(frame.latency[inside])[int(np.ceil(inside.sum() * 0.5)) - 1]
 
 
+def test_quantiles_of_latencies_that_do_not_fit_into_one_number_with_the_bin(context: Context) -> None:
+    """As those of a year in seconds do not with one request of five minutes."""
+    frame, grid = Rows(context.run), Grid.of(60 * SECOND, SECOND)
+    mask = frame.to_end(End(app="reviews"))
+    frame.__dict__["latency"] = frame.latency * (2**61 // int(frame.latency.max()))
+    values = frame.quantiles(mask, grid, 0.5)
+    for second in range(grid.bins):
+        inside = np.sort(frame.latency[mask & (frame.start // SECOND == second)])
+        assert values[second] == inside[int(np.ceil(len(inside) * 0.5)) - 1], second
+
+
 def test_earlier_attempts_and_mirrored_copies_are_no_requests(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
