@@ -5,7 +5,7 @@ istio pilot/pkg/networking/core/cluster.go (BuildDeltaClusters) and pilot/pkg/xd
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from meshsim.controlplane.changes import ConfigKey, PushRequest
 from meshsim.controlplane.cluster_names import ClusterName, parse_cluster_name
 from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.model import Proxy, Service
+from meshsim.controlplane.push_context import PushContext
 from meshsim.controlplane.sidecar_scope import SidecarScope
 from meshsim.xds.sharing import Same
 
@@ -112,13 +113,13 @@ class AssignmentFilter:
         self._rules = {(key.name, key.namespace) for key in request.keys if key.kind == "DestinationRule"}
         self._policies = {key.namespace for key in request.keys if key.kind == "PeerAuthentication"}
 
-    def choose(self, names: Collection[str]) -> tuple[str, ...]:
+    def choose(self, names: Collection[str], push: PushContext) -> tuple[str, ...]:
         """The clusters whose assignments are sent; who has asked for `names` does not change them afterwards."""
         if not self._rules and not self._policies:
             # Few names end like this, and only they need to be taken apart.
             endings = tuple(self._hosts)
             return tuple(name for name in names if name.endswith(endings) and self.takes(name))
-        return _chosen(self, Same(names))
+        return push.made("chosen assignments", _memory)(self, Same(names))
 
     @cached_property
     def _key(self) -> tuple[object, ...]:
@@ -152,10 +153,13 @@ class AssignmentFilter:
         return rule is not None and any(_is_from(rule, named) for named in self._rules)
 
 
-@lru_cache(maxsize=8)
 def _chosen(among: AssignmentFilter, names: Same[Collection[str]]) -> tuple[str, ...]:
-    """A push goes to one proxy after another, and most of them see and watch the same."""
     return tuple(name for name in names.value if among.takes(name))
+
+
+def _memory() -> Callable[[AssignmentFilter, Same[Collection[str]]], tuple[str, ...]]:
+    """A push goes to one proxy after another, and most of them see and watch the same."""
+    return lru_cache(maxsize=8)(_chosen)
 
 
 def _is_from(rule: MergedDestinationRule, named: tuple[str, str]) -> bool:

@@ -50,17 +50,17 @@ def request_steps(connection: Connection, received: Received) -> list[Step]:
     return steps
 
 
-def push_steps(connection: Connection, request: PushRequest, root_namespace: str) -> list[Step]:
+def push_steps(push: PushContext, connection: Connection, request: PushRequest) -> list[Step]:
     """Responses of a push, in push order, for the types the proxy watches and the changes touch."""
-    wanted = extents(request, connection.proxy, root_namespace)
+    wanted = extents(request, connection.proxy, push.mesh.root_namespace)
     return [
-        _partial_step(connection, request, type_url) if wanted[type_url] is Extent.PARTIAL else Step(type_url)
+        _partial_step(push, connection, request, type_url) if wanted[type_url] is Extent.PARTIAL else Step(type_url)
         for type_url in connection.stream.watched_types()
         if type_url in wanted
     ]
 
 
-def _partial_step(connection: Connection, request: PushRequest, type_url: str) -> Step:
+def _partial_step(push: PushContext, connection: Connection, request: PushRequest, type_url: str) -> Step:
     scope = connection.scope.sidecar_scope
     before = connection.scope_before.sidecar_scope if connection.scope_before is not None else None
     watched = connection.stream.watches[type_url].names
@@ -68,7 +68,7 @@ def _partial_step(connection: Connection, request: PushRequest, type_url: str) -
         keys = [key for key in request.keys if concerns_clusters(key, request)]
         return Step(type_url, delta=cluster_delta(keys, watched, scope, before))
     chosen = AssignmentFilter(request, connection.proxy, scope, before)
-    return Step(type_url, chosen.choose(watched))
+    return Step(type_url, chosen.choose(watched, push))
 
 
 def generate_step(push: PushContext, connection: Connection, step: Step, timing: PilotTiming) -> Generated | None:

@@ -271,7 +271,7 @@ class Pilot:
         if mine is None:
             self._finish_push(connection, request)
             return
-        steps = push_steps(connection, mine, push.mesh.root_namespace)
+        steps = push_steps(push, connection, mine)
         end = self._end_of(self._timing.push_per_proxy)
         self._later(end, lambda: self._run(connection, steps, 0, push, request))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from meshsim.controlplane.changes import ConfigKey, PushRequest
 from meshsim.controlplane.cluster_delta import AssignmentFilter, ClusterDelta, cluster_delta
 from meshsim.controlplane.model import Proxy
+from meshsim.controlplane.push_context import PushContext
 from meshsim.controlplane.sidecar_scope import SidecarScope
 
 A, B, C = "a.shop.svc.cluster.local", "b.shop.svc.cluster.local", "c.far.svc.cluster.local"
@@ -50,6 +53,7 @@ class Proxied:
     def __init__(self, mesh: Any) -> None:
         self._mesh = mesh
         self.proxy = mesh.proxy("shop", "client-0")
+        self.push: PushContext = mesh.push()
 
     def put(self, text: str) -> SidecarScope:
         self._mesh.put(text)
@@ -60,8 +64,8 @@ class Proxied:
         return self.see()
 
     def see(self) -> SidecarScope:
-        scope: SidecarScope = self._mesh.push().scope(self.proxy)
-        return scope
+        self.push = self._mesh.push()
+        return self.push.scope(self.proxy)
 
 
 @pytest.fixture
@@ -150,8 +154,8 @@ def test_the_names_chosen_are_those_taken(proxied: Proxied) -> None:
     names = [f"outbound|80||{A}", f"outbound|80|v1|{B}", f"outbound|80||x.{A}", f"outbound_.80_._.{A}", "other"]
     for key in (("Endpoints", A, "shop"), ("ServiceEntry", B, "shop"), ("DestinationRule", "r", "shop")):
         chosen = _filter(proxied, None, key)
-        assert chosen.choose(names) == tuple(name for name in names if chosen.takes(name))
-    assert _filter(proxied, None, ("Endpoints", A, "shop")).choose(names) == (names[0], names[3])
+        assert chosen.choose(names, proxied.push) == tuple(name for name in names if chosen.takes(name))
+    assert _filter(proxied, None, ("Endpoints", A, "shop")).choose(names, proxied.push) == (names[0], names[3])
 
 
 def test_assignments_under_a_rule_now_or_before(proxied: Proxied) -> None:
@@ -183,7 +187,7 @@ def test_what_is_chosen_for_one_proxy_is_not_taken_for_that_of_another(proxied: 
 
     def choose(proxy: Proxy, before: SidecarScope | None, rule: str) -> tuple[str, ...]:
         request = PushRequest({ConfigKey("DestinationRule", rule, "shop"): None})
-        return AssignmentFilter(request, proxy, scope, before).choose(names)
+        return AssignmentFilter(request, proxy, scope, before).choose(names, proxied.push)
 
     selected = replace(proxied.proxy, labels={**proxied.proxy.labels, "role": "x"})
     for _ in range(2):
@@ -192,3 +196,15 @@ def test_what_is_chosen_for_one_proxy_is_not_taken_for_that_of_another(proxied: 
         assert choose(selected, bare, "rule") == (names[0],)
         assert choose(selected, None, "other") == (names[1],)
     assert choose(selected, None, "rule") is choose(replace(selected), None, "rule")
+
+
+def test_what_was_chosen_goes_with_the_reading_it_was_chosen_from(small_mesh: Callable[[str], Any]) -> None:
+    proxied = Proxied(small_mesh(MESH + "---" + RULE.replace("RULE", "rule").replace("HOST", "a")))
+    chosen = _filter(proxied, None, ("DestinationRule", "rule", "shop"))
+    assert chosen.choose([f"outbound|80||{A}"], proxied.push) == (f"outbound|80||{A}",)
+    held = weakref.ref(chosen)
+    del chosen
+    assert held() is not None, "the next proxy of the push takes what was chosen"
+    del proxied
+    gc.collect()
+    assert held() is None

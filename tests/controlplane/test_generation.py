@@ -46,7 +46,7 @@ class Served:
         self.push = self.mesh.push()
         self.connection.see(ScopeMemo().of(self.push, self.connection.proxy))
         request = PushRequest({ConfigKey(kind, name, namespace): None}, {"config": 1})
-        steps = push_steps(self.connection, request, "istio-system")
+        steps = push_steps(self.push, self.connection, request)
         return {
             type_urls.SHORT[step.type_url]: sent
             for step, sent in zip(steps, self._send(steps, keep_none=True), strict=True)
@@ -147,5 +147,5 @@ def test_generation_takes_time_by_what_it_makes(served: Served) -> None:
 def test_types_nobody_asked_for_are_not_made(small_mesh: Callable[[str], Any], shop: Any) -> None:
     push, proxy = shop.push(), shop.proxy("shop", "client-0")
     connection = Connection(proxy.id, proxy, AdsServerStream(proxy.id), ScopeMemo().of(push, proxy))
-    assert push_steps(connection, PushRequest(forced=True), "istio-system") == []
+    assert push_steps(push, connection, PushRequest(forced=True)) == []
     assert generate_step(push, connection, Step(CDS), PilotTiming()) is None
