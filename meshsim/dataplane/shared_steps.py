@@ -26,14 +26,14 @@ class SharedSteps:
     """The steps that proxies of one world have taken lately."""
 
     def __init__(self) -> None:
-        self._take = lru_cache(maxsize=_REMEMBERED)(self._new_step)
-        self._take_endpoints = lru_cache(maxsize=_REMEMBERED)(_endpoints)
+        self._known_step = lru_cache(maxsize=_REMEMBERED)(self._new_step)
+        self._known_endpoint_step = lru_cache(maxsize=_REMEMBERED)(_step_of_endpoints_alone)
 
     def take(
         self, state: ActiveConfig, type_url: str, changed: Mapping[str, bytes], removed: tuple[str, ...], version: str
     ) -> tuple[ActiveConfig, Applied]:
         """As `ActiveConfig.apply`."""
-        return self._take(state, type_url, BodyTable.of(changed).key, removed, version)
+        return self._known_step(state, type_url, BodyTable.of(changed).key, removed, version)
 
     def _new_step(
         self, state: ActiveConfig, type_url: str, changed: TableKey, removed: tuple[str, ...], version: str
@@ -42,7 +42,7 @@ class SharedSteps:
         if type_url == type_urls.CLUSTER and len(changed.table.parts) > 1:
             step = self._clusters_in_parts(state, changed.table.parts, removed, version)
         elif type_url == type_urls.ENDPOINT:
-            step = self._endpoints(state, changed, removed, version)
+            step = self._endpoint_step(state, changed, removed, version)
         return step or state.apply(type_url, changed.table, removed, version)
 
     def _clusters_in_parts(
@@ -57,7 +57,7 @@ class SharedSteps:
         reached = state
         for part in parts:
             last = part is parts[-1]
-            reached, applied = self._take(reached, type_urls.CLUSTER, part.key, removed if last else (), version)
+            reached, applied = self._known_step(reached, type_urls.CLUSTER, part.key, removed if last else (), version)
             if applied.rejected or not (last or reached.assignments is state.assignments):
                 return None
             found.append(applied)
@@ -67,11 +67,11 @@ class SharedSteps:
             warm_meanwhile=any(applied.warm_meanwhile for applied in found),
         )
 
-    def _endpoints(
+    def _endpoint_step(
         self, state: ActiveConfig, changed: TableKey, removed: tuple[str, ...], version: str
     ) -> tuple[ActiveConfig, Applied] | None:
         """Endpoints depend on nothing but those there are and clusters that wait, which more proxies have in common."""
-        warmed, applied = self._take_endpoints(
+        warmed, applied = self._known_endpoint_step(
             state.cache,
             state.reads_all,
             Same(state.assignments),
@@ -93,7 +93,7 @@ class SharedSteps:
         return reached, reached.applied(applied.effective, ())
 
 
-def _endpoints(
+def _step_of_endpoints_alone(
     cache: ResourceCache,
     reads_all: bool,
     assignments: Same[Mapping[str, LoadAssignment]],

@@ -6,7 +6,7 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,24 +30,20 @@ class DeltaResponse:
     type_url: str
     nonce: str
     system_version_info: str
-    resources: Sequence[NamedBody] = ()
+    resources: Bodies[NamedBody] = field(default_factory=Bodies)
     removed_resources: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version by name of a resource; absent ones are empty. A name without a resource comes with no body."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "resources", Bodies.of(self.resources))
-
     def bodies(self) -> BodyTable:
         """Serialized resources by name."""
-        return Bodies.of(self.resources).table
+        return self.resources.table
 
     def problem(self) -> str:
         """What makes Envoy refuse a response before it looks at any resource, or an empty text."""
-        bodies = Bodies.of(self.resources)
-        if bodies.distinct and not self.versions and not self.removed_resources:
+        if self.resources.distinct and not self.versions and not self.removed_resources:
             return ""
-        names = list(bodies.names)
+        names = list(self.resources.names)
         if self.versions:
             held = set(names)
             names += [name for name in self.versions if name not in held]
@@ -92,7 +88,7 @@ def decode_response(message: discovery_pb2.DeltaDiscoveryResponse) -> DeltaRespo
         message.type_url,
         message.nonce,
         message.system_version_info,
-        tuple(ReceivedBody(r.name, r.resource.value) for r in message.resources if r.HasField("resource")),
+        Bodies(ReceivedBody(r.name, r.resource.value) for r in message.resources if r.HasField("resource")),
         tuple(message.removed_resources),
         {r.name: r.version for r in message.resources},
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from meshsim.units import MICROSECOND
 from meshsim.world.envoy_timing import EnvoyTiming
 from meshsim.xds import type_urls
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
 from meshsim.xds.messages import route_components_pb2, route_pb2
 
 
 def _response(type_url: str, bodies: list[bytes]) -> DeltaResponse:
-    resources = [ReceivedBody(str(index), body) for index, body in enumerate(bodies)]
+    resources = Bodies(ReceivedBody(str(index), body) for index, body in enumerate(bodies))
     return DeltaResponse(type_url, "n", "v", resources)
 
 

@@ -7,6 +7,7 @@ import pytest
 from meshsim.testing.ads_resources import eds_cluster
 from meshsim.trace import XdsEvent
 from meshsim.xds import type_urls
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
 
 from .conftest import build, seconds
@@ -53,7 +54,7 @@ def test_routes_of_a_replaced_listener_stay_subscribed_until_it_has_drained() ->
     config, client = running.config, running.client
     name = config.active.route_names[0]
     holder = next(x for x in config.active.listeners.values() if name in x.route_names)
-    response = DeltaResponse(type_urls.LISTENER, "n", "v", (), (holder.name,))
+    response = DeltaResponse(type_urls.LISTENER, "n", "v", removed_resources=(holder.name,))
     world.traffic.silence()
     world.env.call_at(seconds(1), lambda: world.fleet.deliver(running.proxy.id, response))
     world.env.run(until=seconds(40))
@@ -69,7 +70,7 @@ def test_a_proxy_goes_on_without_what_does_not_come_in_time(monkeypatch: pytest.
     name = next(iter(world.fleet.proxies))
     running = world.fleet.proxies[name]
     cluster = eds_cluster("slow", patience=2)
-    response = DeltaResponse(type_urls.CLUSTER, "n", "v", (ReceivedBody("slow", cluster.SerializeToString()),))
+    response = DeltaResponse(type_urls.CLUSTER, "n", "v", Bodies([ReceivedBody("slow", cluster.SerializeToString())]))
     world.traffic.silence()
     world.env.call_at(seconds(1), lambda: world.fleet.deliver(name, response))
     world.env.run(until=seconds(2))

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from meshsim.xds import type_urls
 from meshsim.xds.ads_client import AdsClient
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.client import Applied
 from meshsim.xds.delta_response import DeltaResponse, ReceivedBody, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
 
 _NAMES = st.sampled_from(["a", "b", "c"])
-_BODIES = st.lists(st.builds(ReceivedBody, _NAMES, st.binary(max_size=3)), max_size=4)
+_BODIES = st.lists(st.builds(ReceivedBody, _NAMES, st.binary(max_size=3)), max_size=4).map(Bodies)
 _RESPONSES = st.builds(
     DeltaResponse,
     st.just(type_urls.CLUSTER),
@@ -61,7 +62,7 @@ def test_a_client_reacts_to_the_value_as_to_the_message(response: DeltaResponse)
     ],
 )
 def test_names_that_stand_twice(names: str, removed: str, problem: str) -> None:
-    resources = [ReceivedBody(name, b"") for name in names]
+    resources = Bodies(ReceivedBody(name, b"") for name in names)
     assert DeltaResponse(type_urls.CLUSTER, "n", "v", resources, tuple(removed)).problem() == problem
 
 

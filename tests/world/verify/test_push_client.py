@@ -11,6 +11,7 @@ from meshsim.api import Fields
 from meshsim.controlplane.model import Proxy, ProxyType
 from meshsim.world.verify.push_client import ReferenceMemo, WatchingClient
 from meshsim.xds import type_urls
+from meshsim.xds.bodies import Bodies
 from meshsim.xds.delta_response import DeltaResponse, ReceivedBody
 from meshsim.xds.messages import (
     cluster_pb2,
@@ -36,7 +37,7 @@ def _client(kind: ProxyType = ProxyType.SIDECAR) -> WatchingClient:
 
 
 def _response(type_url: str, resources: dict[str, Message], removed: Sequence[str] = ()) -> DeltaResponse:
-    bodies = [ReceivedBody(name, message.SerializeToString()) for name, message in resources.items()]
+    bodies = Bodies(ReceivedBody(name, message.SerializeToString()) for name, message in resources.items())
     return DeltaResponse(type_url, "1", "v", bodies, tuple(removed))
 
 
