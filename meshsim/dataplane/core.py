@@ -956,7 +956,6 @@ class Plan:
     policy: i8
     full_scan: i8
     fail_on_panic: i8
-    by_locality: i8
     zone: i8
     """Zone aware routing of the first priority."""
     routing_percent: i8
@@ -6187,6 +6186,8 @@ def connect_again(s: State, r: i64) -> None:
     back-off for all of its sessions; without one the next turn of the event loop connects.
 
     DEVIATION: hosts are ejected at once; event loops hear of it after a TCP session has connected again.
+
+    DEVIATION: a TCP proxy that comes back as it was before goes on with its grown back-off.
     """
     q = s.req[r]
     route = s.route[q.route]
