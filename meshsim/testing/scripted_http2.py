@@ -9,7 +9,15 @@ from typing import Final
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.events import (
+    DataReceived,
+    Event,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
@@ -82,7 +90,7 @@ class Http2Connection:
                 task = self._answers.pop(stream, None)
                 if task is not None:
                     task.cancel()
-            case WindowUpdated():
+            case WindowUpdated() | RemoteSettingsChanged():
                 self._window.set()
 
     async def _kept(self, stream: int, entry: Fields) -> None:
@@ -164,7 +172,8 @@ class Http2Connection:
 
     async def _send(self, stream: int, body: bytes, *, end: bool) -> None:
         """Send as much as the other end takes, and the rest when it takes more."""
-        while len(body) > (room := self._machine.local_flow_control_window(stream)):
+        # A smaller initial window makes that of a stream negative (RFC 9113 6.9.2).
+        while len(body) > (room := max(self._machine.local_flow_control_window(stream), 0)):
             self._window.clear()
             self._pieces(stream, body[:room], end=False)
             body = body[room:]
