@@ -21,6 +21,7 @@ from meshsim.dataplane.readings import Counters as Counters
 from meshsim.dataplane.readings import CpuUse as CpuUse
 from meshsim.dataplane.readings import HostState as HostState
 from meshsim.dataplane.readings import PodLoad as PodLoad
+from meshsim.dataplane.row_parts import counts_alone
 from meshsim.dataplane.specs import (
     Arrivals,
     CallSpec,
@@ -190,15 +191,19 @@ class Engine:
 
     def set_route(self, flow: int, route: RouteSpec | None, at: Nanos | None = None) -> None:
         """A proxy's configuration for a flow takes effect; requests under way keep the route they started with."""
-        row, cluster, kind = (-1, -1, 0)
-        if route is not None:
-            row, cluster, kind = self._layout.route(route, *self._flow_kinds[flow])
-        self._change(core.CH_ROUTE, flow, at, value=row, place=cluster, n=kind)
+        self.set_routes(((flow, route),), at)
 
     def set_routes(self, routes: Iterable[tuple[int, RouteSpec | None]], at: Nanos | None = None) -> None:
-        """`set_route` for many flows at one instant."""
+        """`set_route` for many flows at one instant; a spec that proxies have in common is looked up once."""
+        known: dict[tuple[int, bool], tuple[RouteSpec | None, tuple[int, int, int]]] = {}
         for flow, route in routes:
-            self.set_route(flow, route, at)
+            proxy, grpc = self._flow_kinds[flow]
+            _, place = known.get((id(route), grpc), (None, None))
+            if place is None:
+                place = (-1, -1, 0) if route is None else self._layout.route(route, proxy, grpc)
+                if route is None or not counts_alone(route):
+                    known[id(route), grpc] = route, place
+            self._change(core.CH_ROUTE, flow, at, value=place[0], place=place[1], n=place[2])
 
     def set_cluster(self, cluster: int, spec: ClusterSpec, at: Nanos | None = None) -> None:
         """Replace a cluster: new connections, counters and outlier state, the same hosts (Envoy: a cluster update)."""
@@ -331,8 +336,7 @@ class Engine:
 
     def drain_series(self) -> npt.NDArray[np.void]:
         """Finished requests since the last call (`series.SERIES_DTYPE`), one row a second, edge, destination workload,
-        outcome and latency bucket; a second that is not over yet goes on in the next call's rows. They are there until
-        then."""
+        outcome and latency bucket. A second that is not over goes on in the next call's rows; until then these stay."""
         return self._tables.take_series()
 
     @property

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from meshsim.dataplane.engine import Edge, Engine
-from meshsim.dataplane.specs import Arrivals, Flag, PodState, RetryOn, RouteKind, RouteSpec
+from meshsim.dataplane.specs import Arrivals, Flag, FlowSpec, PodState, RateLimitSpec, RetryOn, RouteKind, RouteSpec
 from meshsim.dataplane.storage import Mode
 from meshsim.dataplane.tables import choose_mode
 from meshsim.errors import InternalError
-from meshsim.testing.meshes import CLUSTER, add_requests, add_service, add_traffic, exponential, fixed
+from meshsim.testing.meshes import CLUSTER, PROXY, add_requests, add_service, add_traffic, exponential, fixed
 from meshsim.units import MILLISECOND, SECOND
 
 MS = MILLISECOND
@@ -186,3 +186,17 @@ def test_rows_are_handed_over_while_they_come_in_the_order_of_a_drain(
         assert len(engine.drain()) == 0
     assert len(found[0]) == 1_000
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_route_that_proxies_share_counts_for_each_alone_where_it_has_tokens(limited: bool) -> None:
+    engine = Engine(1, mode="plain")
+    flows = [
+        engine.add_flow(FlowSpec(proxy=engine.add_proxy(PROXY), workload=0, pod=-1, call=-1), None) for _ in range(2)
+    ]
+    limit = RateLimitSpec(max_tokens=1, tokens_per_fill=1, fill_interval=SECOND) if limited else None
+    route = RouteSpec(kind=RouteKind.LOCAL_REPLY, status=200, limit=limit)
+    engine.set_routes((flow, route) for flow in flows)
+    engine.run_until(1)
+    first, second = (engine.tables.get("flow", flow, "route") for flow in flows)
+    assert (first == second) is not limited
