@@ -447,9 +447,9 @@ class Router:
                 self.world.engine.set_cluster(slot.number, spec, self.world.env.instant)
             slot.spec = spec
         kind = slot.class_of((flow.number, place), request)
-        if upstream is not None and upstream.assignment is not None:
-            drop, factor = upstream.assignment.drop.parts_per_million, upstream.assignment.overprovisioning
-            self.world.engine.set_policy(slot.number, drop, factor, self.world.env.instant)
+        assignment = upstream.assignment if upstream is not None else None
+        drop = assignment.drop.parts_per_million if assignment is not None else 0
+        self.world.engine.set_policy(slot.number, drop, spec.overprovisioning, self.world.env.instant)
         self._refresh(slot)
         return slot.number, kind
 

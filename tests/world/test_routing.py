@@ -430,3 +430,23 @@ def test_more_sets_of_labels_than_can_be_told_are_noted() -> None:
     assert len({row["pod"] for row in ran.sink.rows if row["attempt"] == 2 and row["start"] > seconds(1.5)}) == 3
     (note,) = ran.outcome.notes
     assert "retries that omit hosts by more than 6 sets of labels" in note
+
+
+def test_an_assignment_that_goes_away_takes_its_policy_along() -> None:
+    """A cluster of another configuration is a new one (Envoy source/common/upstream/cluster_manager_impl.cc,
+    loadCluster): nothing is dropped, but there is no host."""
+    drop = {"category": "all", "drop_percentage": {"numerator": 100}}
+    policy = {"drop_overloads": [drop], "overprovisioning_factor": 300}
+    assignment = "load_assignment: {cluster_name: stages, "
+    address = {"socket_address": {"address": "192.0.2.1", "port_value": 80}}
+    hosts = json.dumps([{"endpoint": {"address": address}}])
+    with_policy = STAGES.format(hosts=hosts).replace(assignment, f"{assignment}policy: {json.dumps(policy)}, ")
+    without = "\n".join(line for line in with_policy.split("\n") if "load_assignment" not in line)
+    timeline = "timeline:\n  - id: none\n    at: 1s\n    apply:" + without.replace("\n", "\n    ")
+    weights = [{"name": name, "weight": 50} for name in ("stages", "outbound|80||stock.shop.svc.cluster.local")]
+    routed = ROUTED.format(name="routed", action=json.dumps({"weighted_clusters": {"clusters": weights}}))
+    rows = run(istio=NO_RETRIES + with_policy + routed, timeline=timeline).sink.rows
+    early = {(row["status"], row["flags"]) for row in rows if row["start"] < seconds(1)}
+    late = {(row["status"], row["flags"]) for row in rows if row["start"] > seconds(1.5)}
+    assert early == {(503, "UDO"), (200, "")}
+    assert late == {(503, "UH"), (200, "")}
