@@ -4102,7 +4102,8 @@ def lacks_pool(s: State, pool: i64, row: i64) -> bool:
 def find_no_pool(s: State, r: i64, pool: i64, row: i64) -> None:
     """A request's host may have no pool: to its client it is as if there was no host."""
     q = s.req[r]
-    give_pool(s, pool)
+    if s.cluster[row].pools > 0:
+        give_pool(s, pool)
     note(s, row, CX_POOLS)
     q.status = 503
     q.flags |= UH

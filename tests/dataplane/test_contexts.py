@@ -202,6 +202,111 @@ def test_lives_of_connections_are_counted_however_long_they_are() -> None:
         assert counted["upstream_cx_max_duration_reached"] >= counted["upstream_cx_total"] - 1 > 0
 
 
+def connections(engine: Engine, service: Service, starts: list[Nanos]) -> list[int]:
+    """Connections that there have been after each request."""
+    found = []
+    for start in starts:
+        add_requests(engine, service.flow, [start])
+        engine.run_until(start + MS)
+        found.append(engine.cluster_stats(service.cluster).cx_total)
+    assert check_invariants(engine.tables) == []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [(1.0, [1, 2, 3, 4, 5]), (1.5, [3, 3, 3, 4, 5]), (2.0, [3, 3, 3, 4, 5]), (3.0, [4, 4, 4, 4, 5])],
+)
+def test_hosts_of_later_requests_are_connected_to_before(ratio: float, expected: list[int]) -> None:
+    """One request after another to five hosts by turns: once its host is chosen and before its stream begins, the next
+    hosts get connections while ratio * (streams + 1) is more than the streams that there are connections for (Envoy
+    source/common/upstream/cluster_manager_impl.cc, maybePreconnect; source/common/conn_pool/conn_pool_base.cc,
+    shouldConnect)."""
+    engine, service = build(5, MS, predict=ratio)
+    lead(engine, service, engine.add_context(service.cluster))
+    assert connections(engine, service, [n * 20 * MS for n in range(1, 6)]) == expected
+    engine.run_until(SECOND)
+    assert sorted(reached(engine).items()) == [(pod, 1) for pod in range(5)]
+
+
+def test_as_many_hosts_are_looked_ahead_for_as_there_are() -> None:
+    """Requests to hosts a to e at once with ratio 3: the first connects to b, c, d and its own; the second, which has
+    b, wants six, so to e and once more a; the third wants nine, so once more b and c, and then five hosts are waiting
+    to be chosen (Envoy source/extensions/load_balancing_policies/common/load_balancer_impl.cc, tooManyPreconnects)."""
+    engine, service = build(5, SECOND, predict=3.0)
+    lead(engine, service, engine.add_context(service.cluster))
+    assert connections(engine, service, [n * 20 * MS for n in range(1, 4)]) == [4, 6, 8]
+
+
+def test_a_request_connects_to_three_later_hosts_at_most() -> None:
+    """Two requests are under way, and the spare connections are gone with their hosts: nine are wanted for the third,
+    two are there; it gets three and its own (maybePreconnect: three a time)."""
+    engine, service = build(12, SECOND, predict=3.0)
+    lead(engine, service, engine.add_context(service.cluster))
+    assert connections(engine, service, [20 * MS, 40 * MS]) == [4, 6]
+    busy = [key for key, _ in service.hosts if engine.host_state(service.cluster, key).active]
+    kept = [*busy, *(key for key, _ in service.hosts if (key - busy[-1]) % 12 > 4)]
+    engine.set_hosts(service.cluster, [host for host in service.hosts if host[0] in kept], 50 * MS)
+    (total,) = connections(engine, service, [60 * MS])
+    assert total == 6 + 3 + 1
+
+
+def test_a_pool_without_connections_gets_one_beyond_the_limit_and_none_after() -> None:
+    """Envoy source/common/conn_pool/conn_pool_base.cc, tryCreateNewConnection: the limit is counted, the connection
+    made, and no more are made ahead; the request's own pool gets its own in the same way."""
+    engine, service = build(5, MS, predict=3.0, max_connections=1)
+    lead(engine, service, engine.add_context(service.cluster))
+    assert connections(engine, service, [20 * MS]) == [3]
+    assert engine.count_clusters().of(service.cluster)["upstream_cx_overflow"] == 2
+
+
+@pytest.mark.parametrize("high", [False, True])
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_hosts_beyond_the_limit_have_no_pool(most: int, high: bool) -> None:
+    """Envoy source/common/upstream/conn_pool_map_impl.h, getPool: to a request it is as if there was no host."""
+    limits: dict[str, Any] = {"high": LimitSpec(max_pools=most)} if high else {"max_pools": most}
+    engine, service = build(3, MS, **limits)
+    lead(engine, service, engine.add_context(service.cluster, high=high))
+    add_requests(engine, service.flow, [n * 20 * MS for n in range(1, 7)])
+    engine.run_until(SECOND)
+    rows = Counter((row["status"], row["flags"]) for row in engine.drain())
+    expected = Counter({(200, Flag.NONE): 2 * most, (503, Flag.UH): 2 * (3 - most)})
+    assert rows == +expected
+    counts = engine.count_clusters().of(service.cluster)
+    assert counts["upstream_cx_pool_overflow"] == 2 * (3 - most)
+    assert counts["upstream_cx_total"] == most
+    assert check_invariants(engine.tables) == []
+
+
+def test_a_pool_whose_connections_are_closed_makes_room() -> None:
+    """Each connection serves one request: no pool is left when the next host is asked."""
+    engine, service = build(3, MS, max_pools=1, max_requests_per_connection=1)
+    lead(engine, service, engine.add_context(service.cluster))
+    add_requests(engine, service.flow, [n * 20 * MS for n in range(1, 7)])
+    engine.run_until(SECOND)
+    assert reached(engine) == {0: 2, 1: 2, 2: 2}
+
+
+def test_modes_agree_on_connections_ahead_and_pools() -> None:
+    assert len({_ahead(mode) for mode in ("plain", "numba")}) == 1
+
+
+def _ahead(mode: str) -> tuple[int, int, int]:
+    """Digest, connections and refusals of requests to hosts that change meanwhile, some of which answer nobody."""
+    engine, service = build(
+        6, 5 * MS, mode, policy=LbPolicy.RANDOM, predict=2.5, max_pools=4, max_connections=9, connect_timeout=20 * MS
+    )
+    lead(engine, service, engine.add_context(service.cluster))
+    engine.set_host_reachable(service.cluster, service.hosts[0][0], False)
+    add_traffic(engine, [service.flow], 400.0, stop=SECOND)
+    engine.set_hosts(service.cluster, service.hosts[2:], 500 * MS)
+    engine.run_until(2 * SECOND)
+    assert check_invariants(engine.tables) == []
+    counts = engine.count_clusters().of(service.cluster)
+    assert counts["upstream_cx_pool_overflow"] > 0 < counts["upstream_cx_overflow"]
+    return engine.digest, counts["upstream_cx_total"], counts["upstream_cx_pool_overflow"]
+
+
 @pytest.mark.parametrize("high", [False, True])
 def test_each_connection_has_its_pools(high: bool) -> None:
     """Five users, each with a connection of its own, over two hosts: no pool serves two of them, and none is left
