@@ -28,8 +28,8 @@ def command(
     """Show the statistics of a proxy of a recorded run.
 
     POD is a pod, workload or app, with .NAMESPACE where needed; RECORDING is the folder of a run or of a scenario's
-    runs, by default the newest below results/. Statistics of clusters and connection managers are those that the pod's
-    proxyStatsMatcher keeps; prometheus shows Istio's metrics as well.
+    runs, by default the newest below results/. Statistics of clusters, connection managers and TCP proxies are those
+    that the pod's proxyStatsMatcher keeps; prometheus shows Istio's metrics as well.
     """
     from meshsim.cli.recordings import proxy_named, recording_at
     from meshsim.errors import UsageError

@@ -20,8 +20,8 @@ OPENED: Final = "tcp_connections_opened_total"
 CLOSED: Final = "tcp_connections_closed_total"
 NO_SESSION: Final = -1
 Reports = Callable[[str, str, str, str], Nanos]
-"""How often a proxy (namespace, pod) reports a session of a cluster by a route, or at an endpoint, while it lasts; 0 =
-when it ends; `NO_SESSION` for what no TCP proxy handled."""
+"""How often a proxy (namespace, pod) reports while it lasts what went to a cluster or came to an endpoint, and was a
+session for that cluster (empty: none) to its caller; 0 = when it ends; `NO_SESSION` for what no TCP proxy handled."""
 
 
 def connection_groups(
@@ -30,7 +30,9 @@ def connection_groups(
     """Sessions with the metric they count into before `until`, in steps of so much time, or 0 for all at once.
 
     A session counts as opened at the first report after its peer has told who it is, with no flags, or when it closes,
-    with those it has then. Sessions that have not ended in the time of a run are not told.
+    with those it has then.
+    DEVIATION: sessions that have not ended when a run does are not told, neither as opened nor in the statistics of TCP
+    proxies.
     """
     table = sessions(run, side, reports)
     if not table.num_rows:
@@ -49,10 +51,8 @@ def sessions(run: Run, side: Side, reports: Reports) -> Any:
     table = reported(run, side)
     if not table.num_rows:
         return table
-    if side is Side.SOURCE:
-        table = _with(table, "cluster", _clusters(table))
     own = ("source_namespace", "source_pod") if side is Side.SOURCE else ("destination_namespace", "pod")
-    there = ("cluster", "route") if side is Side.SOURCE else ("endpoint", "route")
+    there = ("cluster" if side is Side.SOURCE else "endpoint", "session")
     keys = pc.binary_join_element_wise(*(table[name] for name in (*own, *there)), "\n")
     interval = mapped(keys, lambda key: reports(*key.split("\n")))
     table = table.append_column("interval", pa.array(interval)).filter(pa.array(interval != NO_SESSION))
@@ -65,12 +65,6 @@ def sessions(run: Run, side: Side, reports: Reports) -> Any:
     table = table.append_column("opened", pa.array(np.minimum(early, closed)))
     table = _with(table, "heard", pa.array(met >= 0))
     return table.append_column("bin", pa.array(np.zeros(len(closed), np.int64)))
-
-
-def _clusters(table: Any) -> Any:
-    """The clusters of rows; of what a TCP proxy has no cluster for, which has no status as a request has, ``|host``."""
-    missing = pc.and_(pc.equal(table["flags"], "NC"), pc.equal(table["status"], 0))
-    return pc.if_else(missing, pc.binary_join_element_wise("", table["service"], "|"), table["cluster"])
 
 
 def _as_server(table: Any) -> Any:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from meshsim.metrics.connections import NO_SESSION, sessions
 from meshsim.metrics.requests import Group, Side, request_groups
-from meshsim.metrics.rules import ProxyRules
+from meshsim.metrics.rules import ProxyRules, TcpFilter
 from meshsim.recording import InstanceInfo, Run
 from meshsim.units import Nanos
 
@@ -96,15 +96,19 @@ def _http_stats(run: Run, proxy: InstanceInfo, rules: ProxyRules, at: Nanos | No
 
 
 def _prefix(group: Group, side: Side, proxy: InstanceInfo, rules: ProxyRules) -> str:
-    """The connection manager that a group of requests came through, nothing for those of other proxies."""
+    """The connection manager that a group came through, nothing for those of other proxies and what is no request."""
     own = (group.source_namespace, group.source_pod)
     if side is Side.DESTINATION:
         own = (group.destination_namespace, group.pod)
     if own != (proxy.namespace, proxy.pod):
         return ""
     if side is Side.DESTINATION:
+        if rules.served_filter(group.endpoint, group.session) is not None:
+            return ""
         port = int(group.endpoint.rpartition(":")[2] or 0)
         return rules.inbound_prefixes.get(port, rules.inbound_prefixes.get(0, ""))
+    if not group.routed:
+        return ""
     if len(rules.outbound_prefixes) == 1:
         return next(iter(rules.outbound_prefixes.values()))
     port_text = group.cluster.split("|")[1] if group.cluster.startswith("outbound|") else ""
@@ -130,18 +134,17 @@ def _tcp_stats(
 ) -> Iterator[Stat]:
     """What its TCP proxies took in, from the recorded requests, and how sessions ended, as the proxy had counted.
 
-    Nothing waits to be written when a client goes, so nothing is flushed.
+    DEVIATION: nothing waits to be written when a client goes, so the upstream_flush statistics of TCP proxies are 0.
     """
     found: dict[str, dict[str, float]] = {}
     part = run.parts[0]
     weight = 1 / part.manifest.sampling
     for side in Side:
-        for cluster, route, flags, begun in _sessions(part, side, proxy, rules):
-            taker = rules.tcp_filter(cluster, route)
-            if taker is not None and (at is None or begun <= at):
+        for taker, flags, begun in _sessions(part, side, proxy, rules):
+            if at is None or begun <= at:
                 stats = found.setdefault(taker.prefix, dict.fromkeys(_TCP, 0.0))
                 stats["downstream_cx_total"] += weight
-                stats["downstream_cx_no_route"] += weight * ("NC" in flags)
+                stats["downstream_cx_no_route"] += weight * ("NC" in flags.split(","))
     for (cluster, stat), value in counted.items():
         if stat.startswith(_SESSIONS) and cluster in rules.tcp:
             stats = found.setdefault(rules.tcp[cluster].prefix, dict.fromkeys(_TCP, 0.0))
@@ -151,18 +154,20 @@ def _tcp_stats(
             yield named("tcp", prefix, "tcp_prefix", stat, round(count))
 
 
-def _sessions(run: Run, side: Side, proxy: InstanceInfo, rules: ProxyRules) -> Iterator[tuple[str, str, str, Nanos]]:
-    """The sessions of a proxy: cluster, route, flags, and when they began."""
+def _sessions(run: Run, side: Side, proxy: InstanceInfo, rules: ProxyRules) -> Iterator[tuple[TcpFilter, str, Nanos]]:
+    """The sessions of a proxy: which TCP proxy took them, with which flags they ended, and when they began."""
     inbound = side is Side.DESTINATION
+    taker = rules.served_filter if inbound else rules.session_filter
 
-    def reports(namespace: str, pod: str, there: str, route: str) -> Nanos:
-        cluster, route = (rules.inbound_cluster(there), "") if inbound else (there, route)
+    def reports(namespace: str, pod: str, there: str, session: str) -> Nanos:
         own = (namespace, pod) == (proxy.namespace, proxy.pod)
-        return NO_SESSION if not own or rules.tcp_filter(cluster, route) is None else 0
+        return NO_SESSION if not own or taker(there, session) is None else 0
 
     table = sessions(run, side, reports)
     if not table.num_rows:
         return
-    for row in table.select(["cluster", "endpoint", "route", "flags", "time", "duration"]).to_pylist():
-        where = (rules.inbound_cluster(row["endpoint"]), "") if inbound else (row["cluster"], row["route"])
-        yield *where, row["flags"], row["time"] - row["duration"]
+    there = "endpoint" if inbound else "cluster"
+    for row in table.select([there, "session", "flags", "time", "duration"]).to_pylist():
+        found = taker(row[there], row["session"])
+        if found is not None:
+            yield found, row["flags"], row["time"] - row["duration"]

@@ -24,7 +24,7 @@ from meshsim.metrics.labels import (
     source_labels,
 )
 from meshsim.metrics.requests import Group, Side, request_groups
-from meshsim.metrics.rules import MetricRules, ProxyRules, Service, proxy_rules
+from meshsim.metrics.rules import TYPES, MetricRules, ProxyRules, Service, proxy_rules
 from meshsim.recording import InstanceInfo, Run
 from meshsim.units import Nanos
 
@@ -77,10 +77,11 @@ class Mesh:
         return self.pods[namespace, pod]
 
     def rules(self, pod: InstanceInfo) -> ProxyRules:
-        """The rules of a pod's proxy."""
+        """The rules of a pod's proxy, with what it had before."""
         name = f"{pod.pod}.{pod.namespace}"
         if name not in self._rules:
-            self._rules[name] = proxy_rules(self.run.config(name, self.at))
+            former = self.run.former_config(name, TYPES, self.at)
+            self._rules[name] = proxy_rules(self.run.config(name, self.at), former)
         return self._rules[name]
 
 
@@ -127,14 +128,14 @@ def _reports(
 def session_reports(mesh: Mesh, side: Side) -> Callable[[str, str, str, str], Nanos]:
     """How often a proxy reports a session while it lasts (`connections.Reports`)."""
 
-    def reports(namespace: str, pod: str, there: str, route: str) -> Nanos:
+    def reports(namespace: str, pod: str, there: str, session: str) -> Nanos:
         own = mesh.pods.get((namespace, pod))
         if own is None or not own.kind:
             return NO_SESSION
         known = mesh.rules(own)
-        cluster, route = (there, route) if side is Side.SOURCE else (known.inbound_cluster(there), "")
-        found = known.tcp_filter(cluster, route)
-        return NO_SESSION if found is None else known.reports(cluster, found)
+        at_caller = side is Side.SOURCE
+        found = known.session_filter(there, session) if at_caller else known.served_filter(there, session)
+        return NO_SESSION if found is None else known.reports(there, found)
 
     return reports
 
@@ -167,9 +168,8 @@ class _Reporter:
 
     def _rules(self, group: Group, known: ProxyRules) -> MetricRules | None:
         if self.side is Side.SOURCE:
-            closed = not (group.status or group.cluster or "DC" in group.flags)
-            return None if closed or known.is_tcp(group.cluster, group.route) else known.source
-        return None if known.is_tcp(known.inbound_cluster(group.endpoint), "") else known.destination
+            return known.source if group.routed else None
+        return known.destination if known.served_filter(group.endpoint, group.session) is None else None
 
     def _connected(self, group: Group) -> bool:
         return bool(group.pod) and not {"UF", "UO", "UH", "NC"} & set(group.flags.split(","))
@@ -202,8 +202,9 @@ class _TcpReporter(_Reporter):
     __slots__ = ()
 
     def _rules(self, group: Group, known: ProxyRules) -> MetricRules | None:
-        inbound = self.side is Side.DESTINATION
-        found = known.tcp_filter(known.inbound_cluster(group.endpoint) if inbound else group.cluster, "")
+        found = known.session_filter(group.cluster, group.session)
+        if self.side is Side.DESTINATION:
+            found = known.served_filter(group.endpoint, group.session)
         return None if found is None else found.rules
 
     def _connected(self, group: Group) -> bool:

@@ -18,8 +18,8 @@ T = TypeVar("T", bool, int, str)
 
 _COLUMNS: Final = (
     *("last", "mirror", "attempt", "start", "arrived", "served", "done", "end", "traffic", "source_namespace"),
-    *("source_pod", "destination_namespace", "pod", "service", "endpoint", "call", "route", "cluster", "security"),
-    *("status", "flags"),
+    *("source_pod", "destination_namespace", "pod", "service", "endpoint", "call", "route", "cluster", "session"),
+    *("security", "status", "flags"),
 )
 
 
@@ -50,11 +50,21 @@ class Group(NamedTuple):
     """Method and path."""
     route: str
     cluster: str
+    session: str
+    """The cluster that the caller's TCP proxy leads to; empty where it is no session of one."""
     security: str
     status: int
     flags: str
     heard: bool
     """Whether the peer has answered, and so told who it is."""
+
+    @property
+    def routed(self) -> bool:
+        """Whether an HTTP connection manager of the caller's proxy had it.
+
+        A connection that a listener closes has neither status nor cluster; nor has a request whose client goes early.
+        """
+        return not self.session and bool(self.status or self.cluster or "DC" in self.flags.split(","))
 
 
 _KEYS: Final = Group._fields[3:]

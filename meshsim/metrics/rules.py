@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from meshsim.recording import ConfigEntry
 from meshsim.units import MILLISECOND, SECOND, Nanos
@@ -24,6 +24,10 @@ from meshsim.xds.messages import (
 )
 from meshsim.xds.packing import unpack
 
+T = TypeVar("T")
+
+TYPES: Final = (type_urls.LISTENER, type_urls.ROUTE, type_urls.CLUSTER)
+"""Of the resources that rules are in."""
 STATS_FILTER: Final = "istio.stats"
 EXCHANGE: Final = "istio.metadata_exchange"
 METRICS: Final = (
@@ -34,7 +38,6 @@ METRICS: Final = (
 _REPORTS: Final = 5 * SECOND
 """Between two reports of a connection, where nothing else is configured."""
 _INBOUND: Final = 1
-_CATCHING: Final = ("PassthroughCluster", "BlackHoleCluster")
 _TCP: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _HTTP: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _Filter: TypeAlias = listener_components_pb2.Filter | http_connection_manager_pb2.HttpFilter
@@ -91,23 +94,22 @@ class ProxyRules:
     http_clusters: dict[str, None] = field(default_factory=dict)
     """Clusters that routes lead to."""
 
-    def is_tcp(self, cluster: str, route: str) -> bool:
-        """Whether a TCP proxy led there: nothing else does, or what is for everything did, whose routes have names."""
-        if cluster not in self.tcp:
-            return False
-        return cluster not in self.http_clusters or (cluster in _CATCHING and not route)
-
     def inbound_cluster(self, endpoint: str) -> str:
         """The cluster for what came to an address and port of the pod."""
         port = endpoint.rpartition(":")[2]
         return next((n for n in self.services if n.startswith(f"inbound|{port}|")), "InboundPassthroughCluster")
 
-    def tcp_filter(self, cluster: str, route: str) -> TcpFilter | None:
-        """The TCP proxy that led to a cluster, or to one that the proxy does not have: of that the host is known, as
-        ``|host``."""
-        if cluster.startswith("|"):
-            return next((found for name, found in self.tcp.items() if name.endswith(cluster)), None)
-        return self.tcp[cluster] if self.is_tcp(cluster, route) else None
+    def session_filter(self, cluster: str, session: str) -> TcpFilter | None:
+        """The TCP proxy of a session to a cluster, or, where it has got none, for a cluster; `None` for requests."""
+        return self.tcp.get(cluster, self.tcp.get(session)) if session else None
+
+    def served_filter(self, endpoint: str, session: str) -> TcpFilter | None:
+        """The TCP proxy for what came to an address and port of the pod.
+
+        A port may take both, or have changed; then what its caller held for a session is one.
+        """
+        cluster = self.inbound_cluster(endpoint)
+        return self.tcp.get(cluster) if session or cluster not in self.http_clusters else None
 
     def reports(self, cluster: str, found: TcpFilter) -> Nanos:
         """How often a connection to a cluster is reported while it lasts, 0 = when it ends.
@@ -116,9 +118,29 @@ class ProxyRules:
         """
         return found.interval if found.inbound or cluster in self.exchanging else 0
 
+    def keep(self, former: ProxyRules) -> None:
+        """Know besides where clusters led before: what was counted then still is."""
+        _add(self.services, former.services)
+        _add(self.stat_names, former.stat_names)
+        _add(self.tcp, former.tcp)
+        _add(self.exchanging, former.exchanging)
+        _add(self.http_clusters, former.http_clusters)
 
-def proxy_rules(entries: Iterable[ConfigEntry]) -> ProxyRules:
-    """The rules in a proxy's configuration."""
+
+def _add(now: dict[str, T], former: dict[str, T]) -> None:
+    for name, value in former.items():
+        now.setdefault(name, value)
+
+
+def proxy_rules(entries: Iterable[ConfigEntry], former: Iterable[ConfigEntry] = ()) -> ProxyRules:
+    """The rules in a proxy's configuration, and what it had before, latest first (`Run.former_config`)."""
+    found = _read(entries)
+    for entry in former:
+        found.keep(_read((entry,)))
+    return found
+
+
+def _read(entries: Iterable[ConfigEntry]) -> ProxyRules:
     found = ProxyRules()
     for entry in entries:
         if entry.type_url == type_urls.LISTENER:

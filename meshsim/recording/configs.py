@@ -104,6 +104,38 @@ class ConfigLog:
 
 def read_config(folder: Path, proxy: str, at: Nanos | None = None) -> list[ConfigEntry]:
     """What a proxy of a recording has at an instant (at the end when `None`), by type and name."""
+    current = {(told.type_url, told.name): told for told in _told(folder, proxy, at)}
+    return _entries(folder, [told for _, told in sorted(current.items())])
+
+
+def read_former(folder: Path, proxy: str, types: Sequence[str], at: Nanos | None = None) -> list[ConfigEntry]:
+    """Resources of some types as a proxy of a recording had them and, at an instant, no longer has: latest first."""
+    current: dict[tuple[str, str], _Told] = {}
+    former: dict[tuple[str, str, str], _Told] = {}
+    for told in _told(folder, proxy, at):
+        if told.type_url not in types:
+            continue
+        before = current.get((told.type_url, told.name))
+        current[told.type_url, told.name] = told
+        if before is not None and before.key != told.key:
+            former.pop((told.type_url, told.name, before.key), None)
+            former[told.type_url, told.name, before.key] = before
+    gone = [told for told in former.values() if current[told.type_url, told.name].key != told.key]
+    return _entries(folder, gone[::-1])
+
+
+class _Told(NamedTuple):
+    """One resource that a proxy was told, or told to forget."""
+
+    type_url: str
+    name: str
+    time: Nanos
+    key: str
+    """Of its body; empty where it was removed."""
+
+
+def _told(folder: Path, proxy: str, at: Nanos | None) -> Iterator[_Told]:
+    """What a proxy was told until an instant, in order."""
     place = folder / FOLDER
     index = pq.read_table(place / "index.parquet", filters=[("proxy", "=", proxy)])
     if at is not None:
@@ -116,15 +148,17 @@ def read_config(folder: Path, proxy: str, at: Nanos | None = None) -> list[Confi
         columns = (sets[name].to_pylist() for name in ("set", "name", "hash"))
         for number, name, key in zip(*columns, strict=True):
             pairs[number].append((name, key))
-    current = {(row["type_url"], name): (row["time"], key) for row in had for name, key in pairs[row["set"]]}
-    wanted = sorted({key for _, key in current.values() if key})
-    blobs = pq.read_table(place / "blobs.parquet", filters=[("hash", "in", wanted)]) if wanted else None
-    bodies = dict(zip(blobs["hash"].to_pylist(), blobs["body"].to_pylist(), strict=True)) if blobs else {}
-    return [
-        ConfigEntry(type_url, name, time, bodies[key])
-        for (type_url, name), (time, key) in sorted(current.items())
-        if key
-    ]
+    return (_Told(row["type_url"], name, row["time"], key) for row in had for name, key in pairs[row["set"]])
+
+
+def _entries(folder: Path, found: list[_Told]) -> list[ConfigEntry]:
+    """Resources with their bodies, removed ones left out."""
+    wanted = sorted({told.key for told in found if told.key})
+    if not wanted:
+        return []
+    blobs = pq.read_table(folder / FOLDER / "blobs.parquet", filters=[("hash", "in", wanted)])
+    bodies = dict(zip(blobs["hash"].to_pylist(), blobs["body"].to_pylist(), strict=True))
+    return [ConfigEntry(told.type_url, told.name, told.time, bodies[told.key]) for told in found if told.key]
 
 
 def configured_proxies(folder: Path) -> list[str]:

@@ -125,6 +125,12 @@ class Run:
 
         return read_config(self._parts[0], proxy, at)
 
+    def former_config(self, proxy: str, types: Sequence[str], at: Nanos | None = None) -> list[ConfigEntry]:
+        """What one proxy had of some types and no longer has, latest first. Of the first replication."""
+        from meshsim.recording.configs import read_former
+
+        return read_former(self._parts[0], proxy, types, at)
+
     def configured_proxies(self) -> list[str]:
         """Proxies whose configuration was kept."""
         from meshsim.recording.configs import configured_proxies

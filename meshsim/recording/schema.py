@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Raised when tables or columns change their meaning, come or go."""
 
 
@@ -83,6 +83,7 @@ REQUESTS: Final = Table(
         Column("call", _N, "method and path"),
         Column("route", _N, "name of the route that matched"),
         Column("cluster", _N, "name of the cluster it was routed to"),
+        Column("session", _N, "of a session of a TCP proxy the cluster it is for, had or not; empty for a request"),
         Column("security", _N, "what protects the connection to the endpoint: mutual_tls, tls or none"),
         Column("status", Kind.INT16, "HTTP status, 0 where there was none"),
         Column("flags", _N, "Envoy response flags, joined with commas"),

@@ -154,6 +154,7 @@ def _add_edges(writer: RunWriter, random: Any, start: Any, shop: Bookshop) -> No
             "call": "GET /",
             "route": "default",
             "cluster": f"outbound|9080||{name}.books.svc.cluster.local",
+            "session": "",
             "security": "mutual_tls",
             "status": status if destination != 3 else ok,
             "flags": flags if destination != 3 else "",

@@ -20,7 +20,7 @@ from meshsim.units import SECOND, Nanos
 from meshsim.world.behaviour import Behaviour
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Directory, Group, PodEntry
-from meshsim.world.flows import Flow
+from meshsim.world.flows import Flow, Way
 from meshsim.world.handing import RowHand, Rows
 from meshsim.world.recorder import RequestRecorder
 
@@ -97,7 +97,7 @@ def _flow(number: int, entry: PodEntry) -> Flow:
     service = f"{entry.group.app}.bench.svc.cluster.local"
     return Flow(
         number, entry, entry, entry.group, entry.name, service, 80, service, "GET", "/", {}, service=service,
-        expected=entry.group, routes=["default"],
+        expected=entry.group, ways=[Way("default")],
     )  # fmt: skip
 
 

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
+from meshsim.dataplane.decide.decision import Decision, Disposition
 from meshsim.world.directory import Group, PodEntry
 from meshsim.world.sessions import SessionValues
+
+
+class Way(NamedTuple):
+    """What a proxy has decided for a flow, by name."""
+
+    route: str = ""
+    session: str = ""
+    """The cluster a TCP proxy leads to, one of them where it draws; empty where requests are routed."""
+
+
+_NO_WAY: Final = Way()
+
+
+def way_of(decision: Decision) -> Way:
+    """A decision by name: TCP proxies alone connect again, or send on what has no method."""
+    tcp = decision.policies.connect_attempts or (decision.disposition is Disposition.FORWARDED and not decision.method)
+    return Way(decision.route, decision.upstreams[0].name if tcp and decision.upstreams else "")
 
 
 @dataclass(slots=True, eq=False)
@@ -44,9 +63,9 @@ class Flow:
     """Full name of the host asked for."""
     expected: Group = field(default_factory=lambda: Group("", "", ""))
     """Whom the host means, for requests that reach no pod."""
-    routes: list[str] = field(default_factory=list)
-    """Route names by version: one for each time the engine was given a route."""
+    ways: list[Way] = field(default_factory=list)
+    """By version: one for each time the engine was given a route."""
 
-    def route_name(self, version: int) -> str:
-        """Name of the route in force under a version, as it stands in log rows (0: none yet)."""
-        return self.routes[version - 1] if 0 < version <= len(self.routes) else ""
+    def way(self, version: int) -> Way:
+        """What is in force under a version, as it stands in log rows (0: nothing yet)."""
+        return self.ways[version - 1] if 0 < version <= len(self.ways) else _NO_WAY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class RequestRecorder:
         self._turns = 1
         """Meanings of a flow that have numbers."""
         self._number_meanings()
-        self._of_route = NumberedNames(["route"], self._route_name)
+        self._of_route = NumberedNames(["route", "session"], self._way)
         self._of_host = NumberedNames(["endpoint", "security"], self._host_names)
         self._of_cluster = NumberedNames(["cluster"], lambda n: ["" if n == 0 else self.clusters[n - 1].name])
         self._of_flags = NumberedNames(["flags"], lambda flags: [flag_text(flags)])
@@ -123,16 +123,16 @@ class RequestRecorder:
         return [*pod.group, pod.name]
 
     def _routes(self, flow: Codes, version: Codes) -> dict[str, Coded | str]:
-        """Names of the routes in force: each version of each flow's route has a number."""
+        """Names of the routes in force, or of TCP proxies' clusters: each version of each flow's route has a number."""
         most = int(version.max())
         if most >= self._versions:
             self._versions = 1 << most.bit_length()
-            self._of_route = NumberedNames(["route"], self._route_name)
+            self._of_route = NumberedNames(["route", "session"], self._way)
         return self._of_route.columns(flow.astype(np.intp) * self._versions + version)
 
-    def _route_name(self, number: int) -> list[str]:
+    def _way(self, number: int) -> Sequence[str]:
         flow, version = divmod(number, self._versions)
-        return [self._flows[flow].route_name(version)]
+        return self._flows[flow].way(version)
 
     def _host_names(self, number: int) -> list[str]:
         """Address of an endpoint, and how connections to it have been protected first."""

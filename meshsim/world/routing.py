@@ -31,7 +31,7 @@ from meshsim.units import Nanos
 from meshsim.world.cluster_contexts import ClusterContexts
 from meshsim.world.counting import CountedCluster
 from meshsim.world.directory import Group, PodEntry
-from meshsim.world.flows import Flow
+from meshsim.world.flows import Flow, Way, way_of
 from meshsim.world.interception import Interception
 from meshsim.world.pod_facts import PodFacts
 from meshsim.world.proxies import RunningProxy
@@ -123,7 +123,7 @@ class Router:
     """By entry pod (or minus the flow, for callers without sidecar) and cluster."""
     _by_address: dict[str, dict[int, Slot]] = field(default_factory=dict)
     _by_entry: dict[int, list[Flow]] = field(default_factory=dict)
-    _given: dict[int, tuple[RouteSpec, str]] = field(default_factory=dict)
+    _given: dict[int, tuple[RouteSpec, Way]] = field(default_factory=dict)
     _marked: list[Labels] = field(default_factory=list)
     """Sets of labels that retries omit hosts for."""
     _contexts: ClusterContexts = field(init=False)
@@ -214,7 +214,7 @@ class Router:
 
     def fix_route(self, number: int, spec: RouteSpec) -> None:
         """Give a flow a route that no configuration changes."""
-        self._give(self.flows[number], spec, "")
+        self._give(self.flows[number], spec, Way())
 
     # ---- what changes -------------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class Router:
         answer = self._resolver.resolve(flow.host, flow.caller.namespace)
         self._name_expected(flow, answer)
         if answer is None or not answer.addresses:
-            self._give(flow, _NO_NAME, "")
+            self._give(flow, _NO_NAME, Way())
             return
         address = answer.addresses[flow.number % len(answer.addresses)]
         if flow.entry.has_proxy and self._captured(flow.entry, address, flow.port):
@@ -304,7 +304,7 @@ class Router:
     def _through_proxy(self, flow: Flow, address: str, port: int, request: Request) -> None:
         running = self.world.fleet.proxies.get(flow.entry.id)
         if running is None:
-            self._give(flow, RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0, flag=Flag.UF), "")
+            self._give(flow, RouteSpec(kind=RouteKind.LOCAL_REPLY, status=0, flag=Flag.UF), Way())
             return
         connection = Connection(
             source=flow.entry.address if flow.caller is not None else _CLIENT_ADDRESS,
@@ -319,12 +319,13 @@ class Router:
             routes.append(self._route(flow, first, request, decision))
             first += len(decision.upstreams) + len(decision.policies.mirrors)
         if len(ways) == 1:
-            self._give(flow, routes[0], ways[0][1].route)
+            self._give(flow, routes[0], way_of(ways[0][1]))
             return
         whole = lcm(*(share.denominator for share, _ in ways))
         weights = (int(share * whole) for share, _ in ways)
         names = dict.fromkeys(decision.route for _, decision in ways)
-        self._give(flow, RouteSpec(kind=RouteKind.DRAWN, ways=tuple(zip(weights, routes))), " or ".join(names))
+        way = Way(" or ".join(names), way_of(ways[0][1]).session)
+        self._give(flow, RouteSpec(kind=RouteKind.DRAWN, ways=tuple(zip(weights, routes))), way)
 
     def _route(self, flow: Flow, first: int, request: Request, decision: Decision) -> RouteSpec:
         """One way of a flow's requests; `first` numbers its clusters among those of all ways.
@@ -368,13 +369,13 @@ class Router:
         endpoints = _equals(self._backends.of(address, port))
         key = (-1 - flow.number, f"{address}:{port}")
         number, _ = self._place(key, flow, 0, f"{flow.service}:{port}", direct_cluster(), None, request, endpoints)
-        self._give(flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((number, 1),)), "")
+        self._give(flow, RouteSpec(kind=RouteKind.FORWARD, clusters=((number, 1),)), Way())
 
-    def _give(self, flow: Flow, spec: RouteSpec, name: str) -> None:
-        if self._given.get(flow.number) == (spec, name):
+    def _give(self, flow: Flow, spec: RouteSpec, way: Way) -> None:
+        if self._given.get(flow.number) == (spec, way):
             return
-        self._given[flow.number] = (spec, name)
-        flow.routes.append(name)
+        self._given[flow.number] = (spec, way)
+        flow.ways.append(way)
         self.world.engine.set_route(flow.number, spec, self.world.env.instant)
 
     # ---- clusters -----------------------------------------------------------------------------------------------

@@ -84,6 +84,13 @@ STORES = """\
     metadata: {name: idle, namespace: shop}
     spec: {host: idle, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 1s}}}}
 """
+NOWHERE = """\
+  - apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: store, namespace: shop}
+    spec: {hosts: [store], tcp: [{route: [{destination: {host: nowhere.shop.svc.cluster.local, port: {number: 99}}}]}]}
+"""
+SQL = '  - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 10/s}\n'
 SESSIONS = """\
   - {name: sql, from: {match: {app: front}}, request: {host: "store.shop:5432", path: /}, rate: 20/s}
   - {name: bare-sql, from: {match: {app: plain}}, request: {host: "store.shop:5432", path: /}, rate: 5/s}

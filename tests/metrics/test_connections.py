@@ -16,7 +16,7 @@ def reported(run: Run, side: Side, interval: Nanos, traffic_port: str) -> dict[s
     """Sessions of one port by second and flags, for each metric, with every report so far apart."""
     found: dict[str, Counter[tuple[int, str]]] = {OPENED: Counter(), CLOSED: Counter()}
 
-    def reports(namespace: str, name: str, there: str, route: str) -> Nanos:
+    def reports(namespace: str, name: str, there: str, session: str) -> Nanos:
         return interval if traffic_port in there else NO_SESSION
 
     for metric, group in connection_groups(run, side, run.duration + 1, reports, SECOND):

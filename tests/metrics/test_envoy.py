@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from meshsim.metrics.envoy import envoy_stats, named
-from meshsim.metrics.rules import proxy_rules
+from meshsim.metrics.istio import Mesh
 from meshsim.recording import Run
 from meshsim.units import SECOND
 
-from .conftest import pod
+from .conftest import NOWHERE, SQL, STORES, pod, record_alone
 
 
 def stats(run: Run, app: str, at: int | None = None) -> dict[str, int]:
     proxy = pod(run, app)
-    rules = proxy_rules(run.config(f"{proxy.pod}.{proxy.namespace}"))
-    return {stat.name: stat.value for stat in envoy_stats(run, proxy, rules, at)}
+    return {stat.name: stat.value for stat in envoy_stats(run, proxy, Mesh(run, at).rules(proxy), at)}
 
 
 def test_clusters_and_connection_managers_agree_with_the_requests(run: Run) -> None:
@@ -53,6 +53,27 @@ def test_tcp_proxies_count_sessions(tcp_run: Run) -> None:
     assert front[f"{idle}.upstream_flush_total"] == front[f"{idle}.downstream_cx_no_route"] == 0
     assert stats(tcp_run, "stock")["tcp.inbound|5432||.downstream_cx_total"] == sent["sql"] + sent["bare-sql"]
     assert not any(".tcp." in name for name in front)
+
+
+def test_sessions_are_no_requests(tcp_run: Run) -> None:
+    asked = Counter(row["traffic"] for row in tcp_run.requests().to_pylist() if row["last"])
+
+    def requests(app: str) -> int:
+        found = stats(tcp_run, app)
+        assert not any(name.endswith(".no_cluster") for name in found)
+        return sum(n for name, n in found.items() if name.startswith("http.") and name.endswith(".downstream_rq_total"))
+
+    assert requests("front") == asked["ask"] + asked["out"] > 0
+    assert requests("stock") == asked["ask"] + asked["bare"]
+
+
+def test_sessions_for_a_missing_cluster_are_counted(tmp_path: Path) -> None:
+    run = record_alone(tmp_path, SQL, STORES + NOWHERE)
+    sent = len(run.requests())
+    front = stats(run, "front")
+    prefix = "tcp.outbound|99||nowhere.shop.svc.cluster.local"
+    assert front[f"{prefix}.downstream_cx_no_route"] == front[f"{prefix}.downstream_cx_total"] == sent > 0
+    assert not any(name.startswith("http.") for name in front)
 
 
 def test_tcp_proxies_at_an_instant(tcp_run: Run) -> None:

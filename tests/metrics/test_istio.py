@@ -12,7 +12,8 @@ from meshsim.metrics.istio import DURATION, REQUESTS, Mesh, Sample, istio_sample
 from meshsim.recording import Run
 from meshsim.units import SECOND
 
-from .conftest import pod, record
+from .conftest import NOWHERE, SQL, STORES, pod, record, record_alone
+from .test_envoy import stats
 from .test_rules import OFF
 
 
@@ -132,6 +133,28 @@ def test_sessions_of_tcp_proxies_are_connections_and_no_requests(tcp_run: Run) -
     assert none.requests == sent["nobody"] > 0
     assert dict(none.labels)["destination_workload"] == "unknown"
     assert dict(none.labels)["destination_service"] == "empty.shop.svc.cluster.local"
+
+
+def test_sessions_for_a_missing_cluster_are_told(tmp_path: Path) -> None:
+    run = record_alone(tmp_path, SQL, STORES + NOWHERE)
+    sent = len(run.requests())
+    samples = list(istio_samples(run))
+    assert {sample.metric for sample in samples} == {OPENED, CLOSED}
+    (closed,) = find(samples, CLOSED, reporter="source", response_flags="NC", destination_service="unknown")
+    assert closed.requests == sent > 0
+
+
+def test_sessions_stay_sessions_when_their_service_goes(tmp_path: Path) -> None:
+    gone = "timeline:\n  - {id: gone, at: 5s, delete: {kind: Service, name: store, namespace: shop}}\n"
+    run = record_alone(tmp_path, SQL, STORES, "10s", gone)
+    early = sum(row["end"] < 5 * SECOND for row in run.requests().to_pylist())
+    samples = list(istio_samples(run))
+    assert not find(samples, REQUESTS)
+    for reporter in ("source", "destination"):
+        told = find(samples, CLOSED, reporter=reporter, destination_service_name="store")
+        assert sum(sample.requests for sample in told) >= early > 30
+    prefix = "tcp.outbound|5432||store.shop.svc.cluster.local"
+    assert stats(run, "front")[f"{prefix}.downstream_cx_total"] >= early
 
 
 def test_a_session_is_open_before_it_is_closed(tcp_run: Run) -> None:

@@ -62,19 +62,21 @@ def test_a_tcp_proxy_and_how_often_it_reports(tcp_run: Run) -> None:
         for own in (pod(tcp_run, "front"), pod(tcp_run, "stock"))
     )
     store = "outbound|5432||store.shop.svc.cluster.local"
-    found = front.tcp_filter(store, "")
+    found = front.session_filter(store, store)
     assert found is not None
-    assert found == front.tcp_filter("|store.shop.svc.cluster.local", "")
+    # A proxy that has not got a cluster knows which one it wants.
+    assert found == front.session_filter("", store)
+    assert front.session_filter(store, "") is None
     assert (found.prefix, found.rules, found.inbound) == (store, MetricRules(), False)
     assert front.reports(store, found) == 5 * SECOND
     assert front.reports("PassthroughCluster", front.tcp["PassthroughCluster"]) == 5 * SECOND
     # Where nobody tells who he is, nothing is reported before the end.
     assert front.reports("somewhere", found) == 0
-    inbound = stock.inbound_cluster("10.0.0.1:5432")
-    served = stock.tcp_filter(inbound, "")
+    served = stock.served_filter("10.0.0.1:5432", store)
+    assert served == stock.served_filter("10.0.0.1:5432", "")
     assert served is not None
-    assert stock.reports(inbound, served) == 5 * SECOND
-    assert stock.tcp_filter(stock.inbound_cluster("10.0.0.1:8080"), "") is None
+    assert stock.reports("10.0.0.1:5432", served) == 5 * SECOND
+    assert stock.served_filter("10.0.0.1:8080", "") is None
 
 
 def test_the_telemetry_api_says_how_often(tmp_path: Path) -> None:
@@ -90,10 +92,9 @@ def test_the_telemetry_api_says_how_often(tmp_path: Path) -> None:
     assert rules.tcp["outbound|5432||store.shop.svc.cluster.local"].interval == 2500 * SECOND // 1000
 
 
-def test_tcp_is_told_from_what_also_routes_lead_to(run: Run) -> None:
-    front = pod(run, "front")
-    rules = proxy_rules(run.config(f"{front.pod}.{front.namespace}"))
-    assert not rules.is_tcp("outbound|80||stock.shop.svc.cluster.local", "default")
-    assert rules.is_tcp("PassthroughCluster", "")
-    assert not rules.is_tcp("PassthroughCluster", "allow_any")
-    assert not rules.is_tcp("nothing of the kind", "")
+def test_where_both_may_come_the_caller_knows(run: Run) -> None:
+    front, stock = (proxy_rules(run.config(f"{pod(run, app).pod}.shop")) for app in ("front", "stock"))
+    assert front.session_filter("PassthroughCluster", "PassthroughCluster") == front.tcp["PassthroughCluster"]
+    assert front.session_filter("PassthroughCluster", "") is None
+    assert stock.served_filter("10.0.0.1:9999", "PassthroughCluster") == stock.tcp["InboundPassthroughCluster"]
+    assert stock.served_filter("10.0.0.1:9999", "") is None

@@ -8,7 +8,7 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 
-from meshsim.recording.configs import ConfigLog, configured_proxies, read_config
+from meshsim.recording.configs import ConfigLog, configured_proxies, read_config, read_former
 from meshsim.xds import type_urls
 
 Told = list[tuple[int, str, str, dict[str, bytes], tuple[str, ...]]]
@@ -52,6 +52,22 @@ def test_random_tellings_are_read_back_at_any_instant(seed: int, tmp_path: Path)
         for at in (0, 7, 20, 39):
             assert list(map(tuple, read_config(folder, proxy, at))) == _expected(told, proxy, at)
     assert configured_proxies(folder) == sorted({item[1] for item in told if item[3] or item[4]})
+
+
+def test_what_a_proxy_no_longer_has(tmp_path: Path) -> None:
+    told: Told = [
+        (0, "p", CDS, {"a": b"1", "b": b"1"}, ()),
+        (1, "p", CDS, {"a": b"2"}, ()),
+        (2, "p", CDS, {"a": b"2"}, ("b",)),
+        (3, "p", CDS, {"a": b"1"}, ()),
+        (3, "p", EDS, {"a": b"1"}, ()),
+        (4, "p", EDS, {}, ("a",)),
+    ]
+    folder = _written(tmp_path, told)
+    assert read_former(folder, "p", [CDS], 0) == []
+    assert list(map(tuple, read_former(folder, "p", [CDS], 1))) == [(CDS, "a", 0, b"1")]
+    assert list(map(tuple, read_former(folder, "p", [CDS]))) == [(CDS, "a", 2, b"2"), (CDS, "b", 0, b"1")]
+    assert list(map(tuple, read_former(folder, "p", [EDS]))) == [(EDS, "a", 3, b"1")]
 
 
 def test_what_proxies_share_stands_once(tmp_path: Path) -> None:
