@@ -48,12 +48,12 @@ def run_experiment(experiment: Fields, folder: Path, port: int) -> Json:
     concurrency = max(config.integer("concurrency", 1), 1)
     for name, assignment in config.fields_map("eds").items():
         _write(folder / name, assignment.body)
-    with _alone():
+    with alone():
         return asyncio.run(_run(experiment, bootstrap, folder, port, concurrency))
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Wait until no other process plays an experiment: all have the same addresses, and share the processor badly."""
     with (Path(tempfile.gettempdir()) / "meshsim-experiment.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

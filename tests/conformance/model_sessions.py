@@ -15,7 +15,7 @@ from meshsim.dataplane.counters import SESSIONS
 from meshsim.dataplane.decide import Connection, Decision, decide_direct
 from meshsim.dataplane.engine import Engine
 from meshsim.dataplane.layout import row_of
-from meshsim.dataplane.scripted import HANG, Arrival, Ended, Meeting, ScriptedTables
+from meshsim.dataplane.scripted import HANG, Allowed, Arrival, Ended, Meeting, ScriptedTables
 from meshsim.dataplane.specs import Flag, FlowSpec, HostSpec, InboundKind
 from meshsim.testing.meshes import HANDLER, POD, PROXY
 from meshsim.units import MILLISECOND
@@ -131,6 +131,10 @@ class Play:
     def check(self, host: int, time: int) -> Meeting:
         """Nobody checks."""
         raise AssertionError(host, time)
+
+    def allows(self, host: int) -> Allowed | None:
+        """Nobody announces a limit of streams."""
+        return None
 
     def run(self, until: int) -> Played:
         """What came of it after so many milliseconds."""
