@@ -32,7 +32,7 @@ _COPIES: Final = 15
 """Chances of which connection belongs to which event loop."""
 _COPIES_ALIKE: Final = 3
 """Where there is no such chance."""
-_LENGTH: Final = SECOND * 3 // 2
+_LENGTH: Final = 3 * SECOND
 _LENGTH_OF_RESULT: Final = 4 * SECOND
 _LENGTH_OF_CPU: Final = 8 * SECOND
 _SURE: Final = 0.05
