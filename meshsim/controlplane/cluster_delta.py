@@ -15,7 +15,7 @@ from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.model import Proxy, Service
 from meshsim.controlplane.push_context import PushContext
 from meshsim.controlplane.sidecar_scope import SidecarScope
-from meshsim.xds.sharing import Same
+from meshsim.xds.sharing import ByIdentity
 
 _INBOUND = "inbound|"
 
@@ -119,13 +119,13 @@ class AssignmentFilter:
             # Few names end like this, and only they need to be taken apart.
             endings = tuple(self._hosts)
             return tuple(name for name in names if name.endswith(endings) and self.takes(name))
-        return push.made("chosen assignments", _memory)(self, Same(names))
+        return push.made("chosen assignments", _memory)(self, ByIdentity(names))
 
     @cached_property
     def _key(self) -> tuple[object, ...]:
         """Everything that it reads."""
         scopes = [self._scope] if self._before is None else [self._scope, self._before]
-        seen = [(Same(scope), scope.selected_labels(self._proxy.labels)) for scope in scopes]
+        seen = [(ByIdentity(scope), scope.selected_labels(self._proxy.labels)) for scope in scopes]
         return frozenset(self._hosts), frozenset(self._rules), frozenset(self._policies), *seen
 
     def __hash__(self) -> int:
@@ -153,11 +153,11 @@ class AssignmentFilter:
         return rule is not None and any(_is_from(rule, named) for named in self._rules)
 
 
-def _chosen(among: AssignmentFilter, names: Same[Collection[str]]) -> tuple[str, ...]:
+def _chosen(among: AssignmentFilter, names: ByIdentity[Collection[str]]) -> tuple[str, ...]:
     return tuple(name for name in names.value if among.takes(name))
 
 
-def _memory() -> Callable[[AssignmentFilter, Same[Collection[str]]], tuple[str, ...]]:
+def _memory() -> Callable[[AssignmentFilter, ByIdentity[Collection[str]]], tuple[str, ...]]:
     """A push goes to one proxy after another, and most of them see and watch the same."""
     return lru_cache(maxsize=8)(_chosen)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.policy_attachment import applies_to
 from meshsim.controlplane.telemetry import ListenerClass
 from meshsim.xds.messages import (
@@ -33,6 +32,7 @@ from meshsim.xds.messages import (
     wrappers_pb2,
 )
 from meshsim.xds.packing import pack
+from meshsim.xds.sharing import ByIdentity
 from meshsim.xds.type_urls import PREFIX
 
 if TYPE_CHECKING:

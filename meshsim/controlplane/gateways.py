@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.model import Protocol, Proxy, ServiceTarget
 from meshsim.controlplane.protocols import parse_protocol
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext

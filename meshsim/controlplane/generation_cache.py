@@ -7,27 +7,12 @@ another key. The cache passes from one push context to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 _GENERATION_SIZE: Final = 60_000
 """Entries after which a new generation begins; what two generations did not ask for is forgotten."""
-
-
-class ByIdentity(Generic[T]):
-    """A value that stands for itself alone in a key, however equal another may be."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ByIdentity) and other.value is self.value
 
 
 class GenerationCache:

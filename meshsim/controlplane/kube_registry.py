@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meshsim.api import ApiObject, Fields
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.kube_services import (
     convert_service,
     service_distribution,
@@ -32,6 +31,7 @@ from meshsim.controlplane.topology import (
     node_locality,
     parse_locality,
 )
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from meshsim.api import ApiObject, Fields, ObjectStore
 from meshsim.controlplane.destination_rules import DestinationRuleIndex, MergedDestinationRule
 from meshsim.controlplane.envoy_filters import EnvoyFilterIndex, PatchSet
-from meshsim.controlplane.generation_cache import ByIdentity, GenerationCache
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.model import (
     Endpoint,
@@ -33,6 +33,7 @@ from meshsim.controlplane.sidecar_scope import ScopeBuilder, SidecarScope, choos
 from meshsim.controlplane.snapshot import Snapshot, identical
 from meshsim.controlplane.views import ProxyView, view_of
 from meshsim.controlplane.visibility import Exports, exported_to
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.conversion import Converted

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.kube_registry import KubeRegistry
 from meshsim.controlplane.kube_services import selected_port
 from meshsim.controlplane.model import Endpoint, Registry, Resolution, Service, ServicePort, ServiceTarget
@@ -17,6 +16,7 @@ from meshsim.controlplane.namespaces import discovered_namespaces
 from meshsim.controlplane.service_entries import ServiceEntryRegistry, Workload
 from meshsim.controlplane.snapshot import identical, kept
 from meshsim.controlplane.topology import labels_match
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig

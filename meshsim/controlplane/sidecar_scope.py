@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meshsim.api import ApiObject, Fields
 from meshsim.controlplane.destination_rules import MergedDestinationRule, select_destination_rule
 from meshsim.controlplane.endpoints.locality import service_failover_labels
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.host_names import MESH_GATEWAY, hosts_overlap, is_wildcard
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Registry, Service, VirtualService
@@ -28,6 +27,7 @@ from meshsim.controlplane.scope_imports import (
     with_ports,
 )
 from meshsim.controlplane.snapshot import identical, kept
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext

@@ -17,7 +17,7 @@ from meshsim.dataplane.resource_cache import ResourceCache
 from meshsim.xds import type_urls
 from meshsim.xds.bodies import BodyTable, TableKey
 from meshsim.xds.client import Applied
-from meshsim.xds.sharing import Same, share
+from meshsim.xds.sharing import ByIdentity, share
 
 _REMEMBERED: Final = 64
 
@@ -74,9 +74,9 @@ class SharedSteps:
         warmed, applied = self._known_endpoint_step(
             state.cache,
             state.reads_all,
-            Same(state.assignments),
-            Same(state.warming_clusters),
-            Same(state.endpoint_names),
+            ByIdentity(state.assignments),
+            ByIdentity(state.warming_clusters),
+            ByIdentity(state.endpoint_names),
             changed,
             removed,
             version,
@@ -96,9 +96,9 @@ class SharedSteps:
 def _step_of_endpoints_alone(
     cache: ResourceCache,
     reads_all: bool,
-    assignments: Same[Mapping[str, LoadAssignment]],
-    warming_clusters: Same[Mapping[str, Warming[Cluster]]],
-    endpoint_names: Same[tuple[str, ...]],
+    assignments: ByIdentity[Mapping[str, LoadAssignment]],
+    warming_clusters: ByIdentity[Mapping[str, Warming[Cluster]]],
+    endpoint_names: ByIdentity[tuple[str, ...]],
     changed: TableKey,
     removed: tuple[str, ...],
     version: str,

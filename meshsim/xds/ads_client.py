@@ -32,7 +32,7 @@ from meshsim.xds.client import (
 )
 from meshsim.xds.delta_response import DeltaResponse, decode_response
 from meshsim.xds.messages import base_pb2, discovery_pb2
-from meshsim.xds.sharing import Same, share
+from meshsim.xds.sharing import ByIdentity, share
 
 _REMEMBERED: Final = 64
 """Results that are kept: proxies of a mesh come to the same ones, one after another."""
@@ -67,7 +67,7 @@ class Subscription:
         if names is self.followed:
             return
         self.followed = names
-        new, gone, self.versions = _follow(Same(self.versions), Same(names))
+        new, gone, self.versions = _follow(ByIdentity(self.versions), ByIdentity(names))
         for name in new if self.dropped else ():
             self.dropped.pop(name, None)
         self.added.update(dict.fromkeys(new))
@@ -78,7 +78,7 @@ class Subscription:
     def accept(self, bodies: BodyTable, versions: Mapping[str, str], removed: Sequence[str]) -> None:
         """Remember the versions of a response that was applied as a whole; resources without have an empty one."""
         if not versions and not removed:
-            self.versions = _accept(Same(self.versions), Same(bodies), self.wildcard)
+            self.versions = _accept(ByIdentity(self.versions), ByIdentity(bodies), self.wildcard)
             return
         now = dict(self.versions)
         arrived = {**dict.fromkeys(bodies, ""), **versions}
@@ -110,7 +110,9 @@ class Subscription:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _follow(known: Same[_Versions], names: Same[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...], _Versions]:
+def _follow(
+    known: ByIdentity[_Versions], names: ByIdentity[tuple[str, ...]]
+) -> tuple[tuple[str, ...], tuple[str, ...], _Versions]:
     """Names that are new among those to follow, those that go, and the versions of what is followed then."""
     had, wanted = known.value, dict.fromkeys(names.value)
     new = tuple([name for name in wanted if name not in had])
@@ -120,7 +122,7 @@ def _follow(known: Same[_Versions], names: Same[tuple[str, ...]]) -> tuple[tuple
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _accept(known: Same[_Versions], bodies: Same[BodyTable], wildcard: bool) -> _Versions:
+def _accept(known: ByIdentity[_Versions], bodies: ByIdentity[BodyTable], wildcard: bool) -> _Versions:
     """The versions after a response without any that was applied as a whole."""
     now: dict[str, str | None] = dict(known.value)
     now.update(dict.fromkeys(bodies.value if wildcard else [name for name in bodies.value if name in now], ""))

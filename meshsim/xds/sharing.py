@@ -1,4 +1,5 @@
-"""Equal tables of names as one object: in a large mesh thousands of streams are about the same thousand names."""
+"""Equal tables of names as one object, and values that count by identity: in a large mesh thousands of streams are
+about the same thousand names."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def share(table: Mapping[str, V]) -> Mapping[str, V]:
     return _pool.setdefault((tuple(table), tuple(table.values())), table)
 
 
-class Same(Generic[T]):
+class ByIdentity(Generic[T]):
     """A value that stands for itself alone where results are remembered, however equal another may be."""
 
     __slots__ = ("value",)
@@ -37,4 +38,4 @@ class Same(Generic[T]):
         return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.value is self.value
+        return isinstance(other, ByIdentity) and other.value is self.value

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from meshsim.controlplane import generation_cache
-from meshsim.controlplane.generation_cache import ByIdentity, GenerationCache
+from meshsim.controlplane.generation_cache import GenerationCache
+from meshsim.xds.sharing import ByIdentity
 
 
 def test_a_value_is_made_once_for_equal_keys() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshsim.xds.sharing import Same, share
+from meshsim.xds.sharing import ByIdentity, share
 
 NAMES = [f"n{i}" for i in range(100)]
 
@@ -29,7 +29,7 @@ def test_small_tables_and_more_than_are_remembered() -> None:
 
 def test_a_value_may_stand_for_itself_alone() -> None:
     one, other = {"a": "1"}, {"a": "1"}
-    assert Same(one) == Same(one)
-    assert hash(Same(one)) == hash(Same(one))
-    assert Same(one) != Same(other)
-    assert Same(one) != one
+    assert ByIdentity(one) == ByIdentity(one)
+    assert hash(ByIdentity(one)) == hash(ByIdentity(one))
+    assert ByIdentity(one) != ByIdentity(other)
+    assert ByIdentity(one) != one

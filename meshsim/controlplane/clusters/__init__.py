@@ -13,13 +13,13 @@ from meshsim.controlplane.clusters.outbound import OutboundInputs, outbound_clus
 from meshsim.controlplane.clusters.patches import added_clusters, patch_clusters
 from meshsim.controlplane.clusters.static import black_hole, dynamic_dns, inbound_passthrough, passthrough
 from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import MeshConfig, OutboundPolicy
 from meshsim.controlplane.model import Protocol, Resolution, Service, ServicePort
 from meshsim.controlplane.networks import NO_GATEWAYS
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.views import ProxyView
 from meshsim.xds.bodies import Bodies
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.destination_rules import MergedDestinationRule

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meshsim.controlplane.clusters.draft import Cluster, ClusterDraft
 from meshsim.controlplane.clusters.outbound import config_path, services_metadata, set_protocol, stat_name
 from meshsim.controlplane.clusters.policies import apply_connection_pool
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import InboundPolicy
 from meshsim.controlplane.model import Proxy, Registry, Resolution, Service, ServicePort, ServiceTarget
 from meshsim.controlplane.protobuf_values import UNIX_PREFIX, socket_address
@@ -26,6 +25,7 @@ from meshsim.xds.messages import (
     endpoint_pb2,
     struct_pb2,
 )
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.api import ApiObject, Fields

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from meshsim.controlplane.cluster_names import parse_cluster_name
 from meshsim.controlplane.endpoints.assignment import EndpointInputs, locality_endpoints
 from meshsim.controlplane.endpoints.locality import LocalitySetting, arrange, locality_setting
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.mesh import MeshConfig
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.traffic_policies import effective_policy
 from meshsim.controlplane.views import NOWHERE, PlaceView
 from meshsim.xds.bodies import Bodies
 from meshsim.xds.messages import endpoint_pb2
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.destination_rules import MergedDestinationRule

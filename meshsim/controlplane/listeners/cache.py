@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from meshsim.controlplane.envoy_filters import PatchContext
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.listeners.gateway import GatewayListeners
 from meshsim.controlplane.listeners.inbound import CONFLICT_METRIC as INBOUND_CONFLICT
 from meshsim.controlplane.listeners.inbound import (
@@ -34,6 +33,7 @@ from meshsim.controlplane.listeners.tcp import catch_all, outbound_policy_cluste
 from meshsim.controlplane.listeners.virtual_outbound import own_listeners
 from meshsim.controlplane.resources import Resource
 from meshsim.controlplane.telemetry import ListenerClass
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import OutboundPolicy

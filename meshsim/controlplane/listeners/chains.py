@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.listeners.connection_manager import HttpSettings
 from meshsim.xds.messages import address_pb2, listener_components_pb2, tls_pb2
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.model import VirtualService

@@ -19,10 +19,10 @@ from meshsim.controlplane.authz import (
     WorkloadPolicies,
     external_authorizers,
 )
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.policy_attachment import policies_for
 from meshsim.controlplane.provider_clusters import ProviderCluster, lookup_cluster, provider_clusters
 from meshsim.xds.messages import http_connection_manager_pb2, listener_components_pb2
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig

@@ -16,7 +16,6 @@ from meshsim.controlplane import filters
 from meshsim.controlplane.access_logs import LogPlace, access_logs
 from meshsim.controlplane.envoy_filters import PatchSet
 from meshsim.controlplane.extensions import Extensions, workload_extensions
-from meshsim.controlplane.generation_cache import ByIdentity
 from meshsim.controlplane.listeners.patches import relevant_patches
 from meshsim.controlplane.listeners.proxy_settings import (
     WILDCARD,
@@ -32,6 +31,7 @@ from meshsim.controlplane.provider_clusters import ProviderCluster, provider_clu
 from meshsim.controlplane.telemetry import AppliedTelemetry, ListenerClass, applied_telemetry, stats_configs
 from meshsim.controlplane.tracing import TracingConfig, tracing_config
 from meshsim.xds.messages import accesslog_pb2, http_connection_manager_pb2, listener_components_pb2
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.mesh import MeshConfig

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshsim.controlplane.destination_rules import MergedDestinationRule
 from meshsim.controlplane.envoy_filters import PatchContext, PatchSet
-from meshsim.controlplane.generation_cache import ByIdentity, GenerationCache
+from meshsim.controlplane.generation_cache import GenerationCache
 from meshsim.controlplane.mesh import OutboundPolicy
 from meshsim.controlplane.model import Protocol, Proxy, Service
 from meshsim.controlplane.routes.actions import set_timeout
@@ -35,6 +35,7 @@ from meshsim.controlplane.routes.patches import patched_body
 from meshsim.controlplane.routes.selection import services_of_port
 from meshsim.controlplane.routes.sharing import RouteSharing
 from meshsim.xds.messages import route_components_pb2
+from meshsim.xds.sharing import ByIdentity
 
 if TYPE_CHECKING:
     from meshsim.controlplane.push_context import PushContext

@@ -205,14 +205,7 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         per_connection,
         nanos(idle) if common.HasField("idle_timeout") else 3_600_000_000_000,
         decode_upstream_socket(message.transport_socket, notes) if message.HasField("transport_socket") else PLAIN,
-        tuple(
-            SocketMatch(
-                m.name,
-                tuple((k, m.match.fields[k].string_value) for k in sorted(m.match.fields)),
-                decode_upstream_socket(m.transport_socket, notes),
-            )
-            for m in message.transport_socket_matches
-        ),
+        tuple(_socket_match(match, notes) for match in message.transport_socket_matches),
         options.upstream_http_protocol_options.auto_sni or message.upstream_http_protocol_options.auto_sni,
         options.upstream_http_protocol_options.auto_san_validation
         or message.upstream_http_protocol_options.auto_san_validation,
@@ -235,6 +228,12 @@ def decode_cluster(message: cluster_pb2.Cluster) -> Cluster:
         message.preconnect_policy.predictive_preconnect_ratio.value or 1.0,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _socket_match(message: cluster_pb2.Cluster.TransportSocketMatch, notes: Notes) -> SocketMatch:
+    """A transport socket, and the labels of endpoints that it is for."""
+    labels = tuple((k, message.match.fields[k].string_value) for k in sorted(message.match.fields))
+    return SocketMatch(message.name, labels, decode_upstream_socket(message.transport_socket, notes))
 
 
 def _unmodelled(message: cluster_pb2.Cluster) -> Notes:

@@ -139,8 +139,7 @@ def decode_connection_manager(
     ranges = message.internal_address_config.cidr_ranges
     name, inline = _routes(message, notes)
     _note_unmodelled(message, notes)
-    filters = tuple(_http_filter(f, notes) for f in message.http_filters)
-    _check_filters(filters, [extension_name(f.typed_config) for f in message.http_filters])
+    filters = _filters(message, notes)
     deciding = tuple(f for f in filters if f.discovered or _decides(f.config))
     details = message.set_current_client_cert_details
     underscores = common.headers_with_underscores_action
@@ -190,6 +189,13 @@ def decode_connection_manager(
         router.respects_expected,
         fetch_timeout(message.rds.config_source) if message.HasField("rds") else 0,
     )
+
+
+def _filters(message: http_connection_manager_pb2.HttpConnectionManager, notes: Notes) -> tuple[HttpFilter, ...]:
+    """The filters in their order; raises `ResourceRejectedError` for an order that Envoy refuses."""
+    filters = tuple(_http_filter(f, notes) for f in message.http_filters)
+    _check_filters(filters, [extension_name(f.typed_config) for f in message.http_filters])
+    return filters
 
 
 def _upgrades(message: http_connection_manager_pb2.HttpConnectionManager) -> tuple[tuple[str, bool], ...]:
